@@ -69,7 +69,7 @@ func (w *watcher) describe(arbiter *control.Arbiter, now control.Clock) *control
 		return nil
 	}
 	slow, stop := w.sight.Ages()
-	s := &controlv1.Sight{Camera: w.sight.See, Speed: arbiter.Allowed(now), Slow: durationpb.New(slow),
+	s := &controlv1.Sight{Camera: string(w.sight.See), Speed: arbiter.Allowed(now), Slow: durationpb.New(slow),
 		Stop: durationpb.New(stop)}
 	if age, known := arbiter.Age(now); known {
 		s.Age = durationpb.New(age)
@@ -79,7 +79,7 @@ func (w *watcher) describe(arbiter *control.Arbiter, now control.Clock) *control
 
 // watchCamera holds the announcements of the camera, and notes them, while somebody has the lease.
 func (a *Actuator) watchCamera(ctx context.Context) {
-	camera := bus.Address{Robot: a.kit.Address().Robot, Device: a.watcher.sight.See}
+	camera := bus.Address{Robot: a.kit.Address().Robot, Device: string(a.watcher.sight.See)}
 	_ = a.watcher.leased.While(ctx, func(ctx context.Context) error { // ends with ctx
 		hold := a.kit.Bus().Hold(camera, Captures, fmt.Sprintf("actuator %.48s", a.kit.Address().Device))
 		defer hold.Close()

@@ -189,7 +189,7 @@ func (d *Drive) Message() *signalingv1.Drive {
 	if d.Device == "" {
 		return nil
 	}
-	m := &signalingv1.Drive{Device: d.Device, Method: d.Method, RateHz: d.Rate, See: d.See}
+	m := &signalingv1.Drive{Device: d.Device, Method: d.Method, RateHz: d.Rate, See: string(d.See)}
 	if m.RateHz == 0 {
 		m.RateHz = defaultRate
 	}

@@ -73,6 +73,9 @@ func TestBadSight(t *testing.T) {
 		{"  blind: {slow: 100ms}\n  limit: {reaction: 1m}",
 			"r:8: drive.blind: has no meaning without see: name the camera that " +
 				"the driver must see\nr:9: drive.limit: has no meaning without see: name the camera that the driver must see"},
+		{`  see: ""`, `r:8: drive.see: is empty: name a camera, or leave the key out`},
+		{"  see: front\n  blind: {slow: 0ms}", `r:9: drive.blind.slow: 0s is out of range: use 50ms to 5s`},
+		{"  see: front\n  blind:\n    stop: 0", `r:10: drive.blind.stop: 0s is out of range: use 100ms to 10s`},
 		{"  see: front\n  blind: on",
 			`r:9: drive.blind: "on" is neither off nor ages: write {slow: 300ms, stop: 800ms}, or off`},
 		{"  see: front\n  blind: [1]", `r:9: drive.blind: found a list where keys with values are wanted, like {key: value}`},

@@ -16,20 +16,32 @@ import (
 // the device's own section `control:`.
 type Sight struct {
 	// See is the name of the camera.
-	See string `yaml:"see" help:"camera that the driver must see; without a fresh picture of it the hardware stops"`
+	See Camera `yaml:"see" help:"camera that the driver must see; without a fresh picture of it the hardware stops"`
 	// Blind has the ages of its picture from which the robot is slower, and stands still.
 	Blind Blind `yaml:"blind" help:"picture ages that slow and stop the robot: {slow: 300ms, stop: 800ms} is the default"`
 	// Limit bounds how far the robot moves before its driver can react.
 	Limit Limit `yaml:"limit" help:"how far the robot may move unseen by its driver: {reaction: 0.3m, speed: 1.5m/s}"`
 }
 
-// Blind has ages of the picture that the driver of a command had seen; 0 means the default. The word `off` in their
+// Camera is the name of a camera, empty for none. A name that is given is not empty.
+type Camera string
+
+// UnmarshalText refuses the empty name.
+func (c *Camera) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("is empty: name a camera, or leave the key out")
+	}
+	*c = Camera(text)
+	return nil
+}
+
+// Blind has ages of the picture that the driver of a command had seen; nil means the default. The word `off` in their
 // place turns the check off.
 type Blind struct {
 	// Slow is the age from which the speed is reduced, linearly down to 0 at Stop.
-	Slow time.Duration `yaml:"slow" help:"age of the picture from which the speed is reduced, 50ms to 5s"`
+	Slow *time.Duration `yaml:"slow" help:"age of the picture from which the speed is reduced, 50ms to 5s"`
 	// Stop is the age from which the robot stands still.
-	Stop time.Duration `yaml:"stop" help:"age of the picture from which the robot stands still, 100ms to 10s"`
+	Stop *time.Duration `yaml:"stop" help:"age of the picture from which the robot stands still, 100ms to 10s"`
 
 	// Off turns the check off.
 	Off bool
@@ -66,7 +78,11 @@ func (s Sight) Watched() bool { return s.See != "" && !s.Blind.Off }
 
 // Ages returns the ages of the picture from which the robot is slower, and stands still.
 func (s Sight) Ages() (slow, stop time.Duration) {
-	return cmp.Or(s.Blind.Slow, DefaultSlow), cmp.Or(s.Blind.Stop, DefaultStop)
+	return or(s.Blind.Slow, DefaultSlow), or(s.Blind.Stop, DefaultStop)
+}
+
+func or(given *time.Duration, otherwise time.Duration) time.Duration {
+	return *cmp.Or(given, &otherwise)
 }
 
 // Validate reports all that is wrong, except a camera that does not exist: see Check.
@@ -83,13 +99,14 @@ func (s Sight) Validate() error {
 		}
 		return errors.Join(errs...)
 	}
-	if b := s.Blind; b.Slow != 0 && (b.Slow < minSlow || b.Slow > maxSlow) {
-		bad("blind.slow", "%v is out of range: use %v to %v", b.Slow, minSlow, maxSlow)
+	slow, stop := s.Ages()
+	if slow < minSlow || slow > maxSlow {
+		bad("blind.slow", "%v is out of range: use %v to %v", slow, minSlow, maxSlow)
 	}
-	if b := s.Blind; b.Stop != 0 && (b.Stop < minStop || b.Stop > maxStop) {
-		bad("blind.stop", "%v is out of range: use %v to %v", b.Stop, minStop, maxStop)
+	if stop < minStop || stop > maxStop {
+		bad("blind.stop", "%v is out of range: use %v to %v", stop, minStop, maxStop)
 	}
-	if slow, stop := s.Ages(); slow >= stop {
+	if len(errs) == 0 && slow >= stop {
 		bad("blind", "slow is %v and stop is %v (defaults %v and %v): stop must be the greater age",
 			slow, stop, DefaultSlow, DefaultStop)
 	}
@@ -116,11 +133,11 @@ func (s Sight) Check(key string, devices []robot.Device) error {
 	if s.See == "" {
 		return nil
 	}
-	if err := CheckDevice(key, s.See, devices); err != nil {
+	if err := CheckDevice(key, string(s.See), devices); err != nil {
 		return err
 	}
 	for _, d := range devices {
-		if d.Name == s.See && (d.Kind == "serial" || d.Kind == "audio" || d.Kind == "input") {
+		if d.Name == string(s.See) && (d.Kind == "serial" || d.Kind == "audio" || d.Kind == "input") {
 			return robot.BadField(key, "%q is not a camera but a device of kind %s: name one of the robot's cameras",
 				s.See, d.Kind)
 		}

@@ -83,7 +83,7 @@ func TestSlowedOnTheWire(t *testing.T) {
 	set := motors(t)
 	r := start(t, board.Path, func(c *Config) {
 		set(c)
-		c.Control.See, c.Control.Blind = "front", drive.Blind{Slow: 5 * time.Second, Stop: 10 * time.Second}
+		c.Control.See, c.Control.Blind = "front", drive.Blind{Slow: new(5 * time.Second), Stop: new(10 * time.Second)}
 		c.Control.FullScale = map[string]float64{"left": 100, "right": 100}
 	})
 	r.awaitReady(t)
@@ -195,7 +195,7 @@ func TestOfRobot(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || c.Control.See != tt.see {
+			if err != nil || string(c.Control.See) != tt.see {
 				t.Fatalf("%q, %v", c.Control.See, err)
 			}
 			if want := map[string]float64{"motors": 260}[tt.device]; c.Control.FullScale["left"] != want {

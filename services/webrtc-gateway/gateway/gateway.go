@@ -92,7 +92,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	g.hub = tracks.NewHub(g.directory, tracks.Config{Log: log, Metrics: tracks.NewMetrics(g.metrics)})
 	g.drivers = steer.NewDrivers(c.Drive.Device)
 	g.steering = steer.New(g.directory, g.hub, steer.Config{
-		Drivers: g.drivers, See: c.Drive.See, Log: log, Metrics: g.metrics,
+		Drivers: g.drivers, See: string(c.Drive.See), Log: log, Metrics: g.metrics,
 	})
 	g.mjpeg = mjpeg.NewHub(g.directory, mjpeg.Config{Log: log, Metrics: g.metrics})
 	g.voices = talk.New(g.conn, c.Robot, g.metrics)
