@@ -146,12 +146,13 @@ func (a *Actuator) do(f func(now control.Clock)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	before := a.arbiter.State()
-	f(a.clock())
+	now := a.clock()
+	f(now)
 	state := a.arbiter.State()
 	if state != before {
 		a.tell()
 	}
-	a.watcher.follow(state.Holder != "")
+	a.watcher.follow(now, state.Holder != "")
 	if next, ok := a.arbiter.Next(); ok && (a.alarm < 0 || next < a.alarm) {
 		signal(a.due)
 	}
@@ -266,6 +267,7 @@ func (a *Actuator) Submit(h *controlv1.CommandHeader, c Command) (*controlv1.Com
 	speed, slowable := c.Speed()
 	command.Speed, command.Rigid = speed, !slowable
 	var report *controlv1.CommandReport
+	var silent bool
 	a.do(func(now control.Clock) {
 		command.Seen = a.watcher.find(now, h.GetSeen())
 		verdict, factor := a.judge(now, command)
@@ -273,10 +275,10 @@ func (a *Actuator) Submit(h *controlv1.CommandHeader, c Command) (*controlv1.Com
 			c.CarryOut(factor, time.Now().Add(command.Expiry()-now))
 		}
 		report = newReport(command, verdict, now)
-		report.Sight = a.watcher.describe(a.arbiter, now)
+		report.Sight, silent = a.watcher.describe(a.arbiter, now), a.watcher.silent(now)
 		a.metrics.judged(report, command)
 	})
-	return report, refusal(report, command.Rigid, a.holder)
+	return report, refusal(report, func() string { return blind(report.GetSight(), command.Rigid, silent) }, a.holder)
 }
 
 // judge decides what becomes of a command. It needs mu.

@@ -100,10 +100,13 @@ var refusals = map[controlv1.CommandVerdict]struct {
 	controlv1.CommandVerdict_COMMAND_VERDICT_BLIND: {codes.FailedPrecondition, "its sender is blind"}, // see blind
 }
 
-// blind says why a command of a blind sender is refused, and what to do about it.
-func blind(s *controlv1.Sight, rigid bool) string {
+// blind says why a command of a blind sender is refused, and what to do about it. Silent: nothing is heard from the camera.
+func blind(s *controlv1.Sight, rigid, silent bool) string {
 	camera, age := s.GetCamera(), s.GetAge().AsDuration().Round(time.Millisecond)
 	switch {
+	case silent:
+		return fmt.Sprintf("nothing was heard from camera %q for a second: is it, or the bus, down? The camera announces its "+
+			"pictures over the bus, and without that nobody knows how old the picture is that its sender saw", camera)
 	case s.GetAge() == nil:
 		return fmt.Sprintf("its sender has seen no picture of %q that is known here: show that camera to the driver, and "+
 			"send the capture time of its newest picture as seen", camera)
@@ -116,15 +119,16 @@ func blind(s *controlv1.Sight, rigid bool) string {
 	}
 }
 
-// refusal makes an error of a report, nil if the command was accepted.
-func refusal(report *controlv1.CommandReport, rigid bool, holder func() string) error {
+// refusal makes an error of a report, nil if the command was accepted. Blind says why its sender is blind, holder who has
+// the lease.
+func refusal(report *controlv1.CommandReport, blind, holder func() string) error {
 	verdict := report.GetVerdict()
 	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
 		return nil
 	}
 	why := refusals[verdict]
 	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
-		why.text = blind(report.GetSight(), rigid)
+		why.text = blind()
 	}
 	text := "the command is refused: " + why.text
 	if name := holder(); verdict == controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE && name != "" {

@@ -24,6 +24,8 @@ const (
 	announcements = 256
 	// resubscribe is how long it takes until the bus is asked again.
 	resubscribe = time.Second
+	// silence is how long no announcement comes until that is named as the cause of blindness.
+	silence = time.Second
 )
 
 // watcher knows the captures of the camera that the driver must see. It is nil if the driver need not see any; all its
@@ -33,6 +35,7 @@ type watcher struct {
 	seen   captures.Ring
 	leased stream.Demand // for announcements, while there is a lease
 	ended  func()        // ends the demand of the lease; nil without one
+	since  control.Clock // of the demand of the lease
 }
 
 func newWatcher(s drive.Sight) *watcher {
@@ -43,11 +46,11 @@ func newWatcher(s drive.Sight) *watcher {
 }
 
 // follow demands announcements for as long as somebody has the lease. The caller holds the actuator's mu.
-func (w *watcher) follow(leased bool) {
+func (w *watcher) follow(now control.Clock, leased bool) {
 	switch {
 	case w == nil || leased == (w.ended != nil):
 	case leased:
-		w.ended = w.leased.Want()
+		w.ended, w.since = w.leased.Want(), now
 	default:
 		w.ended()
 		w.ended = nil
@@ -61,6 +64,18 @@ func (w *watcher) find(now control.Clock, seen *timestamppb.Timestamp) control.S
 	}
 	at, known := w.seen.Find(now, seen)
 	return control.Seen{At: at, Known: known}
+}
+
+// silent reports whether announcements are demanded, and none came for a while. The caller holds the actuator's mu.
+func (w *watcher) silent(now control.Clock) bool {
+	if w == nil || w.ended == nil {
+		return false
+	}
+	last := w.since
+	if heard, ever := w.seen.Heard(); ever {
+		last = max(last, heard)
+	}
+	return now-last >= silence
 }
 
 // describe returns what the driver sees as a message of the API. The caller holds the actuator's mu.

@@ -129,6 +129,43 @@ func TestSight(t *testing.T) {
 	})
 }
 
+// TestSilentCamera names the cause of blindness if the camera announces nothing.
+func TestSilentCamera(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		a := benchOf(t, w, Config{Sight: drive.Sight{See: "front"}})
+		a.Attach()
+		time.Sleep(2 * silence) // without a lease none are wanted
+		p := acquire(t, a, w)
+		c := announcement(0)
+		for _, step := range []struct {
+			wait     time.Duration
+			announce bool
+			want     string
+		}{
+			{0, false, `has seen no picture of "front"`},
+			{silence - 1, false, "has seen no picture"},
+			{1, false, `nothing was heard from camera "front" for a second: is it, or the bus, down?`},
+			{0, true, "is 1s old, and the hardware stands still"},
+			{silence, false, "nothing was heard from camera"},
+		} {
+			const pause = control.DefaultLife / 2
+			_, _, _ = p.look(0, nil)
+			for left := step.wait; left > 0; left -= pause {
+				time.Sleep(min(left, pause))
+				_, _, _ = p.look(0, nil) // keeps the lease
+			}
+			if step.announce {
+				a.watcher.seen.Add(a.clock(), &mediav1.Capture{Epoch: 1, CaptureTime: c.GetCaptureTime(),
+					Age: durationpb.New(time.Second)})
+			}
+			if _, _, err := p.look(1, c.GetCaptureTime()); err == nil || !strings.Contains(err.Error(), step.want) {
+				t.Errorf("%+v: %v", step, err)
+			}
+		}
+	})
+}
+
 // TestBlindStop stops the hardware when the picture behind the command in force gets too old, at that very moment.
 func TestBlindStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -115,6 +115,16 @@ func (r *Ring) correct(p picture) {
 	}
 }
 
+// Heard returns when the last announcement came; false if none has.
+func (r *Ring) Heard() (control.Clock, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.list) == 0 {
+		return 0, false
+	}
+	return r.list[(r.next+len(r.list)-1)%len(r.list)].arrived, true
+}
+
 // Find returns when the picture with that capture time was captured, by the actuator's clock; false if none is known.
 func (r *Ring) Find(now control.Clock, seen *timestamppb.Timestamp) (control.Clock, bool) {
 	if seen == nil {
