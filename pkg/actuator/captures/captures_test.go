@@ -109,6 +109,9 @@ func TestBounds(t *testing.T) {
 	for i := range 3 * captures.Size {
 		r.Add(control.Clock(i)*ms, capture(1, time.Duration(i)*10*ms, 0))
 	}
+	if at, ever := r.Heard(); !ever || at != control.Clock(3*captures.Size-1)*ms {
+		t.Errorf("the last one came at %v, %v", at, ever)
+	}
 	now, known := control.Clock(3*captures.Size)*ms, 0
 	for i := range 3 * captures.Size {
 		if at, ok := r.Find(now, timestamppb.New(noon.Add(time.Duration(i)*10*ms))); ok {
