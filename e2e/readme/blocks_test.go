@@ -30,6 +30,16 @@ func blocks(text string) (found []block) {
 	return found
 }
 
+// file is the name of the file that a block is the content of, if a comment in its first line says so.
+func (b block) file() string {
+	first, _, _ := strings.Cut(strings.TrimSpace(b.text), "\n")
+	name, ok := strings.CutPrefix(first, "# ")
+	if !ok || strings.ContainsAny(name, " /") || !strings.Contains(name, ".") {
+		return ""
+	}
+	return name
+}
+
 // command is one command of a block, with its continuation lines.
 type command struct {
 	line int

@@ -306,7 +306,9 @@ func follow(t *testing.T, s *session, text string, steps []step) {
 			t.Errorf("line %d: name the language of this block: sh for commands, text for what is neither code nor a command",
 				b.line)
 		case "yaml":
-			describe(t, s, b)
+			if file := b.file(); file == "" || file == "robot.yaml" { // others are for other programs
+				describe(t, s, b)
+			}
 		case "python":
 			program(t, s, b)
 		case "sh":
