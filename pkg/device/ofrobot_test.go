@@ -61,7 +61,7 @@ func TestSeeIsNotIgnored(t *testing.T) {
 		return err
 	}
 	if err := read("sun", "drive: {device: sun, see: top}"); err == nil ||
-		!strings.Contains(err.Error(), `:7: drive.see: the kind of the device "sun" does not watch`) {
+		!strings.Contains(err.Error(), `:7: drive.see: the kind of the device "sun" does not check`) {
 		t.Errorf("%v", err)
 	}
 	for _, drive := range []string{"", "drive: {device: sun}", "drive: {device: dim, see: top}"} {
