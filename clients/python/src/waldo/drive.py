@@ -79,8 +79,8 @@ class Drive:
     An actuator may demand that its driver sees a camera (`see:` in robot.yaml). Every command then carries the capture
     time of the picture that the program saw last: the last one that it took from that camera of this robot by a loop,
     `read`, `latest` or `snapshot`, or from `robot.results`. Pictures from elsewhere, such as a subscription, are
-    reported with `saw`. As that picture gets old the hardware is slowed down, then stands still, and commands are refused with
-    the verdict "BLIND" until a newer one is reported.
+    reported with `saw`. As that picture gets old the hardware is slowed down, then stands still, and commands are
+    refused with the verdict "BLIND" until a newer one is reported.
 
     Nothing is repeated, and nothing is sent later than it was meant. A lease does not outlast its connection: `send`
     then fails with LeaseLost, so that no program drives on by accident."""
