@@ -61,7 +61,7 @@ func (b *Bursts) Receive(handle func(data []byte, size int, from netip.AddrPort)
 	err := b.descriptor.raw.Read(b.in.step)
 	b.in.handle, b.in.done = nil, nil
 	if err != nil || b.in.errno != 0 {
-		return b.failed("read", cause("recvmmsg", err, b.in.errno))
+		return failed("read", b.UDPConn, cause("recvmmsg", err, b.in.errno))
 	}
 	return nil
 }
@@ -116,29 +116,10 @@ func (b *Bursts) WriteToAddrPort(data []byte, to netip.AddrPort) (int, error) {
 // Send sends the packets of a run. Where the way to this peer does not allow to cut them, they leave one by one; see
 // [Auto].
 func (b *Bursts) Send(run *Run, to netip.AddrPort) error {
-	switch {
-	case run.count == 0:
+	if run.count == 0 {
 		return nil
-	case !supported || !run.to.set(to, b.descriptor.v6):
-		return b.sendPlain(run, to)
 	}
-	if err := b.out.send(run); err != nil {
-		return b.failed("write", err)
-	}
-	return nil
-}
-
-func (b *Bursts) sendPlain(run *Run, to netip.AddrPort) error {
-	var failed error
-	for packet := range run.Packets() {
-		_, err := b.WriteToUDPAddrPort(packet, to)
-		failed = errors.Join(failed, err)
-	}
-	return failed
-}
-
-func (b *Bursts) failed(op string, err error) error {
-	return &net.OpError{Op: op, Net: "udp", Source: b.LocalAddr(), Err: err}
+	return b.out.sendTo(run, to, b.UDPConn, b.descriptor.v6)
 }
 
 const (

@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -73,6 +74,34 @@ type outlet struct {
 	cuts   bool
 	many   atomic.Bool
 	uncut  refusals
+}
+
+// sendTo sends the packets of a run to a peer, by package net where the system calls cannot: c is the socket, which v6
+// says is one of IPv6.
+func (o *outlet) sendTo(run *Run, to netip.AddrPort, c *net.UDPConn, v6 bool) error {
+	if !supported || !run.to.set(to, v6) {
+		return o.plain(run, to, c)
+	}
+	if err := o.send(run); err != nil {
+		return failed("write", c, err)
+	}
+	return nil
+}
+
+// plain sends the packets of a run by package net.
+func (o *outlet) plain(run *Run, to netip.AddrPort, c *net.UDPConn) (failed error) {
+	for packet := range run.Packets() {
+		if _, err := c.WriteToUDPAddrPort(packet, to); err != nil {
+			o.tell(Failure{Single, 1, err})
+			failed = errors.Join(failed, err)
+		}
+	}
+	return failed
+}
+
+// failed returns the error that package net would return.
+func failed(op string, c *net.UDPConn, err error) error {
+	return &net.OpError{Op: op, Net: "udp", Source: c.LocalAddr(), Err: err}
 }
 
 // send sends the packets of a run. An error says that some of them are lost.

@@ -60,7 +60,7 @@ func (p *Packets) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
 	err := p.descriptor.raw.Read(p.in.step)
 	p.in.data = nil
 	if err != nil || p.in.errno != 0 {
-		return 0, netip.AddrPort{}, p.failed("read", cause("recvfrom", err, p.in.errno))
+		return 0, netip.AddrPort{}, failed("read", p.UDPConn, cause("recvfrom", err, p.in.errno))
 	}
 	return p.in.n, p.in.from.addrPort(), nil
 }
@@ -85,27 +85,7 @@ var runs = sync.Pool{New: func() any { return &Run{} }}
 
 // send sends the packets of a run.
 func (p *Packets) send(run *Run, to netip.AddrPort) error {
-	if !supported || !run.to.set(to, p.descriptor.v6) {
-		return p.sendPlain(run, to)
-	}
-	if err := p.out.send(run); err != nil {
-		return p.failed("write", err)
-	}
-	return nil
-}
-
-func (p *Packets) sendPlain(run *Run, to netip.AddrPort) (failed error) {
-	for packet := range run.Packets() {
-		if _, err := p.WriteToUDPAddrPort(packet, to); err != nil {
-			p.out.tell(Failure{Single, 1, err})
-			failed = errors.Join(failed, err)
-		}
-	}
-	return failed
-}
-
-func (p *Packets) failed(op string, err error) error {
-	return &net.OpError{Op: op, Net: "udp", Source: p.LocalAddr(), Err: err}
+	return p.out.sendTo(run, to, p.UDPConn, p.descriptor.v6)
 }
 
 // flow returns the flow that a packet belongs to, if it is one of RTP whose flow is being sent; see RFC 3550, 5.1.
