@@ -42,6 +42,13 @@ func Address(configured, token string) (address string, narrowed bool, err error
 		"listen on 127.0.0.1", configured)
 }
 
+// Guarded returns where to listen for a server that asks everybody for a token that cannot be guessed: the address as it
+// stands. It fails if that is not host:port.
+func Guarded(configured string) (address string, err error) {
+	_, _, err = split(configured)
+	return configured, err
+}
+
 // Loopback returns where to listen for a server that asks nobody for a token, whether there is one or not: ":9090"
 // means 127.0.0.1:9090, and an address that other machines can reach is an error.
 func Loopback(configured string) (address string, err error) {

@@ -1,5 +1,5 @@
-// Package state handles data that survives a restart: it picks the folder where a robot keeps it, and
-// makes sure that only one process at a time uses it.
+// Package state handles data that survives a restart: it picks the folder where a robot keeps it, makes
+// sure that only one process at a time uses it, and replaces files so that nobody sees half of one.
 //
 // A [Lock] is the kernel's (flock): it ends with its process, however that ends, so nothing has to be
 // cleaned up after a crash. It is safe for concurrent use.

@@ -9,6 +9,7 @@
 package audiov1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -966,7 +967,7 @@ var File_waldo_audio_v1_audio_proto protoreflect.FileDescriptor
 
 const file_waldo_audio_v1_audio_proto_rawDesc = "" +
 	"\n" +
-	"\x1awaldo/audio/v1/audio.proto\x12\x0ewaldo.audio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1awaldo/media/v1/media.proto\"\x86\x02\n" +
+	"\x1awaldo/audio/v1/audio.proto\x12\x0ewaldo.audio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/media/v1/media.proto\"\x86\x02\n" +
 	"\vSoundDevice\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04host\x18\x02 \x01(\tR\x04host\x12%\n" +
@@ -1026,14 +1027,14 @@ const file_waldo_audio_v1_audio_proto_rawDesc = "" +
 	"\bAudioTap\x12\x19\n" +
 	"\x15AUDIO_TAP_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14AUDIO_TAP_MICROPHONE\x10\x01\x12\x15\n" +
-	"\x11AUDIO_TAP_SPEAKER\x10\x022\x95\x04\n" +
-	"\fAudioService\x12V\n" +
-	"\vListDevices\x12\".waldo.audio.v1.ListDevicesRequest\x1a#.waldo.audio.v1.ListDevicesResponse\x12X\n" +
-	"\vStreamAudio\x12\".waldo.audio.v1.StreamAudioRequest\x1a#.waldo.audio.v1.StreamAudioResponse0\x01\x12R\n" +
-	"\tPlayAudio\x12 .waldo.audio.v1.PlayAudioRequest\x1a!.waldo.audio.v1.PlayAudioResponse(\x01\x12P\n" +
-	"\tGetVolume\x12 .waldo.audio.v1.GetVolumeRequest\x1a!.waldo.audio.v1.GetVolumeResponse\x12P\n" +
-	"\tSetVolume\x12 .waldo.audio.v1.SetVolumeRequest\x1a!.waldo.audio.v1.SetVolumeResponse\x12[\n" +
-	"\fStreamLevels\x12#.waldo.audio.v1.StreamLevelsRequest\x1a$.waldo.audio.v1.StreamLevelsResponse0\x01B\xba\x01\n" +
+	"\x11AUDIO_TAP_SPEAKER\x10\x022\xb9\x04\n" +
+	"\fAudioService\x12\\\n" +
+	"\vListDevices\x12\".waldo.audio.v1.ListDevicesRequest\x1a#.waldo.audio.v1.ListDevicesResponse\"\x04\xd8\xe2\x18\x01\x12^\n" +
+	"\vStreamAudio\x12\".waldo.audio.v1.StreamAudioRequest\x1a#.waldo.audio.v1.StreamAudioResponse\"\x04\xd8\xe2\x18\x010\x01\x12X\n" +
+	"\tPlayAudio\x12 .waldo.audio.v1.PlayAudioRequest\x1a!.waldo.audio.v1.PlayAudioResponse\"\x04\xd8\xe2\x18\x02(\x01\x12V\n" +
+	"\tGetVolume\x12 .waldo.audio.v1.GetVolumeRequest\x1a!.waldo.audio.v1.GetVolumeResponse\"\x04\xd8\xe2\x18\x01\x12V\n" +
+	"\tSetVolume\x12 .waldo.audio.v1.SetVolumeRequest\x1a!.waldo.audio.v1.SetVolumeResponse\"\x04\xd8\xe2\x18\x02\x12a\n" +
+	"\fStreamLevels\x12#.waldo.audio.v1.StreamLevelsRequest\x1a$.waldo.audio.v1.StreamLevelsResponse\"\x04\xd8\xe2\x18\x010\x01B\xba\x01\n" +
 	"\x12com.waldo.audio.v1B\n" +
 	"AudioProtoP\x01Z>github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1;audiov1\xa2\x02\x03WAX\xaa\x02\x0eWaldo.Audio.V1\xca\x02\x0eWaldo\\Audio\\V1\xe2\x02\x1aWaldo\\Audio\\V1\\GPBMetadata\xea\x02\x10Waldo::Audio::V1b\x06proto3"
 

@@ -9,6 +9,7 @@
 package camerav1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1105,7 +1106,7 @@ var File_waldo_camera_v1_camera_service_proto protoreflect.FileDescriptor
 
 const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\n" +
-	"$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1awaldo/media/v1/media.proto\"\x14\n" +
+	"$waldo/camera/v1/camera_service.proto\x12\x0fwaldo.camera.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/media/v1/media.proto\"\x14\n" +
 	"\x12ListFormatsRequest\"\xe3\x01\n" +
 	"\x13ListFormatsResponse\x12B\n" +
 	"\x0enative_formats\x18\x01 \x03(\v2\x1b.waldo.media.v1.VideoFormatR\rnativeFormats\x12B\n" +
@@ -1178,17 +1179,17 @@ const file_waldo_camera_v1_camera_service_proto_rawDesc = "" +
 	"\x18CONTROL_TYPE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CONTROL_TYPE_INTEGER\x10\x01\x12\x18\n" +
 	"\x14CONTROL_TYPE_BOOLEAN\x10\x02\x12\x15\n" +
-	"\x11CONTROL_TYPE_MENU\x10\x032\xf3\x05\n" +
-	"\rCameraService\x12X\n" +
-	"\vListFormats\x12#.waldo.camera.v1.ListFormatsRequest\x1a$.waldo.camera.v1.ListFormatsResponse\x12[\n" +
-	"\fCaptureFrame\x12$.waldo.camera.v1.CaptureFrameRequest\x1a%.waldo.camera.v1.CaptureFrameResponse\x12]\n" +
-	"\fStreamFrames\x12$.waldo.camera.v1.StreamFramesRequest\x1a%.waldo.camera.v1.StreamFramesResponse0\x01\x12X\n" +
-	"\vGetControls\x12#.waldo.camera.v1.GetControlsRequest\x1a$.waldo.camera.v1.GetControlsResponse\x12X\n" +
-	"\vSetControls\x12#.waldo.camera.v1.SetControlsRequest\x1a$.waldo.camera.v1.SetControlsResponse\x12d\n" +
-	"\x0fRequestKeyFrame\x12'.waldo.camera.v1.RequestKeyFrameRequest\x1a(.waldo.camera.v1.RequestKeyFrameResponse\x12U\n" +
+	"\x11CONTROL_TYPE_MENU\x10\x032\xa3\x06\n" +
+	"\rCameraService\x12^\n" +
+	"\vListFormats\x12#.waldo.camera.v1.ListFormatsRequest\x1a$.waldo.camera.v1.ListFormatsResponse\"\x04\xd8\xe2\x18\x01\x12a\n" +
+	"\fCaptureFrame\x12$.waldo.camera.v1.CaptureFrameRequest\x1a%.waldo.camera.v1.CaptureFrameResponse\"\x04\xd8\xe2\x18\x01\x12c\n" +
+	"\fStreamFrames\x12$.waldo.camera.v1.StreamFramesRequest\x1a%.waldo.camera.v1.StreamFramesResponse\"\x04\xd8\xe2\x18\x010\x01\x12^\n" +
+	"\vGetControls\x12#.waldo.camera.v1.GetControlsRequest\x1a$.waldo.camera.v1.GetControlsResponse\"\x04\xd8\xe2\x18\x01\x12^\n" +
+	"\vSetControls\x12#.waldo.camera.v1.SetControlsRequest\x1a$.waldo.camera.v1.SetControlsResponse\"\x04\xd8\xe2\x18\x04\x12j\n" +
+	"\x0fRequestKeyFrame\x12'.waldo.camera.v1.RequestKeyFrameRequest\x1a(.waldo.camera.v1.RequestKeyFrameResponse\"\x04\xd8\xe2\x18\x01\x12[\n" +
 	"\n" +
-	"SetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponse\x12[\n" +
-	"\fLimitBitrate\x12$.waldo.camera.v1.LimitBitrateRequest\x1a%.waldo.camera.v1.LimitBitrateResponseB\xc9\x01\n" +
+	"SetBitrate\x12\".waldo.camera.v1.SetBitrateRequest\x1a#.waldo.camera.v1.SetBitrateResponse\"\x04\xd8\xe2\x18\x04\x12a\n" +
+	"\fLimitBitrate\x12$.waldo.camera.v1.LimitBitrateRequest\x1a%.waldo.camera.v1.LimitBitrateResponse\"\x04\xd8\xe2\x18\x04B\xc9\x01\n" +
 	"\x13com.waldo.camera.v1B\x12CameraServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1;camerav1\xa2\x02\x03WCX\xaa\x02\x0fWaldo.Camera.V1\xca\x02\x0fWaldo\\Camera\\V1\xe2\x02\x1bWaldo\\Camera\\V1\\GPBMetadata\xea\x02\x11Waldo::Camera::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package controlv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -797,7 +798,7 @@ var File_waldo_control_v1_control_service_proto protoreflect.FileDescriptor
 
 const file_waldo_control_v1_control_service_proto_rawDesc = "" +
 	"\n" +
-	"&waldo/control/v1/control_service.proto\x12\x10waldo.control.v1\x1a\x1ewaldo/control/v1/control.proto\"(\n" +
+	"&waldo/control/v1/control_service.proto\x12\x10waldo.control.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\"(\n" +
 	"\x0eAcquireRequest\x12\x16\n" +
 	"\x06holder\x18\x01 \x01(\tR\x06holder\"v\n" +
 	"\x0fAcquireResponse\x12-\n" +
@@ -835,18 +836,18 @@ const file_waldo_control_v1_control_service_proto_rawDesc = "" +
 	"\x03key\x18\x02 \x01(\tR\x03key\x12\x0e\n" +
 	"\x02id\x18\x03 \x01(\x03R\x02id\"J\n" +
 	"\x12ClearEStopResponse\x124\n" +
-	"\x05state\x18\x01 \x01(\v2\x1e.waldo.control.v1.ControlStateR\x05state2\xaa\x05\n" +
-	"\x0eControlService\x12N\n" +
-	"\aAcquire\x12 .waldo.control.v1.AcquireRequest\x1a!.waldo.control.v1.AcquireResponse\x12E\n" +
-	"\x04Take\x12\x1d.waldo.control.v1.TakeRequest\x1a\x1e.waldo.control.v1.TakeResponse\x12T\n" +
-	"\tKeepAlive\x12\".waldo.control.v1.KeepAliveRequest\x1a#.waldo.control.v1.KeepAliveResponse\x12N\n" +
-	"\aRelease\x12 .waldo.control.v1.ReleaseRequest\x1a!.waldo.control.v1.ReleaseResponse\x12W\n" +
+	"\x05state\x18\x01 \x01(\v2\x1e.waldo.control.v1.ControlStateR\x05state2\xda\x05\n" +
+	"\x0eControlService\x12T\n" +
+	"\aAcquire\x12 .waldo.control.v1.AcquireRequest\x1a!.waldo.control.v1.AcquireResponse\"\x04\xd8\xe2\x18\x02\x12K\n" +
+	"\x04Take\x12\x1d.waldo.control.v1.TakeRequest\x1a\x1e.waldo.control.v1.TakeResponse\"\x04\xd8\xe2\x18\x03\x12Z\n" +
+	"\tKeepAlive\x12\".waldo.control.v1.KeepAliveRequest\x1a#.waldo.control.v1.KeepAliveResponse\"\x04\xd8\xe2\x18\x02\x12T\n" +
+	"\aRelease\x12 .waldo.control.v1.ReleaseRequest\x1a!.waldo.control.v1.ReleaseResponse\"\x04\xd8\xe2\x18\x02\x12]\n" +
 	"\n" +
-	"GetControl\x12#.waldo.control.v1.GetControlRequest\x1a$.waldo.control.v1.GetControlResponse\x12_\n" +
-	"\fWatchControl\x12%.waldo.control.v1.WatchControlRequest\x1a&.waldo.control.v1.WatchControlResponse0\x01\x12H\n" +
-	"\x05EStop\x12\x1e.waldo.control.v1.EStopRequest\x1a\x1f.waldo.control.v1.EStopResponse\x12W\n" +
+	"GetControl\x12#.waldo.control.v1.GetControlRequest\x1a$.waldo.control.v1.GetControlResponse\"\x04\xd8\xe2\x18\x01\x12e\n" +
+	"\fWatchControl\x12%.waldo.control.v1.WatchControlRequest\x1a&.waldo.control.v1.WatchControlResponse\"\x04\xd8\xe2\x18\x010\x01\x12N\n" +
+	"\x05EStop\x12\x1e.waldo.control.v1.EStopRequest\x1a\x1f.waldo.control.v1.EStopResponse\"\x04\xd8\xe2\x18\x01\x12]\n" +
 	"\n" +
-	"ClearEStop\x12#.waldo.control.v1.ClearEStopRequest\x1a$.waldo.control.v1.ClearEStopResponseB\xd1\x01\n" +
+	"ClearEStop\x12#.waldo.control.v1.ClearEStopRequest\x1a$.waldo.control.v1.ClearEStopResponse\"\x04\xd8\xe2\x18\x03B\xd1\x01\n" +
 	"\x14com.waldo.control.v1B\x13ControlServiceProtoP\x01ZBgithub.com/waldo-robot/waldo/api/gen/go/waldo/control/v1;controlv1\xa2\x02\x03WCX\xaa\x02\x10Waldo.Control.V1\xca\x02\x10Waldo\\Control\\V1\xe2\x02\x1cWaldo\\Control\\V1\\GPBMetadata\xea\x02\x12Waldo::Control::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package devicev1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	descriptorpb "google.golang.org/protobuf/types/descriptorpb"
@@ -510,7 +511,7 @@ var File_waldo_device_v1_device_service_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\n" +
-	"$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n" +
+	"$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n" +
 	"\x10GetDeviceRequest\"D\n" +
 	"\x11GetDeviceResponse\x12/\n" +
 	"\x06device\x18\x01 \x01(\v2\x17.waldo.device.v1.DeviceR\x06device\"\x14\n" +
@@ -532,14 +533,14 @@ const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\x16GetDescriptorsResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bservices\x18\x02 \x03(\tR\bservices\x128\n" +
-	"\x05files\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\x05files2\xd3\x03\n" +
-	"\rDeviceService\x12R\n" +
-	"\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\x12Z\n" +
-	"\vWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse0\x01\x12U\n" +
+	"\x05files\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\x05files2\xf1\x03\n" +
+	"\rDeviceService\x12X\n" +
+	"\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\"\x04\xd8\xe2\x18\x01\x12`\n" +
+	"\vWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse\"\x04\xd8\xe2\x18\x010\x01\x12[\n" +
 	"\n" +
-	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\x12X\n" +
-	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\x12a\n" +
-	"\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a'.waldo.device.v1.GetDescriptorsResponseB\xc9\x01\n" +
+	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\"\x04\xd8\xe2\x18\x01\x12^\n" +
+	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\"\x04\xd8\xe2\x18\x01\x12g\n" +
+	"\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01B\xc9\x01\n" +
 	"\x13com.waldo.device.v1B\x12DeviceServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1;devicev1\xa2\x02\x03WDX\xaa\x02\x0fWaldo.Device.V1\xca\x02\x0fWaldo\\Device\\V1\xe2\x02\x1bWaldo\\Device\\V1\\GPBMetadata\xea\x02\x11Waldo::Device::V1b\x06proto3"
 
 var (

@@ -10,6 +10,7 @@
 package ingestv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -625,7 +626,7 @@ var File_waldo_ingest_v1_ingest_proto protoreflect.FileDescriptor
 
 const file_waldo_ingest_v1_ingest_proto_rawDesc = "" +
 	"\n" +
-	"\x1cwaldo/ingest/v1/ingest.proto\x12\x0fwaldo.ingest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
+	"\x1cwaldo/ingest/v1/ingest.proto\x12\x0fwaldo.ingest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\"\xa5\x04\n" +
 	"\n" +
 	"Connection\x126\n" +
 	"\x05state\x18\x01 \x01(\x0e2 .waldo.ingest.v1.ConnectionStateR\x05state\x129\n" +
@@ -677,11 +678,11 @@ const file_waldo_ingest_v1_ingest_proto_rawDesc = "" +
 	"!CONNECTION_EVENT_KIND_UNSPECIFIED\x10\x00\x12#\n" +
 	"\x1fCONNECTION_EVENT_KIND_CONNECTED\x10\x01\x12&\n" +
 	"\"CONNECTION_EVENT_KIND_DISCONNECTED\x10\x02\x12!\n" +
-	"\x1dCONNECTION_EVENT_KIND_GAVE_UP\x10\x032\xab\x02\n" +
-	"\rIngestService\x12^\n" +
-	"\rGetConnection\x12%.waldo.ingest.v1.GetConnectionRequest\x1a&.waldo.ingest.v1.GetConnectionResponse\x12f\n" +
-	"\x0fWatchConnection\x12'.waldo.ingest.v1.WatchConnectionRequest\x1a(.waldo.ingest.v1.WatchConnectionResponse0\x01\x12R\n" +
-	"\tReconnect\x12!.waldo.ingest.v1.ReconnectRequest\x1a\".waldo.ingest.v1.ReconnectResponseB\xc2\x01\n" +
+	"\x1dCONNECTION_EVENT_KIND_GAVE_UP\x10\x032\xbd\x02\n" +
+	"\rIngestService\x12d\n" +
+	"\rGetConnection\x12%.waldo.ingest.v1.GetConnectionRequest\x1a&.waldo.ingest.v1.GetConnectionResponse\"\x04\xd8\xe2\x18\x01\x12l\n" +
+	"\x0fWatchConnection\x12'.waldo.ingest.v1.WatchConnectionRequest\x1a(.waldo.ingest.v1.WatchConnectionResponse\"\x04\xd8\xe2\x18\x010\x01\x12X\n" +
+	"\tReconnect\x12!.waldo.ingest.v1.ReconnectRequest\x1a\".waldo.ingest.v1.ReconnectResponse\"\x04\xd8\xe2\x18\x04B\xc2\x01\n" +
 	"\x13com.waldo.ingest.v1B\vIngestProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/ingest/v1;ingestv1\xa2\x02\x03WIX\xaa\x02\x0fWaldo.Ingest.V1\xca\x02\x0fWaldo\\Ingest\\V1\xe2\x02\x1bWaldo\\Ingest\\V1\\GPBMetadata\xea\x02\x11Waldo::Ingest::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package inputv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	reflect "reflect"
@@ -407,7 +408,7 @@ var File_waldo_input_v1_input_service_proto protoreflect.FileDescriptor
 
 const file_waldo_input_v1_input_service_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/input/v1/input_service.proto\x12\x0ewaldo.input.v1\x1a\x1awaldo/input/v1/input.proto\"\x11\n" +
+	"\"waldo/input/v1/input_service.proto\x12\x0ewaldo.input.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/input/v1/input.proto\"\x11\n" +
 	"\x0fGetInputRequest\"m\n" +
 	"\x10GetInputResponse\x12/\n" +
 	"\x05input\x18\x01 \x01(\v2\x19.waldo.input.v1.InputInfoR\x05input\x12(\n" +
@@ -422,13 +423,13 @@ const file_waldo_input_v1_input_service_proto_rawDesc = "" +
 	"\x15StreamReportsResponse\x12-\n" +
 	"\x05state\x18\x01 \x01(\v2\x15.waldo.input.v1.StateH\x00R\x05state\x120\n" +
 	"\x06report\x18\x02 \x01(\v2\x16.waldo.input.v1.ReportH\x00R\x06reportB\x06\n" +
-	"\x04body2\xe1\x02\n" +
-	"\fInputService\x12M\n" +
-	"\bGetInput\x12\x1f.waldo.input.v1.GetInputRequest\x1a .waldo.input.v1.GetInputResponse\x12S\n" +
+	"\x04body2\xf9\x02\n" +
+	"\fInputService\x12S\n" +
+	"\bGetInput\x12\x1f.waldo.input.v1.GetInputRequest\x1a .waldo.input.v1.GetInputResponse\"\x04\xd8\xe2\x18\x01\x12Y\n" +
 	"\n" +
-	"ListInputs\x12!.waldo.input.v1.ListInputsRequest\x1a\".waldo.input.v1.ListInputsResponse\x12M\n" +
-	"\bGetState\x12\x1f.waldo.input.v1.GetStateRequest\x1a .waldo.input.v1.GetStateResponse\x12^\n" +
-	"\rStreamReports\x12$.waldo.input.v1.StreamReportsRequest\x1a%.waldo.input.v1.StreamReportsResponse0\x01B\xc1\x01\n" +
+	"ListInputs\x12!.waldo.input.v1.ListInputsRequest\x1a\".waldo.input.v1.ListInputsResponse\"\x04\xd8\xe2\x18\x01\x12S\n" +
+	"\bGetState\x12\x1f.waldo.input.v1.GetStateRequest\x1a .waldo.input.v1.GetStateResponse\"\x04\xd8\xe2\x18\x01\x12d\n" +
+	"\rStreamReports\x12$.waldo.input.v1.StreamReportsRequest\x1a%.waldo.input.v1.StreamReportsResponse\"\x04\xd8\xe2\x18\x010\x01B\xc1\x01\n" +
 	"\x12com.waldo.input.v1B\x11InputServiceProtoP\x01Z>github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1;inputv1\xa2\x02\x03WIX\xaa\x02\x0eWaldo.Input.V1\xca\x02\x0eWaldo\\Input\\V1\xe2\x02\x1aWaldo\\Input\\V1\\GPBMetadata\xea\x02\x10Waldo::Input::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package insta360v1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -794,7 +795,7 @@ var File_waldo_insta360_v1_insta360_service_proto protoreflect.FileDescriptor
 
 const file_waldo_insta360_v1_insta360_service_proto_rawDesc = "" +
 	"\n" +
-	"(waldo/insta360/v1/insta360_service.proto\x12\x11waldo.insta360.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a waldo/insta360/v1/insta360.proto\"\x16\n" +
+	"(waldo/insta360/v1/insta360_service.proto\x12\x11waldo.insta360.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a waldo/insta360/v1/insta360.proto\"\x16\n" +
 	"\x14GetCameraInfoRequest\"J\n" +
 	"\x15GetCameraInfoResponse\x121\n" +
 	"\x04info\x18\x01 \x01(\v2\x1d.waldo.insta360.v1.CameraInfoR\x04info\"{\n" +
@@ -825,17 +826,17 @@ const file_waldo_insta360_v1_insta360_service_proto_rawDesc = "" +
 	"\x05event\x18\x01 \x01(\v2\x1e.waldo.insta360.v1.CameraEventR\x05event\"\x12\n" +
 	"\x10StreamImuRequest\"F\n" +
 	"\x11StreamImuResponse\x121\n" +
-	"\x05batch\x18\x01 \x01(\v2\x1b.waldo.insta360.v1.ImuBatchR\x05batch2\xe6\x06\n" +
-	"\x0fInsta360Service\x12b\n" +
-	"\rGetCameraInfo\x12'.waldo.insta360.v1.GetCameraInfoRequest\x1a(.waldo.insta360.v1.GetCameraInfoResponse\x12S\n" +
-	"\bSyncTime\x12\".waldo.insta360.v1.SyncTimeRequest\x1a#.waldo.insta360.v1.SyncTimeResponse\x12\\\n" +
-	"\vTakePicture\x12%.waldo.insta360.v1.TakePictureRequest\x1a&.waldo.insta360.v1.TakePictureResponse\x12_\n" +
-	"\fStartCapture\x12&.waldo.insta360.v1.StartCaptureRequest\x1a'.waldo.insta360.v1.StartCaptureResponse\x12\\\n" +
-	"\vStopCapture\x12%.waldo.insta360.v1.StopCaptureRequest\x1a&.waldo.insta360.v1.StopCaptureResponse\x12k\n" +
-	"\x10GetCaptureStatus\x12*.waldo.insta360.v1.GetCaptureStatusRequest\x1a+.waldo.insta360.v1.GetCaptureStatusResponse\x12V\n" +
-	"\tListFiles\x12#.waldo.insta360.v1.ListFilesRequest\x1a$.waldo.insta360.v1.ListFilesResponse\x12^\n" +
-	"\vWatchEvents\x12%.waldo.insta360.v1.WatchEventsRequest\x1a&.waldo.insta360.v1.WatchEventsResponse0\x01\x12X\n" +
-	"\tStreamImu\x12#.waldo.insta360.v1.StreamImuRequest\x1a$.waldo.insta360.v1.StreamImuResponse0\x01B\xd9\x01\n" +
+	"\x05batch\x18\x01 \x01(\v2\x1b.waldo.insta360.v1.ImuBatchR\x05batch2\x9c\a\n" +
+	"\x0fInsta360Service\x12h\n" +
+	"\rGetCameraInfo\x12'.waldo.insta360.v1.GetCameraInfoRequest\x1a(.waldo.insta360.v1.GetCameraInfoResponse\"\x04\xd8\xe2\x18\x01\x12Y\n" +
+	"\bSyncTime\x12\".waldo.insta360.v1.SyncTimeRequest\x1a#.waldo.insta360.v1.SyncTimeResponse\"\x04\xd8\xe2\x18\x04\x12b\n" +
+	"\vTakePicture\x12%.waldo.insta360.v1.TakePictureRequest\x1a&.waldo.insta360.v1.TakePictureResponse\"\x04\xd8\xe2\x18\x02\x12e\n" +
+	"\fStartCapture\x12&.waldo.insta360.v1.StartCaptureRequest\x1a'.waldo.insta360.v1.StartCaptureResponse\"\x04\xd8\xe2\x18\x02\x12b\n" +
+	"\vStopCapture\x12%.waldo.insta360.v1.StopCaptureRequest\x1a&.waldo.insta360.v1.StopCaptureResponse\"\x04\xd8\xe2\x18\x02\x12q\n" +
+	"\x10GetCaptureStatus\x12*.waldo.insta360.v1.GetCaptureStatusRequest\x1a+.waldo.insta360.v1.GetCaptureStatusResponse\"\x04\xd8\xe2\x18\x01\x12\\\n" +
+	"\tListFiles\x12#.waldo.insta360.v1.ListFilesRequest\x1a$.waldo.insta360.v1.ListFilesResponse\"\x04\xd8\xe2\x18\x01\x12d\n" +
+	"\vWatchEvents\x12%.waldo.insta360.v1.WatchEventsRequest\x1a&.waldo.insta360.v1.WatchEventsResponse\"\x04\xd8\xe2\x18\x010\x01\x12^\n" +
+	"\tStreamImu\x12#.waldo.insta360.v1.StreamImuRequest\x1a$.waldo.insta360.v1.StreamImuResponse\"\x04\xd8\xe2\x18\x010\x01B\xd9\x01\n" +
 	"\x15com.waldo.insta360.v1B\x14Insta360ServiceProtoP\x01ZDgithub.com/waldo-robot/waldo/api/gen/go/waldo/insta360/v1;insta360v1\xa2\x02\x03WIX\xaa\x02\x11Waldo.Insta360.V1\xca\x02\x11Waldo\\Insta360\\V1\xe2\x02\x1dWaldo\\Insta360\\V1\\GPBMetadata\xea\x02\x13Waldo::Insta360::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package launcherv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
@@ -606,7 +607,7 @@ var File_waldo_launcher_v1_launcher_service_proto protoreflect.FileDescriptor
 
 const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\n" +
-	"(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\x1a\x1egoogle/protobuf/duration.proto\"\x8c\x01\n" +
+	"(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\"\x8c\x01\n" +
 	"\x0fOpenSlotRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x128\n" +
 	"\acontent\x18\x02 \x01(\x0e2\x1e.waldo.launcher.v1.SlotContentR\acontent\x12+\n" +
@@ -639,12 +640,12 @@ const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n" +
 	"\x15PROCESS_STATE_WAITING\x10\x02\x12\x17\n" +
-	"\x13PROCESS_STATE_ENDED\x10\x032\x80\x03\n" +
-	"\x0fLauncherService\x12b\n" +
-	"\rListProcesses\x12'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\x12e\n" +
-	"\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\x12M\n" +
-	"\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\x12S\n" +
-	"\bOpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponseB\xd9\x01\n" +
+	"\x13PROCESS_STATE_ENDED\x10\x032\x98\x03\n" +
+	"\x0fLauncherService\x12h\n" +
+	"\rListProcesses\x12'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\"\x04\xd8\xe2\x18\x01\x12k\n" +
+	"\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\"\x04\xd8\xe2\x18\x04\x12S\n" +
+	"\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\"\x04\xd8\xe2\x18\x04\x12Y\n" +
+	"\bOpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponse\"\x04\xd8\xe2\x18\x02B\xd9\x01\n" +
 	"\x15com.waldo.launcher.v1B\x14LauncherServiceProtoP\x01ZDgithub.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1;launcherv1\xa2\x02\x03WLX\xaa\x02\x11Waldo.Launcher.V1\xca\x02\x11Waldo\\Launcher\\V1\xe2\x02\x1dWaldo\\Launcher\\V1\\GPBMetadata\xea\x02\x13Waldo::Launcher::V1b\x06proto3"
 
 var (

@@ -18,6 +18,7 @@
 package peerv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -1118,7 +1119,7 @@ var File_waldo_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_waldo_peer_v1_peer_proto_rawDesc = "" +
 	"\n" +
-	"\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1awaldo/media/v1/media.proto\"\xb0\x01\n" +
+	"\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/media/v1/media.proto\"\xb0\x01\n" +
 	"\tPublisher\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -1175,13 +1176,13 @@ const file_waldo_peer_v1_peer_proto_rawDesc = "" +
 	"\x15StreamMessagesRequest\"o\n" +
 	"\x16StreamMessagesResponse\x120\n" +
 	"\amessage\x18\x01 \x01(\v2\x16.waldo.peer.v1.MessageR\amessage\x12#\n" +
-	"\rdropped_count\x18\x02 \x01(\x03R\fdroppedCount2\x97\x03\n" +
-	"\vPeerService\x12B\n" +
-	"\x05Begin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\x12<\n" +
-	"\x03End\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\x12W\n" +
-	"\fGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\x12L\n" +
-	"\aPublish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse(\x010\x01\x12_\n" +
-	"\x0eStreamMessages\x12$.waldo.peer.v1.StreamMessagesRequest\x1a%.waldo.peer.v1.StreamMessagesResponse0\x01B\xb2\x01\n" +
+	"\rdropped_count\x18\x02 \x01(\x03R\fdroppedCount2\xb5\x03\n" +
+	"\vPeerService\x12H\n" +
+	"\x05Begin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\"\x04\xd8\xe2\x18\x02\x12B\n" +
+	"\x03End\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\"\x04\xd8\xe2\x18\x02\x12]\n" +
+	"\fGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\"\x04\xd8\xe2\x18\x01\x12R\n" +
+	"\aPublish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse\"\x04\xd8\xe2\x18\x02(\x010\x01\x12e\n" +
+	"\x0eStreamMessages\x12$.waldo.peer.v1.StreamMessagesRequest\x1a%.waldo.peer.v1.StreamMessagesResponse\"\x04\xd8\xe2\x18\x010\x01B\xb2\x01\n" +
 	"\x11com.waldo.peer.v1B\tPeerProtoP\x01Z<github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1;peerv1\xa2\x02\x03WPX\xaa\x02\rWaldo.Peer.V1\xca\x02\rWaldo\\Peer\\V1\xe2\x02\x19Waldo\\Peer\\V1\\GPBMetadata\xea\x02\x0fWaldo::Peer::V1b\x06proto3"
 
 var (

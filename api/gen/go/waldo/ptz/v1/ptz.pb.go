@@ -9,6 +9,7 @@
 package ptzv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -325,7 +326,7 @@ var File_waldo_ptz_v1_ptz_proto protoreflect.FileDescriptor
 
 const file_waldo_ptz_v1_ptz_proto_rawDesc = "" +
 	"\n" +
-	"\x16waldo/ptz/v1/ptz.proto\x12\fwaldo.ptz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ewaldo/control/v1/control.proto\"\xda\x01\n" +
+	"\x16waldo/ptz/v1/ptz.proto\x12\fwaldo.ptz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\"\xda\x01\n" +
 	"\x03Ptz\x12\x19\n" +
 	"\bis_ready\x18\x01 \x01(\bR\aisReady\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12 \n" +
@@ -343,11 +344,11 @@ const file_waldo_ptz_v1_ptz_proto_rawDesc = "" +
 	"\x06report\x18\x01 \x01(\v2\x1f.waldo.control.v1.CommandReportR\x06report\"\x0f\n" +
 	"\rGetPtzRequest\"5\n" +
 	"\x0eGetPtzResponse\x12#\n" +
-	"\x03ptz\x18\x01 \x01(\v2\x11.waldo.ptz.v1.PtzR\x03ptz2\x90\x01\n" +
+	"\x03ptz\x18\x01 \x01(\v2\x11.waldo.ptz.v1.PtzR\x03ptz2\x9c\x01\n" +
 	"\n" +
-	"PtzService\x12=\n" +
-	"\x04Move\x12\x19.waldo.ptz.v1.MoveRequest\x1a\x1a.waldo.ptz.v1.MoveResponse\x12C\n" +
-	"\x06GetPtz\x12\x1b.waldo.ptz.v1.GetPtzRequest\x1a\x1c.waldo.ptz.v1.GetPtzResponseB\xaa\x01\n" +
+	"PtzService\x12C\n" +
+	"\x04Move\x12\x19.waldo.ptz.v1.MoveRequest\x1a\x1a.waldo.ptz.v1.MoveResponse\"\x04\xd8\xe2\x18\x02\x12I\n" +
+	"\x06GetPtz\x12\x1b.waldo.ptz.v1.GetPtzRequest\x1a\x1c.waldo.ptz.v1.GetPtzResponse\"\x04\xd8\xe2\x18\x01B\xaa\x01\n" +
 	"\x10com.waldo.ptz.v1B\bPtzProtoP\x01Z:github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1;ptzv1\xa2\x02\x03WPX\xaa\x02\fWaldo.Ptz.V1\xca\x02\fWaldo\\Ptz\\V1\xe2\x02\x18Waldo\\Ptz\\V1\\GPBMetadata\xea\x02\x0eWaldo::Ptz::V1b\x06proto3"
 
 var (

@@ -7,6 +7,7 @@
 package serialv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -605,7 +606,7 @@ var File_waldo_serial_v1_serial_service_proto protoreflect.FileDescriptor
 
 const file_waldo_serial_v1_serial_service_proto_rawDesc = "" +
 	"\n" +
-	"$waldo/serial/v1/serial_service.proto\x12\x0fwaldo.serial.v1\x1a\x1ewaldo/control/v1/control.proto\x1a\x1cwaldo/serial/v1/serial.proto\"\x10\n" +
+	"$waldo/serial/v1/serial_service.proto\x12\x0fwaldo.serial.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\x1a\x1cwaldo/serial/v1/serial.proto\"\x10\n" +
 	"\x0eGetPortRequest\"<\n" +
 	"\x0fGetPortResponse\x12)\n" +
 	"\x04port\x18\x01 \x01(\v2\x15.waldo.serial.v1.PortR\x04port\"\x17\n" +
@@ -634,12 +635,12 @@ const file_waldo_serial_v1_serial_service_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x127\n" +
 	"\x06report\x18\x02 \x01(\v2\x1f.waldo.control.v1.CommandReportR\x06report\x12\x12\n" +
 	"\x04code\x18\x03 \x01(\x05R\x04code\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error2\xf1\x02\n" +
-	"\rSerialService\x12L\n" +
-	"\aGetPort\x12\x1f.waldo.serial.v1.GetPortRequest\x1a .waldo.serial.v1.GetPortResponse\x12c\n" +
-	"\x0eStreamMessages\x12&.waldo.serial.v1.StreamMessagesRequest\x1a'.waldo.serial.v1.StreamMessagesResponse0\x01\x12[\n" +
-	"\fWriteMessage\x12$.waldo.serial.v1.WriteMessageRequest\x1a%.waldo.serial.v1.WriteMessageResponse\x12P\n" +
-	"\aConnect\x12\x1f.waldo.serial.v1.ConnectRequest\x1a .waldo.serial.v1.ConnectResponse(\x010\x01B\xc9\x01\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error2\x89\x03\n" +
+	"\rSerialService\x12R\n" +
+	"\aGetPort\x12\x1f.waldo.serial.v1.GetPortRequest\x1a .waldo.serial.v1.GetPortResponse\"\x04\xd8\xe2\x18\x01\x12i\n" +
+	"\x0eStreamMessages\x12&.waldo.serial.v1.StreamMessagesRequest\x1a'.waldo.serial.v1.StreamMessagesResponse\"\x04\xd8\xe2\x18\x010\x01\x12a\n" +
+	"\fWriteMessage\x12$.waldo.serial.v1.WriteMessageRequest\x1a%.waldo.serial.v1.WriteMessageResponse\"\x04\xd8\xe2\x18\x02\x12V\n" +
+	"\aConnect\x12\x1f.waldo.serial.v1.ConnectRequest\x1a .waldo.serial.v1.ConnectResponse\"\x04\xd8\xe2\x18\x02(\x010\x01B\xc9\x01\n" +
 	"\x13com.waldo.serial.v1B\x12SerialServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1;serialv1\xa2\x02\x03WSX\xaa\x02\x0fWaldo.Serial.V1\xca\x02\x0fWaldo\\Serial\\V1\xe2\x02\x1bWaldo\\Serial\\V1\\GPBMetadata\xea\x02\x11Waldo::Serial::V1b\x06proto3"
 
 var (

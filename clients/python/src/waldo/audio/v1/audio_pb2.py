@@ -14,50 +14,63 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.media.v1 import media_pb2 as waldo_dot_media_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/audio/v1/audio.proto\x12\x0ewaldo.audio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1awaldo/media/v1/media.proto\"\xa9\x01\n\x0bSoundDevice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x16\n\x0einput_channels\x18\x03 \x01(\x05\x12\x17\n\x0foutput_channels\x18\x04 \x01(\x05\x12\x1e\n\x16\x64\x65\x66\x61ult_sample_rate_hz\x18\x05 \x01(\x01\x12\x15\n\rdefault_input\x18\x06 \x01(\x08\x12\x16\n\x0e\x64\x65\x66\x61ult_output\x18\x07 \x01(\x08\"\x14\n\x12ListDevicesRequest\"C\n\x13ListDevicesResponse\x12,\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1b.waldo.audio.v1.SoundDevice\"\x7f\n\x12StreamAudioRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.AudioFormat\x12\x15\n\rblock_samples\x18\x02 \x01(\x05\x12%\n\x03tap\x18\x03 \x01(\x0e\x32\x18.waldo.audio.v1.AudioTap\"W\n\x13StreamAudioResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrame\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\"=\n\x10PlayAudioRequest\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrame\">\n\x11PlayAudioResponse\x12)\n\x06played\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"(\n\x06Volume\x12\x0f\n\x07gain_db\x18\x01 \x01(\x01\x12\r\n\x05muted\x18\x02 \x01(\x08\"\x12\n\x10GetVolumeRequest\"h\n\x11GetVolumeResponse\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\"g\n\x10SetVolumeRequest\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\"h\n\x11SetVolumeResponse\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\",\n\x05Level\x12\x10\n\x08rms_dbfs\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\"\x94\x01\n\x06Talker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05level\x18\x03 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12+\n\x08\x62uffered\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x15\n\x13StreamLevelsRequest\"\x92\x01\n\x14StreamLevelsResponse\x12)\n\nmicrophone\x18\x01 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12&\n\x07speaker\x18\x02 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12\'\n\x07talkers\x18\x03 \x03(\x0b\x32\x16.waldo.audio.v1.Talker*V\n\x08\x41udioTap\x12\x19\n\x15\x41UDIO_TAP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_TAP_MICROPHONE\x10\x01\x12\x15\n\x11\x41UDIO_TAP_SPEAKER\x10\x02\x32\x95\x04\n\x0c\x41udioService\x12V\n\x0bListDevices\x12\".waldo.audio.v1.ListDevicesRequest\x1a#.waldo.audio.v1.ListDevicesResponse\x12X\n\x0bStreamAudio\x12\".waldo.audio.v1.StreamAudioRequest\x1a#.waldo.audio.v1.StreamAudioResponse0\x01\x12R\n\tPlayAudio\x12 .waldo.audio.v1.PlayAudioRequest\x1a!.waldo.audio.v1.PlayAudioResponse(\x01\x12P\n\tGetVolume\x12 .waldo.audio.v1.GetVolumeRequest\x1a!.waldo.audio.v1.GetVolumeResponse\x12P\n\tSetVolume\x12 .waldo.audio.v1.SetVolumeRequest\x1a!.waldo.audio.v1.SetVolumeResponse\x12[\n\x0cStreamLevels\x12#.waldo.audio.v1.StreamLevelsRequest\x1a$.waldo.audio.v1.StreamLevelsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/audio/v1/audio.proto\x12\x0ewaldo.audio.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/media/v1/media.proto\"\xa9\x01\n\x0bSoundDevice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x16\n\x0einput_channels\x18\x03 \x01(\x05\x12\x17\n\x0foutput_channels\x18\x04 \x01(\x05\x12\x1e\n\x16\x64\x65\x66\x61ult_sample_rate_hz\x18\x05 \x01(\x01\x12\x15\n\rdefault_input\x18\x06 \x01(\x08\x12\x16\n\x0e\x64\x65\x66\x61ult_output\x18\x07 \x01(\x08\"\x14\n\x12ListDevicesRequest\"C\n\x13ListDevicesResponse\x12,\n\x07\x64\x65vices\x18\x01 \x03(\x0b\x32\x1b.waldo.audio.v1.SoundDevice\"\x7f\n\x12StreamAudioRequest\x12+\n\x06\x66ormat\x18\x01 \x01(\x0b\x32\x1b.waldo.media.v1.AudioFormat\x12\x15\n\rblock_samples\x18\x02 \x01(\x05\x12%\n\x03tap\x18\x03 \x01(\x0e\x32\x18.waldo.audio.v1.AudioTap\"W\n\x13StreamAudioResponse\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrame\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\"=\n\x10PlayAudioRequest\x12)\n\x05\x66rame\x18\x01 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrame\">\n\x11PlayAudioResponse\x12)\n\x06played\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\"(\n\x06Volume\x12\x0f\n\x07gain_db\x18\x01 \x01(\x01\x12\r\n\x05muted\x18\x02 \x01(\x08\"\x12\n\x10GetVolumeRequest\"h\n\x11GetVolumeResponse\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\"g\n\x10SetVolumeRequest\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\"h\n\x11SetVolumeResponse\x12*\n\nmicrophone\x18\x01 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\x12\'\n\x07speaker\x18\x02 \x01(\x0b\x32\x16.waldo.audio.v1.Volume\",\n\x05Level\x12\x10\n\x08rms_dbfs\x18\x01 \x01(\x01\x12\x11\n\tpeak_dbfs\x18\x02 \x01(\x01\"\x94\x01\n\x06Talker\x12\x0c\n\x04name\x18\x01 \x01(\t\x12)\n\x05since\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x05level\x18\x03 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12+\n\x08\x62uffered\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x15\n\x13StreamLevelsRequest\"\x92\x01\n\x14StreamLevelsResponse\x12)\n\nmicrophone\x18\x01 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12&\n\x07speaker\x18\x02 \x01(\x0b\x32\x15.waldo.audio.v1.Level\x12\'\n\x07talkers\x18\x03 \x03(\x0b\x32\x16.waldo.audio.v1.Talker*V\n\x08\x41udioTap\x12\x19\n\x15\x41UDIO_TAP_UNSPECIFIED\x10\x00\x12\x18\n\x14\x41UDIO_TAP_MICROPHONE\x10\x01\x12\x15\n\x11\x41UDIO_TAP_SPEAKER\x10\x02\x32\xb9\x04\n\x0c\x41udioService\x12\\\n\x0bListDevices\x12\".waldo.audio.v1.ListDevicesRequest\x1a#.waldo.audio.v1.ListDevicesResponse\"\x04\xd8\xe2\x18\x01\x12^\n\x0bStreamAudio\x12\".waldo.audio.v1.StreamAudioRequest\x1a#.waldo.audio.v1.StreamAudioResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12X\n\tPlayAudio\x12 .waldo.audio.v1.PlayAudioRequest\x1a!.waldo.audio.v1.PlayAudioResponse\"\x04\xd8\xe2\x18\x02(\x01\x12V\n\tGetVolume\x12 .waldo.audio.v1.GetVolumeRequest\x1a!.waldo.audio.v1.GetVolumeResponse\"\x04\xd8\xe2\x18\x01\x12V\n\tSetVolume\x12 .waldo.audio.v1.SetVolumeRequest\x1a!.waldo.audio.v1.SetVolumeResponse\"\x04\xd8\xe2\x18\x02\x12\x61\n\x0cStreamLevels\x12#.waldo.audio.v1.StreamLevelsRequest\x1a$.waldo.audio.v1.StreamLevelsResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.audio.v1.audio_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_AUDIOTAP']._serialized_start=1495
-  _globals['_AUDIOTAP']._serialized_end=1581
-  _globals['_SOUNDDEVICE']._serialized_start=140
-  _globals['_SOUNDDEVICE']._serialized_end=309
-  _globals['_LISTDEVICESREQUEST']._serialized_start=311
-  _globals['_LISTDEVICESREQUEST']._serialized_end=331
-  _globals['_LISTDEVICESRESPONSE']._serialized_start=333
-  _globals['_LISTDEVICESRESPONSE']._serialized_end=400
-  _globals['_STREAMAUDIOREQUEST']._serialized_start=402
-  _globals['_STREAMAUDIOREQUEST']._serialized_end=529
-  _globals['_STREAMAUDIORESPONSE']._serialized_start=531
-  _globals['_STREAMAUDIORESPONSE']._serialized_end=618
-  _globals['_PLAYAUDIOREQUEST']._serialized_start=620
-  _globals['_PLAYAUDIOREQUEST']._serialized_end=681
-  _globals['_PLAYAUDIORESPONSE']._serialized_start=683
-  _globals['_PLAYAUDIORESPONSE']._serialized_end=745
-  _globals['_VOLUME']._serialized_start=747
-  _globals['_VOLUME']._serialized_end=787
-  _globals['_GETVOLUMEREQUEST']._serialized_start=789
-  _globals['_GETVOLUMEREQUEST']._serialized_end=807
-  _globals['_GETVOLUMERESPONSE']._serialized_start=809
-  _globals['_GETVOLUMERESPONSE']._serialized_end=913
-  _globals['_SETVOLUMEREQUEST']._serialized_start=915
-  _globals['_SETVOLUMEREQUEST']._serialized_end=1018
-  _globals['_SETVOLUMERESPONSE']._serialized_start=1020
-  _globals['_SETVOLUMERESPONSE']._serialized_end=1124
-  _globals['_LEVEL']._serialized_start=1126
-  _globals['_LEVEL']._serialized_end=1170
-  _globals['_TALKER']._serialized_start=1173
-  _globals['_TALKER']._serialized_end=1321
-  _globals['_STREAMLEVELSREQUEST']._serialized_start=1323
-  _globals['_STREAMLEVELSREQUEST']._serialized_end=1344
-  _globals['_STREAMLEVELSRESPONSE']._serialized_start=1347
-  _globals['_STREAMLEVELSRESPONSE']._serialized_end=1493
-  _globals['_AUDIOSERVICE']._serialized_start=1584
-  _globals['_AUDIOSERVICE']._serialized_end=2117
+  _globals['_AUDIOSERVICE'].methods_by_name['ListDevices']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['ListDevices']._serialized_options = b'\330\342\030\001'
+  _globals['_AUDIOSERVICE'].methods_by_name['StreamAudio']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['StreamAudio']._serialized_options = b'\330\342\030\001'
+  _globals['_AUDIOSERVICE'].methods_by_name['PlayAudio']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['PlayAudio']._serialized_options = b'\330\342\030\002'
+  _globals['_AUDIOSERVICE'].methods_by_name['GetVolume']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['GetVolume']._serialized_options = b'\330\342\030\001'
+  _globals['_AUDIOSERVICE'].methods_by_name['SetVolume']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['SetVolume']._serialized_options = b'\330\342\030\002'
+  _globals['_AUDIOSERVICE'].methods_by_name['StreamLevels']._options = None
+  _globals['_AUDIOSERVICE'].methods_by_name['StreamLevels']._serialized_options = b'\330\342\030\001'
+  _globals['_AUDIOTAP']._serialized_start=1525
+  _globals['_AUDIOTAP']._serialized_end=1611
+  _globals['_SOUNDDEVICE']._serialized_start=170
+  _globals['_SOUNDDEVICE']._serialized_end=339
+  _globals['_LISTDEVICESREQUEST']._serialized_start=341
+  _globals['_LISTDEVICESREQUEST']._serialized_end=361
+  _globals['_LISTDEVICESRESPONSE']._serialized_start=363
+  _globals['_LISTDEVICESRESPONSE']._serialized_end=430
+  _globals['_STREAMAUDIOREQUEST']._serialized_start=432
+  _globals['_STREAMAUDIOREQUEST']._serialized_end=559
+  _globals['_STREAMAUDIORESPONSE']._serialized_start=561
+  _globals['_STREAMAUDIORESPONSE']._serialized_end=648
+  _globals['_PLAYAUDIOREQUEST']._serialized_start=650
+  _globals['_PLAYAUDIOREQUEST']._serialized_end=711
+  _globals['_PLAYAUDIORESPONSE']._serialized_start=713
+  _globals['_PLAYAUDIORESPONSE']._serialized_end=775
+  _globals['_VOLUME']._serialized_start=777
+  _globals['_VOLUME']._serialized_end=817
+  _globals['_GETVOLUMEREQUEST']._serialized_start=819
+  _globals['_GETVOLUMEREQUEST']._serialized_end=837
+  _globals['_GETVOLUMERESPONSE']._serialized_start=839
+  _globals['_GETVOLUMERESPONSE']._serialized_end=943
+  _globals['_SETVOLUMEREQUEST']._serialized_start=945
+  _globals['_SETVOLUMEREQUEST']._serialized_end=1048
+  _globals['_SETVOLUMERESPONSE']._serialized_start=1050
+  _globals['_SETVOLUMERESPONSE']._serialized_end=1154
+  _globals['_LEVEL']._serialized_start=1156
+  _globals['_LEVEL']._serialized_end=1200
+  _globals['_TALKER']._serialized_start=1203
+  _globals['_TALKER']._serialized_end=1351
+  _globals['_STREAMLEVELSREQUEST']._serialized_start=1353
+  _globals['_STREAMLEVELSREQUEST']._serialized_end=1374
+  _globals['_STREAMLEVELSRESPONSE']._serialized_start=1377
+  _globals['_STREAMLEVELSRESPONSE']._serialized_end=1523
+  _globals['_AUDIOSERVICE']._serialized_start=1614
+  _globals['_AUDIOSERVICE']._serialized_end=2183
 # @@protoc_insertion_point(module_scope)

@@ -12,48 +12,65 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.control.v1 import control_pb2 as waldo_dot_control_dot_v1_dot_control__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&waldo/control/v1/control_service.proto\x12\x10waldo.control.v1\x1a\x1ewaldo/control/v1/control.proto\" \n\x0e\x41\x63quireRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\"h\n\x0f\x41\x63quireResponse\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.waldo.control.v1.Lease\x12-\n\x05state\x18\x02 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"*\n\x0bTakeRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"e\n\x0cTakeResponse\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.waldo.control.v1.Lease\x12-\n\x05state\x18\x02 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\'\n\x10KeepAliveRequest\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\"B\n\x11KeepAliveResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"%\n\x0eReleaseRequest\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\"@\n\x0fReleaseResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\x13\n\x11GetControlRequest\"C\n\x12GetControlResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\x15\n\x13WatchControlRequest\"E\n\x14WatchControlResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"*\n\x0c\x45StopRequest\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\">\n\rEStopResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"8\n\x11\x43learEStopRequest\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x03\"C\n\x12\x43learEStopResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState2\xaa\x05\n\x0e\x43ontrolService\x12N\n\x07\x41\x63quire\x12 .waldo.control.v1.AcquireRequest\x1a!.waldo.control.v1.AcquireResponse\x12\x45\n\x04Take\x12\x1d.waldo.control.v1.TakeRequest\x1a\x1e.waldo.control.v1.TakeResponse\x12T\n\tKeepAlive\x12\".waldo.control.v1.KeepAliveRequest\x1a#.waldo.control.v1.KeepAliveResponse\x12N\n\x07Release\x12 .waldo.control.v1.ReleaseRequest\x1a!.waldo.control.v1.ReleaseResponse\x12W\n\nGetControl\x12#.waldo.control.v1.GetControlRequest\x1a$.waldo.control.v1.GetControlResponse\x12_\n\x0cWatchControl\x12%.waldo.control.v1.WatchControlRequest\x1a&.waldo.control.v1.WatchControlResponse0\x01\x12H\n\x05\x45Stop\x12\x1e.waldo.control.v1.EStopRequest\x1a\x1f.waldo.control.v1.EStopResponse\x12W\n\nClearEStop\x12#.waldo.control.v1.ClearEStopRequest\x1a$.waldo.control.v1.ClearEStopResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&waldo/control/v1/control_service.proto\x12\x10waldo.control.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\" \n\x0e\x41\x63quireRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\"h\n\x0f\x41\x63quireResponse\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.waldo.control.v1.Lease\x12-\n\x05state\x18\x02 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"*\n\x0bTakeRequest\x12\x0e\n\x06holder\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"e\n\x0cTakeResponse\x12&\n\x05lease\x18\x01 \x01(\x0b\x32\x17.waldo.control.v1.Lease\x12-\n\x05state\x18\x02 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\'\n\x10KeepAliveRequest\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\"B\n\x11KeepAliveResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"%\n\x0eReleaseRequest\x12\x13\n\x0blease_epoch\x18\x01 \x01(\x03\"@\n\x0fReleaseResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\x13\n\x11GetControlRequest\"C\n\x12GetControlResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"\x15\n\x13WatchControlRequest\"E\n\x14WatchControlResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"*\n\x0c\x45StopRequest\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\">\n\rEStopResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState\"8\n\x11\x43learEStopRequest\x12\n\n\x02\x62y\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\n\n\x02id\x18\x03 \x01(\x03\"C\n\x12\x43learEStopResponse\x12-\n\x05state\x18\x01 \x01(\x0b\x32\x1e.waldo.control.v1.ControlState2\xda\x05\n\x0e\x43ontrolService\x12T\n\x07\x41\x63quire\x12 .waldo.control.v1.AcquireRequest\x1a!.waldo.control.v1.AcquireResponse\"\x04\xd8\xe2\x18\x02\x12K\n\x04Take\x12\x1d.waldo.control.v1.TakeRequest\x1a\x1e.waldo.control.v1.TakeResponse\"\x04\xd8\xe2\x18\x03\x12Z\n\tKeepAlive\x12\".waldo.control.v1.KeepAliveRequest\x1a#.waldo.control.v1.KeepAliveResponse\"\x04\xd8\xe2\x18\x02\x12T\n\x07Release\x12 .waldo.control.v1.ReleaseRequest\x1a!.waldo.control.v1.ReleaseResponse\"\x04\xd8\xe2\x18\x02\x12]\n\nGetControl\x12#.waldo.control.v1.GetControlRequest\x1a$.waldo.control.v1.GetControlResponse\"\x04\xd8\xe2\x18\x01\x12\x65\n\x0cWatchControl\x12%.waldo.control.v1.WatchControlRequest\x1a&.waldo.control.v1.WatchControlResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12N\n\x05\x45Stop\x12\x1e.waldo.control.v1.EStopRequest\x1a\x1f.waldo.control.v1.EStopResponse\"\x04\xd8\xe2\x18\x01\x12]\n\nClearEStop\x12#.waldo.control.v1.ClearEStopRequest\x1a$.waldo.control.v1.ClearEStopResponse\"\x04\xd8\xe2\x18\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.control.v1.control_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_ACQUIREREQUEST']._serialized_start=92
-  _globals['_ACQUIREREQUEST']._serialized_end=124
-  _globals['_ACQUIRERESPONSE']._serialized_start=126
-  _globals['_ACQUIRERESPONSE']._serialized_end=230
-  _globals['_TAKEREQUEST']._serialized_start=232
-  _globals['_TAKEREQUEST']._serialized_end=274
-  _globals['_TAKERESPONSE']._serialized_start=276
-  _globals['_TAKERESPONSE']._serialized_end=377
-  _globals['_KEEPALIVEREQUEST']._serialized_start=379
-  _globals['_KEEPALIVEREQUEST']._serialized_end=418
-  _globals['_KEEPALIVERESPONSE']._serialized_start=420
-  _globals['_KEEPALIVERESPONSE']._serialized_end=486
-  _globals['_RELEASEREQUEST']._serialized_start=488
-  _globals['_RELEASEREQUEST']._serialized_end=525
-  _globals['_RELEASERESPONSE']._serialized_start=527
-  _globals['_RELEASERESPONSE']._serialized_end=591
-  _globals['_GETCONTROLREQUEST']._serialized_start=593
-  _globals['_GETCONTROLREQUEST']._serialized_end=612
-  _globals['_GETCONTROLRESPONSE']._serialized_start=614
-  _globals['_GETCONTROLRESPONSE']._serialized_end=681
-  _globals['_WATCHCONTROLREQUEST']._serialized_start=683
-  _globals['_WATCHCONTROLREQUEST']._serialized_end=704
-  _globals['_WATCHCONTROLRESPONSE']._serialized_start=706
-  _globals['_WATCHCONTROLRESPONSE']._serialized_end=775
-  _globals['_ESTOPREQUEST']._serialized_start=777
-  _globals['_ESTOPREQUEST']._serialized_end=819
-  _globals['_ESTOPRESPONSE']._serialized_start=821
-  _globals['_ESTOPRESPONSE']._serialized_end=883
-  _globals['_CLEARESTOPREQUEST']._serialized_start=885
-  _globals['_CLEARESTOPREQUEST']._serialized_end=941
-  _globals['_CLEARESTOPRESPONSE']._serialized_start=943
-  _globals['_CLEARESTOPRESPONSE']._serialized_end=1010
-  _globals['_CONTROLSERVICE']._serialized_start=1013
-  _globals['_CONTROLSERVICE']._serialized_end=1695
+  _globals['_CONTROLSERVICE'].methods_by_name['Acquire']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['Acquire']._serialized_options = b'\330\342\030\002'
+  _globals['_CONTROLSERVICE'].methods_by_name['Take']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['Take']._serialized_options = b'\330\342\030\003'
+  _globals['_CONTROLSERVICE'].methods_by_name['KeepAlive']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['KeepAlive']._serialized_options = b'\330\342\030\002'
+  _globals['_CONTROLSERVICE'].methods_by_name['Release']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['Release']._serialized_options = b'\330\342\030\002'
+  _globals['_CONTROLSERVICE'].methods_by_name['GetControl']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['GetControl']._serialized_options = b'\330\342\030\001'
+  _globals['_CONTROLSERVICE'].methods_by_name['WatchControl']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['WatchControl']._serialized_options = b'\330\342\030\001'
+  _globals['_CONTROLSERVICE'].methods_by_name['EStop']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['EStop']._serialized_options = b'\330\342\030\001'
+  _globals['_CONTROLSERVICE'].methods_by_name['ClearEStop']._options = None
+  _globals['_CONTROLSERVICE'].methods_by_name['ClearEStop']._serialized_options = b'\330\342\030\003'
+  _globals['_ACQUIREREQUEST']._serialized_start=122
+  _globals['_ACQUIREREQUEST']._serialized_end=154
+  _globals['_ACQUIRERESPONSE']._serialized_start=156
+  _globals['_ACQUIRERESPONSE']._serialized_end=260
+  _globals['_TAKEREQUEST']._serialized_start=262
+  _globals['_TAKEREQUEST']._serialized_end=304
+  _globals['_TAKERESPONSE']._serialized_start=306
+  _globals['_TAKERESPONSE']._serialized_end=407
+  _globals['_KEEPALIVEREQUEST']._serialized_start=409
+  _globals['_KEEPALIVEREQUEST']._serialized_end=448
+  _globals['_KEEPALIVERESPONSE']._serialized_start=450
+  _globals['_KEEPALIVERESPONSE']._serialized_end=516
+  _globals['_RELEASEREQUEST']._serialized_start=518
+  _globals['_RELEASEREQUEST']._serialized_end=555
+  _globals['_RELEASERESPONSE']._serialized_start=557
+  _globals['_RELEASERESPONSE']._serialized_end=621
+  _globals['_GETCONTROLREQUEST']._serialized_start=623
+  _globals['_GETCONTROLREQUEST']._serialized_end=642
+  _globals['_GETCONTROLRESPONSE']._serialized_start=644
+  _globals['_GETCONTROLRESPONSE']._serialized_end=711
+  _globals['_WATCHCONTROLREQUEST']._serialized_start=713
+  _globals['_WATCHCONTROLREQUEST']._serialized_end=734
+  _globals['_WATCHCONTROLRESPONSE']._serialized_start=736
+  _globals['_WATCHCONTROLRESPONSE']._serialized_end=805
+  _globals['_ESTOPREQUEST']._serialized_start=807
+  _globals['_ESTOPREQUEST']._serialized_end=849
+  _globals['_ESTOPRESPONSE']._serialized_start=851
+  _globals['_ESTOPRESPONSE']._serialized_end=913
+  _globals['_CLEARESTOPREQUEST']._serialized_start=915
+  _globals['_CLEARESTOPREQUEST']._serialized_end=971
+  _globals['_CLEARESTOPRESPONSE']._serialized_start=973
+  _globals['_CLEARESTOPRESPONSE']._serialized_end=1040
+  _globals['_CONTROLSERVICE']._serialized_start=1043
+  _globals['_CONTROLSERVICE']._serialized_end=1773
 # @@protoc_insertion_point(module_scope)

@@ -1,3 +1,4 @@
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.control.v1 import control_pb2 as _control_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

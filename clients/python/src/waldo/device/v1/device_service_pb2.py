@@ -14,36 +14,47 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.device.v1 import device_pb2 as waldo_dot_device_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n\x10GetDeviceRequest\"<\n\x11GetDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"\x14\n\x12WatchDeviceRequest\">\n\x13WatchDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"[\n\x11HoldStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"4\n\x12HoldStreamResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\"4\n\x12\x41\x63knowledgeRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"\x15\n\x13\x41\x63knowledgeResponse\"\x17\n\x15GetDescriptorsRequest\"l\n\x16GetDescriptorsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x31\n\x05\x66iles\x18\x03 \x01(\x0b\x32\".google.protobuf.FileDescriptorSet2\xd3\x03\n\rDeviceService\x12R\n\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\x12Z\n\x0bWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse0\x01\x12U\n\nHoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\x12X\n\x0b\x41\x63knowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\x12\x61\n\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a\'.waldo.device.v1.GetDescriptorsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n\x10GetDeviceRequest\"<\n\x11GetDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"\x14\n\x12WatchDeviceRequest\">\n\x13WatchDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"[\n\x11HoldStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"4\n\x12HoldStreamResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\"4\n\x12\x41\x63knowledgeRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"\x15\n\x13\x41\x63knowledgeResponse\"\x17\n\x15GetDescriptorsRequest\"l\n\x16GetDescriptorsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x31\n\x05\x66iles\x18\x03 \x01(\x0b\x32\".google.protobuf.FileDescriptorSet2\xf1\x03\n\rDeviceService\x12X\n\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\"\x04\xd8\xe2\x18\x01\x12`\n\x0bWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12[\n\nHoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\"\x04\xd8\xe2\x18\x01\x12^\n\x0b\x41\x63knowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\"\x04\xd8\xe2\x18\x01\x12g\n\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a\'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.device.v1.device_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_GETDEVICEREQUEST']._serialized_start=153
-  _globals['_GETDEVICEREQUEST']._serialized_end=171
-  _globals['_GETDEVICERESPONSE']._serialized_start=173
-  _globals['_GETDEVICERESPONSE']._serialized_end=233
-  _globals['_WATCHDEVICEREQUEST']._serialized_start=235
-  _globals['_WATCHDEVICEREQUEST']._serialized_end=255
-  _globals['_WATCHDEVICERESPONSE']._serialized_start=257
-  _globals['_WATCHDEVICERESPONSE']._serialized_end=319
-  _globals['_HOLDSTREAMREQUEST']._serialized_start=321
-  _globals['_HOLDSTREAMREQUEST']._serialized_end=412
-  _globals['_HOLDSTREAMRESPONSE']._serialized_start=414
-  _globals['_HOLDSTREAMRESPONSE']._serialized_end=466
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=468
-  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=520
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=522
-  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=543
-  _globals['_GETDESCRIPTORSREQUEST']._serialized_start=545
-  _globals['_GETDESCRIPTORSREQUEST']._serialized_end=568
-  _globals['_GETDESCRIPTORSRESPONSE']._serialized_start=570
-  _globals['_GETDESCRIPTORSRESPONSE']._serialized_end=678
-  _globals['_DEVICESERVICE']._serialized_start=681
-  _globals['_DEVICESERVICE']._serialized_end=1148
+  _globals['_DEVICESERVICE'].methods_by_name['GetDevice']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['GetDevice']._serialized_options = b'\330\342\030\001'
+  _globals['_DEVICESERVICE'].methods_by_name['WatchDevice']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['WatchDevice']._serialized_options = b'\330\342\030\001'
+  _globals['_DEVICESERVICE'].methods_by_name['HoldStream']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['HoldStream']._serialized_options = b'\330\342\030\001'
+  _globals['_DEVICESERVICE'].methods_by_name['Acknowledge']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['Acknowledge']._serialized_options = b'\330\342\030\001'
+  _globals['_DEVICESERVICE'].methods_by_name['GetDescriptors']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['GetDescriptors']._serialized_options = b'\330\342\030\001'
+  _globals['_GETDEVICEREQUEST']._serialized_start=183
+  _globals['_GETDEVICEREQUEST']._serialized_end=201
+  _globals['_GETDEVICERESPONSE']._serialized_start=203
+  _globals['_GETDEVICERESPONSE']._serialized_end=263
+  _globals['_WATCHDEVICEREQUEST']._serialized_start=265
+  _globals['_WATCHDEVICEREQUEST']._serialized_end=285
+  _globals['_WATCHDEVICERESPONSE']._serialized_start=287
+  _globals['_WATCHDEVICERESPONSE']._serialized_end=349
+  _globals['_HOLDSTREAMREQUEST']._serialized_start=351
+  _globals['_HOLDSTREAMREQUEST']._serialized_end=442
+  _globals['_HOLDSTREAMRESPONSE']._serialized_start=444
+  _globals['_HOLDSTREAMRESPONSE']._serialized_end=496
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_start=498
+  _globals['_ACKNOWLEDGEREQUEST']._serialized_end=550
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_start=552
+  _globals['_ACKNOWLEDGERESPONSE']._serialized_end=573
+  _globals['_GETDESCRIPTORSREQUEST']._serialized_start=575
+  _globals['_GETDESCRIPTORSREQUEST']._serialized_end=598
+  _globals['_GETDESCRIPTORSRESPONSE']._serialized_start=600
+  _globals['_GETDESCRIPTORSRESPONSE']._serialized_end=708
+  _globals['_DEVICESERVICE']._serialized_start=711
+  _globals['_DEVICESERVICE']._serialized_end=1208
 # @@protoc_insertion_point(module_scope)

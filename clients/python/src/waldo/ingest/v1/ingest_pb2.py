@@ -14,9 +14,10 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaldo/ingest/v1/ingest.proto\x12\x0fwaldo.ingest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa2\x03\n\nConnection\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .waldo.ingest.v1.ConnectionState\x12.\n\nstate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x14\n\x0cis_connected\x18\x04 \x01(\x08\x12\x17\n\x0freconnect_count\x18\x05 \x01(\x03\x12\x15\n\rconnect_count\x18\x06 \x01(\x03\x12\x0b\n\x03\x66ps\x18\x07 \x01(\x01\x12\x10\n\x08width_px\x18\x08 \x01(\x05\x12\x11\n\theight_px\x18\t \x01(\x05\x12\r\n\x05\x63lock\x18\n \x01(\t\x12(\n\x05\x64\x65lay\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12?\n\nattributes\x18\x0c \x03(\x0b\x32+.waldo.ingest.v1.Connection.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc7\x01\n\x0f\x43onnectionEvent\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x04kind\x18\x04 \x01(\x0e\x32$.waldo.ingest.v1.ConnectionEventKind\x12/\n\nconnection\x18\x05 \x01(\x0b\x32\x1b.waldo.ingest.v1.Connection\"\x16\n\x14GetConnectionRequest\"H\n\x15GetConnectionResponse\x12/\n\nconnection\x18\x01 \x01(\x0b\x32\x1b.waldo.ingest.v1.Connection\"\x18\n\x16WatchConnectionRequest\"J\n\x17WatchConnectionResponse\x12/\n\x05\x65vent\x18\x01 \x01(\x0b\x32 .waldo.ingest.v1.ConnectionEvent\"\x12\n\x10ReconnectRequest\"\x13\n\x11ReconnectResponse*\xce\x01\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTION_STATE_CONNECTING\x10\x01\x12\x1e\n\x1a\x43ONNECTION_STATE_CONNECTED\x10\x02\x12\x1c\n\x18\x43ONNECTION_STATE_STALLED\x10\x03\x12\x1c\n\x18\x43ONNECTION_STATE_WAITING\x10\x04\x12\x1c\n\x18\x43ONNECTION_STATE_GAVE_UP\x10\x05*\xac\x01\n\x13\x43onnectionEventKind\x12%\n!CONNECTION_EVENT_KIND_UNSPECIFIED\x10\x00\x12#\n\x1f\x43ONNECTION_EVENT_KIND_CONNECTED\x10\x01\x12&\n\"CONNECTION_EVENT_KIND_DISCONNECTED\x10\x02\x12!\n\x1d\x43ONNECTION_EVENT_KIND_GAVE_UP\x10\x03\x32\xab\x02\n\rIngestService\x12^\n\rGetConnection\x12%.waldo.ingest.v1.GetConnectionRequest\x1a&.waldo.ingest.v1.GetConnectionResponse\x12\x66\n\x0fWatchConnection\x12\'.waldo.ingest.v1.WatchConnectionRequest\x1a(.waldo.ingest.v1.WatchConnectionResponse0\x01\x12R\n\tReconnect\x12!.waldo.ingest.v1.ReconnectRequest\x1a\".waldo.ingest.v1.ReconnectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaldo/ingest/v1/ingest.proto\x12\x0fwaldo.ingest.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\"\xa2\x03\n\nConnection\x12/\n\x05state\x18\x01 \x01(\x0e\x32 .waldo.ingest.v1.ConnectionState\x12.\n\nstate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x14\n\x0cis_connected\x18\x04 \x01(\x08\x12\x17\n\x0freconnect_count\x18\x05 \x01(\x03\x12\x15\n\rconnect_count\x18\x06 \x01(\x03\x12\x0b\n\x03\x66ps\x18\x07 \x01(\x01\x12\x10\n\x08width_px\x18\x08 \x01(\x05\x12\x11\n\theight_px\x18\t \x01(\x05\x12\r\n\x05\x63lock\x18\n \x01(\t\x12(\n\x05\x64\x65lay\x18\x0b \x01(\x0b\x32\x19.google.protobuf.Duration\x12?\n\nattributes\x18\x0c \x03(\x0b\x32+.waldo.ingest.v1.Connection.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xc7\x01\n\x0f\x43onnectionEvent\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12.\n\nevent_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x04kind\x18\x04 \x01(\x0e\x32$.waldo.ingest.v1.ConnectionEventKind\x12/\n\nconnection\x18\x05 \x01(\x0b\x32\x1b.waldo.ingest.v1.Connection\"\x16\n\x14GetConnectionRequest\"H\n\x15GetConnectionResponse\x12/\n\nconnection\x18\x01 \x01(\x0b\x32\x1b.waldo.ingest.v1.Connection\"\x18\n\x16WatchConnectionRequest\"J\n\x17WatchConnectionResponse\x12/\n\x05\x65vent\x18\x01 \x01(\x0b\x32 .waldo.ingest.v1.ConnectionEvent\"\x12\n\x10ReconnectRequest\"\x13\n\x11ReconnectResponse*\xce\x01\n\x0f\x43onnectionState\x12 \n\x1c\x43ONNECTION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43ONNECTION_STATE_CONNECTING\x10\x01\x12\x1e\n\x1a\x43ONNECTION_STATE_CONNECTED\x10\x02\x12\x1c\n\x18\x43ONNECTION_STATE_STALLED\x10\x03\x12\x1c\n\x18\x43ONNECTION_STATE_WAITING\x10\x04\x12\x1c\n\x18\x43ONNECTION_STATE_GAVE_UP\x10\x05*\xac\x01\n\x13\x43onnectionEventKind\x12%\n!CONNECTION_EVENT_KIND_UNSPECIFIED\x10\x00\x12#\n\x1f\x43ONNECTION_EVENT_KIND_CONNECTED\x10\x01\x12&\n\"CONNECTION_EVENT_KIND_DISCONNECTED\x10\x02\x12!\n\x1d\x43ONNECTION_EVENT_KIND_GAVE_UP\x10\x03\x32\xbd\x02\n\rIngestService\x12\x64\n\rGetConnection\x12%.waldo.ingest.v1.GetConnectionRequest\x1a&.waldo.ingest.v1.GetConnectionResponse\"\x04\xd8\xe2\x18\x01\x12l\n\x0fWatchConnection\x12\'.waldo.ingest.v1.WatchConnectionRequest\x1a(.waldo.ingest.v1.WatchConnectionResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12X\n\tReconnect\x12!.waldo.ingest.v1.ReconnectRequest\x1a\".waldo.ingest.v1.ReconnectResponse\"\x04\xd8\xe2\x18\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -25,28 +26,34 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_CONNECTION_ATTRIBUTESENTRY']._options = None
   _globals['_CONNECTION_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_CONNECTIONSTATE']._serialized_start=979
-  _globals['_CONNECTIONSTATE']._serialized_end=1185
-  _globals['_CONNECTIONEVENTKIND']._serialized_start=1188
-  _globals['_CONNECTIONEVENTKIND']._serialized_end=1360
-  _globals['_CONNECTION']._serialized_start=115
-  _globals['_CONNECTION']._serialized_end=533
-  _globals['_CONNECTION_ATTRIBUTESENTRY']._serialized_start=484
-  _globals['_CONNECTION_ATTRIBUTESENTRY']._serialized_end=533
-  _globals['_CONNECTIONEVENT']._serialized_start=536
-  _globals['_CONNECTIONEVENT']._serialized_end=735
-  _globals['_GETCONNECTIONREQUEST']._serialized_start=737
-  _globals['_GETCONNECTIONREQUEST']._serialized_end=759
-  _globals['_GETCONNECTIONRESPONSE']._serialized_start=761
-  _globals['_GETCONNECTIONRESPONSE']._serialized_end=833
-  _globals['_WATCHCONNECTIONREQUEST']._serialized_start=835
-  _globals['_WATCHCONNECTIONREQUEST']._serialized_end=859
-  _globals['_WATCHCONNECTIONRESPONSE']._serialized_start=861
-  _globals['_WATCHCONNECTIONRESPONSE']._serialized_end=935
-  _globals['_RECONNECTREQUEST']._serialized_start=937
-  _globals['_RECONNECTREQUEST']._serialized_end=955
-  _globals['_RECONNECTRESPONSE']._serialized_start=957
-  _globals['_RECONNECTRESPONSE']._serialized_end=976
-  _globals['_INGESTSERVICE']._serialized_start=1363
-  _globals['_INGESTSERVICE']._serialized_end=1662
+  _globals['_INGESTSERVICE'].methods_by_name['GetConnection']._options = None
+  _globals['_INGESTSERVICE'].methods_by_name['GetConnection']._serialized_options = b'\330\342\030\001'
+  _globals['_INGESTSERVICE'].methods_by_name['WatchConnection']._options = None
+  _globals['_INGESTSERVICE'].methods_by_name['WatchConnection']._serialized_options = b'\330\342\030\001'
+  _globals['_INGESTSERVICE'].methods_by_name['Reconnect']._options = None
+  _globals['_INGESTSERVICE'].methods_by_name['Reconnect']._serialized_options = b'\330\342\030\004'
+  _globals['_CONNECTIONSTATE']._serialized_start=1009
+  _globals['_CONNECTIONSTATE']._serialized_end=1215
+  _globals['_CONNECTIONEVENTKIND']._serialized_start=1218
+  _globals['_CONNECTIONEVENTKIND']._serialized_end=1390
+  _globals['_CONNECTION']._serialized_start=145
+  _globals['_CONNECTION']._serialized_end=563
+  _globals['_CONNECTION_ATTRIBUTESENTRY']._serialized_start=514
+  _globals['_CONNECTION_ATTRIBUTESENTRY']._serialized_end=563
+  _globals['_CONNECTIONEVENT']._serialized_start=566
+  _globals['_CONNECTIONEVENT']._serialized_end=765
+  _globals['_GETCONNECTIONREQUEST']._serialized_start=767
+  _globals['_GETCONNECTIONREQUEST']._serialized_end=789
+  _globals['_GETCONNECTIONRESPONSE']._serialized_start=791
+  _globals['_GETCONNECTIONRESPONSE']._serialized_end=863
+  _globals['_WATCHCONNECTIONREQUEST']._serialized_start=865
+  _globals['_WATCHCONNECTIONREQUEST']._serialized_end=889
+  _globals['_WATCHCONNECTIONRESPONSE']._serialized_start=891
+  _globals['_WATCHCONNECTIONRESPONSE']._serialized_end=965
+  _globals['_RECONNECTREQUEST']._serialized_start=967
+  _globals['_RECONNECTREQUEST']._serialized_end=985
+  _globals['_RECONNECTRESPONSE']._serialized_start=987
+  _globals['_RECONNECTRESPONSE']._serialized_end=1006
+  _globals['_INGESTSERVICE']._serialized_start=1393
+  _globals['_INGESTSERVICE']._serialized_end=1710
 # @@protoc_insertion_point(module_scope)

@@ -12,32 +12,41 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.input.v1 import input_pb2 as waldo_dot_input_dot_v1_dot_input__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"waldo/input/v1/input_service.proto\x12\x0ewaldo.input.v1\x1a\x1awaldo/input/v1/input.proto\"\x11\n\x0fGetInputRequest\"`\n\x10GetInputResponse\x12(\n\x05input\x18\x01 \x01(\x0b\x32\x19.waldo.input.v1.InputInfo\x12\"\n\x04\x61xes\x18\x02 \x03(\x0b\x32\x14.waldo.input.v1.Axis\"\x13\n\x11ListInputsRequest\"?\n\x12ListInputsResponse\x12)\n\x06inputs\x18\x01 \x03(\x0b\x32\x19.waldo.input.v1.InputInfo\"\x11\n\x0fGetStateRequest\"8\n\x10GetStateResponse\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.waldo.input.v1.State\"\x16\n\x14StreamReportsRequest\"q\n\x15StreamReportsResponse\x12&\n\x05state\x18\x01 \x01(\x0b\x32\x15.waldo.input.v1.StateH\x00\x12(\n\x06report\x18\x02 \x01(\x0b\x32\x16.waldo.input.v1.ReportH\x00\x42\x06\n\x04\x62ody2\xe1\x02\n\x0cInputService\x12M\n\x08GetInput\x12\x1f.waldo.input.v1.GetInputRequest\x1a .waldo.input.v1.GetInputResponse\x12S\n\nListInputs\x12!.waldo.input.v1.ListInputsRequest\x1a\".waldo.input.v1.ListInputsResponse\x12M\n\x08GetState\x12\x1f.waldo.input.v1.GetStateRequest\x1a .waldo.input.v1.GetStateResponse\x12^\n\rStreamReports\x12$.waldo.input.v1.StreamReportsRequest\x1a%.waldo.input.v1.StreamReportsResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"waldo/input/v1/input_service.proto\x12\x0ewaldo.input.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/input/v1/input.proto\"\x11\n\x0fGetInputRequest\"`\n\x10GetInputResponse\x12(\n\x05input\x18\x01 \x01(\x0b\x32\x19.waldo.input.v1.InputInfo\x12\"\n\x04\x61xes\x18\x02 \x03(\x0b\x32\x14.waldo.input.v1.Axis\"\x13\n\x11ListInputsRequest\"?\n\x12ListInputsResponse\x12)\n\x06inputs\x18\x01 \x03(\x0b\x32\x19.waldo.input.v1.InputInfo\"\x11\n\x0fGetStateRequest\"8\n\x10GetStateResponse\x12$\n\x05state\x18\x01 \x01(\x0b\x32\x15.waldo.input.v1.State\"\x16\n\x14StreamReportsRequest\"q\n\x15StreamReportsResponse\x12&\n\x05state\x18\x01 \x01(\x0b\x32\x15.waldo.input.v1.StateH\x00\x12(\n\x06report\x18\x02 \x01(\x0b\x32\x16.waldo.input.v1.ReportH\x00\x42\x06\n\x04\x62ody2\xf9\x02\n\x0cInputService\x12S\n\x08GetInput\x12\x1f.waldo.input.v1.GetInputRequest\x1a .waldo.input.v1.GetInputResponse\"\x04\xd8\xe2\x18\x01\x12Y\n\nListInputs\x12!.waldo.input.v1.ListInputsRequest\x1a\".waldo.input.v1.ListInputsResponse\"\x04\xd8\xe2\x18\x01\x12S\n\x08GetState\x12\x1f.waldo.input.v1.GetStateRequest\x1a .waldo.input.v1.GetStateResponse\"\x04\xd8\xe2\x18\x01\x12\x64\n\rStreamReports\x12$.waldo.input.v1.StreamReportsRequest\x1a%.waldo.input.v1.StreamReportsResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.input.v1.input_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_GETINPUTREQUEST']._serialized_start=82
-  _globals['_GETINPUTREQUEST']._serialized_end=99
-  _globals['_GETINPUTRESPONSE']._serialized_start=101
-  _globals['_GETINPUTRESPONSE']._serialized_end=197
-  _globals['_LISTINPUTSREQUEST']._serialized_start=199
-  _globals['_LISTINPUTSREQUEST']._serialized_end=218
-  _globals['_LISTINPUTSRESPONSE']._serialized_start=220
-  _globals['_LISTINPUTSRESPONSE']._serialized_end=283
-  _globals['_GETSTATEREQUEST']._serialized_start=285
-  _globals['_GETSTATEREQUEST']._serialized_end=302
-  _globals['_GETSTATERESPONSE']._serialized_start=304
-  _globals['_GETSTATERESPONSE']._serialized_end=360
-  _globals['_STREAMREPORTSREQUEST']._serialized_start=362
-  _globals['_STREAMREPORTSREQUEST']._serialized_end=384
-  _globals['_STREAMREPORTSRESPONSE']._serialized_start=386
-  _globals['_STREAMREPORTSRESPONSE']._serialized_end=499
-  _globals['_INPUTSERVICE']._serialized_start=502
-  _globals['_INPUTSERVICE']._serialized_end=855
+  _globals['_INPUTSERVICE'].methods_by_name['GetInput']._options = None
+  _globals['_INPUTSERVICE'].methods_by_name['GetInput']._serialized_options = b'\330\342\030\001'
+  _globals['_INPUTSERVICE'].methods_by_name['ListInputs']._options = None
+  _globals['_INPUTSERVICE'].methods_by_name['ListInputs']._serialized_options = b'\330\342\030\001'
+  _globals['_INPUTSERVICE'].methods_by_name['GetState']._options = None
+  _globals['_INPUTSERVICE'].methods_by_name['GetState']._serialized_options = b'\330\342\030\001'
+  _globals['_INPUTSERVICE'].methods_by_name['StreamReports']._options = None
+  _globals['_INPUTSERVICE'].methods_by_name['StreamReports']._serialized_options = b'\330\342\030\001'
+  _globals['_GETINPUTREQUEST']._serialized_start=112
+  _globals['_GETINPUTREQUEST']._serialized_end=129
+  _globals['_GETINPUTRESPONSE']._serialized_start=131
+  _globals['_GETINPUTRESPONSE']._serialized_end=227
+  _globals['_LISTINPUTSREQUEST']._serialized_start=229
+  _globals['_LISTINPUTSREQUEST']._serialized_end=248
+  _globals['_LISTINPUTSRESPONSE']._serialized_start=250
+  _globals['_LISTINPUTSRESPONSE']._serialized_end=313
+  _globals['_GETSTATEREQUEST']._serialized_start=315
+  _globals['_GETSTATEREQUEST']._serialized_end=332
+  _globals['_GETSTATERESPONSE']._serialized_start=334
+  _globals['_GETSTATERESPONSE']._serialized_end=390
+  _globals['_STREAMREPORTSREQUEST']._serialized_start=392
+  _globals['_STREAMREPORTSREQUEST']._serialized_end=414
+  _globals['_STREAMREPORTSRESPONSE']._serialized_start=416
+  _globals['_STREAMREPORTSRESPONSE']._serialized_end=529
+  _globals['_INPUTSERVICE']._serialized_start=532
+  _globals['_INPUTSERVICE']._serialized_end=909
 # @@protoc_insertion_point(module_scope)

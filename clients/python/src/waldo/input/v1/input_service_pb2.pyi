@@ -1,3 +1,4 @@
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.input.v1 import input_pb2 as _input_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

@@ -14,52 +14,71 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.insta360.v1 import insta360_pb2 as waldo_dot_insta360_dot_v1_dot_insta360__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(waldo/insta360/v1/insta360_service.proto\x12\x11waldo.insta360.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a waldo/insta360/v1/insta360.proto\"\x16\n\x14GetCameraInfoRequest\"D\n\x15GetCameraInfoResponse\x12+\n\x04info\x18\x01 \x01(\x0b\x32\x1d.waldo.insta360.v1.CameraInfo\"j\n\x0fSyncTimeRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\nutc_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x12\n\x10SyncTimeResponse\"\x14\n\x12TakePictureRequest\"\x15\n\x13TakePictureResponse\"\x15\n\x13StartCaptureRequest\"\x16\n\x14StartCaptureResponse\"\x14\n\x12StopCaptureRequest\"A\n\x13StopCaptureResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.waldo.insta360.v1.MediaFile\"\x19\n\x17GetCaptureStatusRequest\"L\n\x18GetCaptureStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .waldo.insta360.v1.CaptureStatus\"0\n\x10ListFilesRequest\x12\r\n\x05start\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\"U\n\x11ListFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.waldo.insta360.v1.MediaFile\x12\x13\n\x0btotal_count\x18\x02 \x01(\x05\"\x14\n\x12WatchEventsRequest\"D\n\x13WatchEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.waldo.insta360.v1.CameraEvent\"\x12\n\x10StreamImuRequest\"?\n\x11StreamImuResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.waldo.insta360.v1.ImuBatch2\xe6\x06\n\x0fInsta360Service\x12\x62\n\rGetCameraInfo\x12\'.waldo.insta360.v1.GetCameraInfoRequest\x1a(.waldo.insta360.v1.GetCameraInfoResponse\x12S\n\x08SyncTime\x12\".waldo.insta360.v1.SyncTimeRequest\x1a#.waldo.insta360.v1.SyncTimeResponse\x12\\\n\x0bTakePicture\x12%.waldo.insta360.v1.TakePictureRequest\x1a&.waldo.insta360.v1.TakePictureResponse\x12_\n\x0cStartCapture\x12&.waldo.insta360.v1.StartCaptureRequest\x1a\'.waldo.insta360.v1.StartCaptureResponse\x12\\\n\x0bStopCapture\x12%.waldo.insta360.v1.StopCaptureRequest\x1a&.waldo.insta360.v1.StopCaptureResponse\x12k\n\x10GetCaptureStatus\x12*.waldo.insta360.v1.GetCaptureStatusRequest\x1a+.waldo.insta360.v1.GetCaptureStatusResponse\x12V\n\tListFiles\x12#.waldo.insta360.v1.ListFilesRequest\x1a$.waldo.insta360.v1.ListFilesResponse\x12^\n\x0bWatchEvents\x12%.waldo.insta360.v1.WatchEventsRequest\x1a&.waldo.insta360.v1.WatchEventsResponse0\x01\x12X\n\tStreamImu\x12#.waldo.insta360.v1.StreamImuRequest\x1a$.waldo.insta360.v1.StreamImuResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(waldo/insta360/v1/insta360_service.proto\x12\x11waldo.insta360.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a waldo/insta360/v1/insta360.proto\"\x16\n\x14GetCameraInfoRequest\"D\n\x15GetCameraInfoResponse\x12+\n\x04info\x18\x01 \x01(\x0b\x32\x1d.waldo.insta360.v1.CameraInfo\"j\n\x0fSyncTimeRequest\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\nutc_offset\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x12\n\x10SyncTimeResponse\"\x14\n\x12TakePictureRequest\"\x15\n\x13TakePictureResponse\"\x15\n\x13StartCaptureRequest\"\x16\n\x14StartCaptureResponse\"\x14\n\x12StopCaptureRequest\"A\n\x13StopCaptureResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.waldo.insta360.v1.MediaFile\"\x19\n\x17GetCaptureStatusRequest\"L\n\x18GetCaptureStatusResponse\x12\x30\n\x06status\x18\x01 \x01(\x0b\x32 .waldo.insta360.v1.CaptureStatus\"0\n\x10ListFilesRequest\x12\r\n\x05start\x18\x01 \x01(\x05\x12\r\n\x05limit\x18\x02 \x01(\x05\"U\n\x11ListFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.waldo.insta360.v1.MediaFile\x12\x13\n\x0btotal_count\x18\x02 \x01(\x05\"\x14\n\x12WatchEventsRequest\"D\n\x13WatchEventsResponse\x12-\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1e.waldo.insta360.v1.CameraEvent\"\x12\n\x10StreamImuRequest\"?\n\x11StreamImuResponse\x12*\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32\x1b.waldo.insta360.v1.ImuBatch2\x9c\x07\n\x0fInsta360Service\x12h\n\rGetCameraInfo\x12\'.waldo.insta360.v1.GetCameraInfoRequest\x1a(.waldo.insta360.v1.GetCameraInfoResponse\"\x04\xd8\xe2\x18\x01\x12Y\n\x08SyncTime\x12\".waldo.insta360.v1.SyncTimeRequest\x1a#.waldo.insta360.v1.SyncTimeResponse\"\x04\xd8\xe2\x18\x04\x12\x62\n\x0bTakePicture\x12%.waldo.insta360.v1.TakePictureRequest\x1a&.waldo.insta360.v1.TakePictureResponse\"\x04\xd8\xe2\x18\x02\x12\x65\n\x0cStartCapture\x12&.waldo.insta360.v1.StartCaptureRequest\x1a\'.waldo.insta360.v1.StartCaptureResponse\"\x04\xd8\xe2\x18\x02\x12\x62\n\x0bStopCapture\x12%.waldo.insta360.v1.StopCaptureRequest\x1a&.waldo.insta360.v1.StopCaptureResponse\"\x04\xd8\xe2\x18\x02\x12q\n\x10GetCaptureStatus\x12*.waldo.insta360.v1.GetCaptureStatusRequest\x1a+.waldo.insta360.v1.GetCaptureStatusResponse\"\x04\xd8\xe2\x18\x01\x12\\\n\tListFiles\x12#.waldo.insta360.v1.ListFilesRequest\x1a$.waldo.insta360.v1.ListFilesResponse\"\x04\xd8\xe2\x18\x01\x12\x64\n\x0bWatchEvents\x12%.waldo.insta360.v1.WatchEventsRequest\x1a&.waldo.insta360.v1.WatchEventsResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12^\n\tStreamImu\x12#.waldo.insta360.v1.StreamImuRequest\x1a$.waldo.insta360.v1.StreamImuResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.insta360.v1.insta360_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_GETCAMERAINFOREQUEST']._serialized_start=162
-  _globals['_GETCAMERAINFOREQUEST']._serialized_end=184
-  _globals['_GETCAMERAINFORESPONSE']._serialized_start=186
-  _globals['_GETCAMERAINFORESPONSE']._serialized_end=254
-  _globals['_SYNCTIMEREQUEST']._serialized_start=256
-  _globals['_SYNCTIMEREQUEST']._serialized_end=362
-  _globals['_SYNCTIMERESPONSE']._serialized_start=364
-  _globals['_SYNCTIMERESPONSE']._serialized_end=382
-  _globals['_TAKEPICTUREREQUEST']._serialized_start=384
-  _globals['_TAKEPICTUREREQUEST']._serialized_end=404
-  _globals['_TAKEPICTURERESPONSE']._serialized_start=406
-  _globals['_TAKEPICTURERESPONSE']._serialized_end=427
-  _globals['_STARTCAPTUREREQUEST']._serialized_start=429
-  _globals['_STARTCAPTUREREQUEST']._serialized_end=450
-  _globals['_STARTCAPTURERESPONSE']._serialized_start=452
-  _globals['_STARTCAPTURERESPONSE']._serialized_end=474
-  _globals['_STOPCAPTUREREQUEST']._serialized_start=476
-  _globals['_STOPCAPTUREREQUEST']._serialized_end=496
-  _globals['_STOPCAPTURERESPONSE']._serialized_start=498
-  _globals['_STOPCAPTURERESPONSE']._serialized_end=563
-  _globals['_GETCAPTURESTATUSREQUEST']._serialized_start=565
-  _globals['_GETCAPTURESTATUSREQUEST']._serialized_end=590
-  _globals['_GETCAPTURESTATUSRESPONSE']._serialized_start=592
-  _globals['_GETCAPTURESTATUSRESPONSE']._serialized_end=668
-  _globals['_LISTFILESREQUEST']._serialized_start=670
-  _globals['_LISTFILESREQUEST']._serialized_end=718
-  _globals['_LISTFILESRESPONSE']._serialized_start=720
-  _globals['_LISTFILESRESPONSE']._serialized_end=805
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=807
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=827
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=829
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=897
-  _globals['_STREAMIMUREQUEST']._serialized_start=899
-  _globals['_STREAMIMUREQUEST']._serialized_end=917
-  _globals['_STREAMIMURESPONSE']._serialized_start=919
-  _globals['_STREAMIMURESPONSE']._serialized_end=982
-  _globals['_INSTA360SERVICE']._serialized_start=985
-  _globals['_INSTA360SERVICE']._serialized_end=1855
+  _globals['_INSTA360SERVICE'].methods_by_name['GetCameraInfo']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['GetCameraInfo']._serialized_options = b'\330\342\030\001'
+  _globals['_INSTA360SERVICE'].methods_by_name['SyncTime']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['SyncTime']._serialized_options = b'\330\342\030\004'
+  _globals['_INSTA360SERVICE'].methods_by_name['TakePicture']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['TakePicture']._serialized_options = b'\330\342\030\002'
+  _globals['_INSTA360SERVICE'].methods_by_name['StartCapture']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['StartCapture']._serialized_options = b'\330\342\030\002'
+  _globals['_INSTA360SERVICE'].methods_by_name['StopCapture']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['StopCapture']._serialized_options = b'\330\342\030\002'
+  _globals['_INSTA360SERVICE'].methods_by_name['GetCaptureStatus']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['GetCaptureStatus']._serialized_options = b'\330\342\030\001'
+  _globals['_INSTA360SERVICE'].methods_by_name['ListFiles']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['ListFiles']._serialized_options = b'\330\342\030\001'
+  _globals['_INSTA360SERVICE'].methods_by_name['WatchEvents']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['WatchEvents']._serialized_options = b'\330\342\030\001'
+  _globals['_INSTA360SERVICE'].methods_by_name['StreamImu']._options = None
+  _globals['_INSTA360SERVICE'].methods_by_name['StreamImu']._serialized_options = b'\330\342\030\001'
+  _globals['_GETCAMERAINFOREQUEST']._serialized_start=192
+  _globals['_GETCAMERAINFOREQUEST']._serialized_end=214
+  _globals['_GETCAMERAINFORESPONSE']._serialized_start=216
+  _globals['_GETCAMERAINFORESPONSE']._serialized_end=284
+  _globals['_SYNCTIMEREQUEST']._serialized_start=286
+  _globals['_SYNCTIMEREQUEST']._serialized_end=392
+  _globals['_SYNCTIMERESPONSE']._serialized_start=394
+  _globals['_SYNCTIMERESPONSE']._serialized_end=412
+  _globals['_TAKEPICTUREREQUEST']._serialized_start=414
+  _globals['_TAKEPICTUREREQUEST']._serialized_end=434
+  _globals['_TAKEPICTURERESPONSE']._serialized_start=436
+  _globals['_TAKEPICTURERESPONSE']._serialized_end=457
+  _globals['_STARTCAPTUREREQUEST']._serialized_start=459
+  _globals['_STARTCAPTUREREQUEST']._serialized_end=480
+  _globals['_STARTCAPTURERESPONSE']._serialized_start=482
+  _globals['_STARTCAPTURERESPONSE']._serialized_end=504
+  _globals['_STOPCAPTUREREQUEST']._serialized_start=506
+  _globals['_STOPCAPTUREREQUEST']._serialized_end=526
+  _globals['_STOPCAPTURERESPONSE']._serialized_start=528
+  _globals['_STOPCAPTURERESPONSE']._serialized_end=593
+  _globals['_GETCAPTURESTATUSREQUEST']._serialized_start=595
+  _globals['_GETCAPTURESTATUSREQUEST']._serialized_end=620
+  _globals['_GETCAPTURESTATUSRESPONSE']._serialized_start=622
+  _globals['_GETCAPTURESTATUSRESPONSE']._serialized_end=698
+  _globals['_LISTFILESREQUEST']._serialized_start=700
+  _globals['_LISTFILESREQUEST']._serialized_end=748
+  _globals['_LISTFILESRESPONSE']._serialized_start=750
+  _globals['_LISTFILESRESPONSE']._serialized_end=835
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=837
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=857
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=859
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=927
+  _globals['_STREAMIMUREQUEST']._serialized_start=929
+  _globals['_STREAMIMUREQUEST']._serialized_end=947
+  _globals['_STREAMIMURESPONSE']._serialized_start=949
+  _globals['_STREAMIMURESPONSE']._serialized_end=1012
+  _globals['_INSTA360SERVICE']._serialized_start=1015
+  _globals['_INSTA360SERVICE']._serialized_end=1939
 # @@protoc_insertion_point(module_scope)

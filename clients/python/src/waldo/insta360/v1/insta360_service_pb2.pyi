@@ -1,5 +1,6 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.insta360.v1 import insta360_pb2 as _insta360_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor

@@ -1,4 +1,5 @@
 from google.protobuf import duration_pb2 as _duration_pb2
+from waldo.access.v1 import access_pb2 as _access_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor

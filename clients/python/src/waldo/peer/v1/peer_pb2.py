@@ -15,50 +15,61 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.media.v1 import media_pb2 as waldo_dot_media_dot_v1_dot_media__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1awaldo/media/v1/media.proto\"\x84\x01\n\tPublisher\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07program\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0b\n\x03via\x18\x05 \x01(\t\x12.\n\nbegin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0c\x42\x65ginRequest\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12\x0c\n\x04take\x18\x02 \x01(\x08\"d\n\rBeginResponse\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x17\n\x0fmax_bitrate_bps\x18\x03 \x01(\x03\"\x1b\n\nEndRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\"\r\n\x0b\x45ndResponse\"\x15\n\x13GetPublisherRequest\"k\n\x14GetPublisherResponse\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x04Wish\x12\x16\n\x0epublication_id\x18\x01 \x01(\x03\x12,\n\tkey_frame\x18\x02 \x01(\x0b\x32\x17.waldo.peer.v1.KeyFrameH\x00\x12\x0f\n\x05\x65nded\x18\x03 \x01(\tH\x00\x42\x06\n\x04wish\"\n\n\x08KeyFrame\"{\n\x07Message\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\"\x93\x02\n\x0ePublishRequest\x12,\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1b.waldo.peer.v1.BeginRequestH\x00\x12+\n\x05video\x18\x02 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrameH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrameH\x00\x12)\n\x07message\x18\x04 \x01(\x0b\x32\x16.waldo.peer.v1.MessageH\x00\x12#\n\x04idle\x18\x05 \x01(\x0b\x32\x13.waldo.peer.v1.IdleH\x00\x12!\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x12.waldo.peer.v1.EndH\x00\x42\x06\n\x04step\"\x06\n\x04Idle\"\x15\n\x03\x45nd\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x96\x01\n\x0fPublishResponse\x12-\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1c.waldo.peer.v1.BeginResponseH\x00\x12#\n\x04wish\x18\x02 \x01(\x0b\x32\x13.waldo.peer.v1.WishH\x00\x12\'\n\x06\x64\x65mand\x18\x03 \x01(\x0b\x32\x15.waldo.peer.v1.DemandH\x00\x42\x06\n\x04step\"\x18\n\x06\x44\x65mand\x12\x0e\n\x06wanted\x18\x01 \x01(\x08\"\x17\n\x15StreamMessagesRequest\"X\n\x16StreamMessagesResponse\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.waldo.peer.v1.Message\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\x32\x97\x03\n\x0bPeerService\x12\x42\n\x05\x42\x65gin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\x12<\n\x03\x45nd\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\x12W\n\x0cGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\x12L\n\x07Publish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse(\x01\x30\x01\x12_\n\x0eStreamMessages\x12$.waldo.peer.v1.StreamMessagesRequest\x1a%.waldo.peer.v1.StreamMessagesResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18waldo/peer/v1/peer.proto\x12\rwaldo.peer.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1awaldo/media/v1/media.proto\"\x84\x01\n\tPublisher\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07program\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12\x0b\n\x03via\x18\x05 \x01(\t\x12.\n\nbegin_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0c\x42\x65ginRequest\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12\x0c\n\x04take\x18\x02 \x01(\x08\"d\n\rBeginResponse\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x17\n\x0fmax_bitrate_bps\x18\x03 \x01(\x03\"\x1b\n\nEndRequest\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\"\r\n\x0b\x45ndResponse\"\x15\n\x13GetPublisherRequest\"k\n\x14GetPublisherResponse\x12+\n\tpublisher\x18\x01 \x01(\x0b\x32\x18.waldo.peer.v1.Publisher\x12&\n\x03\x61ge\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"e\n\x04Wish\x12\x16\n\x0epublication_id\x18\x01 \x01(\x03\x12,\n\tkey_frame\x18\x02 \x01(\x0b\x32\x17.waldo.peer.v1.KeyFrameH\x00\x12\x0f\n\x05\x65nded\x18\x03 \x01(\tH\x00\x42\x06\n\x04wish\"\n\n\x08KeyFrame\"{\n\x07Message\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12%\n\x05value\x18\x04 \x01(\x0b\x32\x16.google.protobuf.Value\"\x93\x02\n\x0ePublishRequest\x12,\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x1b.waldo.peer.v1.BeginRequestH\x00\x12+\n\x05video\x18\x02 \x01(\x0b\x32\x1a.waldo.media.v1.VideoFrameH\x00\x12+\n\x05\x61udio\x18\x03 \x01(\x0b\x32\x1a.waldo.media.v1.AudioFrameH\x00\x12)\n\x07message\x18\x04 \x01(\x0b\x32\x16.waldo.peer.v1.MessageH\x00\x12#\n\x04idle\x18\x05 \x01(\x0b\x32\x13.waldo.peer.v1.IdleH\x00\x12!\n\x03\x65nd\x18\x06 \x01(\x0b\x32\x12.waldo.peer.v1.EndH\x00\x42\x06\n\x04step\"\x06\n\x04Idle\"\x15\n\x03\x45nd\x12\x0e\n\x06reason\x18\x01 \x01(\t\"\x96\x01\n\x0fPublishResponse\x12-\n\x05\x62\x65gun\x18\x01 \x01(\x0b\x32\x1c.waldo.peer.v1.BeginResponseH\x00\x12#\n\x04wish\x18\x02 \x01(\x0b\x32\x13.waldo.peer.v1.WishH\x00\x12\'\n\x06\x64\x65mand\x18\x03 \x01(\x0b\x32\x15.waldo.peer.v1.DemandH\x00\x42\x06\n\x04step\"\x18\n\x06\x44\x65mand\x12\x0e\n\x06wanted\x18\x01 \x01(\x08\"\x17\n\x15StreamMessagesRequest\"X\n\x16StreamMessagesResponse\x12\'\n\x07message\x18\x01 \x01(\x0b\x32\x16.waldo.peer.v1.Message\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\x32\xb5\x03\n\x0bPeerService\x12H\n\x05\x42\x65gin\x12\x1b.waldo.peer.v1.BeginRequest\x1a\x1c.waldo.peer.v1.BeginResponse\"\x04\xd8\xe2\x18\x02\x12\x42\n\x03\x45nd\x12\x19.waldo.peer.v1.EndRequest\x1a\x1a.waldo.peer.v1.EndResponse\"\x04\xd8\xe2\x18\x02\x12]\n\x0cGetPublisher\x12\".waldo.peer.v1.GetPublisherRequest\x1a#.waldo.peer.v1.GetPublisherResponse\"\x04\xd8\xe2\x18\x01\x12R\n\x07Publish\x12\x1d.waldo.peer.v1.PublishRequest\x1a\x1e.waldo.peer.v1.PublishResponse\"\x04\xd8\xe2\x18\x02(\x01\x30\x01\x12\x65\n\x0eStreamMessages\x12$.waldo.peer.v1.StreamMessagesRequest\x1a%.waldo.peer.v1.StreamMessagesResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.peer.v1.peer_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_PUBLISHER']._serialized_start=167
-  _globals['_PUBLISHER']._serialized_end=299
-  _globals['_BEGINREQUEST']._serialized_start=301
-  _globals['_BEGINREQUEST']._serialized_end=374
-  _globals['_BEGINRESPONSE']._serialized_start=376
-  _globals['_BEGINRESPONSE']._serialized_end=476
-  _globals['_ENDREQUEST']._serialized_start=478
-  _globals['_ENDREQUEST']._serialized_end=505
-  _globals['_ENDRESPONSE']._serialized_start=507
-  _globals['_ENDRESPONSE']._serialized_end=520
-  _globals['_GETPUBLISHERREQUEST']._serialized_start=522
-  _globals['_GETPUBLISHERREQUEST']._serialized_end=543
-  _globals['_GETPUBLISHERRESPONSE']._serialized_start=545
-  _globals['_GETPUBLISHERRESPONSE']._serialized_end=652
-  _globals['_WISH']._serialized_start=654
-  _globals['_WISH']._serialized_end=755
-  _globals['_KEYFRAME']._serialized_start=757
-  _globals['_KEYFRAME']._serialized_end=767
-  _globals['_MESSAGE']._serialized_start=769
-  _globals['_MESSAGE']._serialized_end=892
-  _globals['_PUBLISHREQUEST']._serialized_start=895
-  _globals['_PUBLISHREQUEST']._serialized_end=1170
-  _globals['_IDLE']._serialized_start=1172
-  _globals['_IDLE']._serialized_end=1178
-  _globals['_END']._serialized_start=1180
-  _globals['_END']._serialized_end=1201
-  _globals['_PUBLISHRESPONSE']._serialized_start=1204
-  _globals['_PUBLISHRESPONSE']._serialized_end=1354
-  _globals['_DEMAND']._serialized_start=1356
-  _globals['_DEMAND']._serialized_end=1380
-  _globals['_STREAMMESSAGESREQUEST']._serialized_start=1382
-  _globals['_STREAMMESSAGESREQUEST']._serialized_end=1405
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=1407
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=1495
-  _globals['_PEERSERVICE']._serialized_start=1498
-  _globals['_PEERSERVICE']._serialized_end=1905
+  _globals['_PEERSERVICE'].methods_by_name['Begin']._options = None
+  _globals['_PEERSERVICE'].methods_by_name['Begin']._serialized_options = b'\330\342\030\002'
+  _globals['_PEERSERVICE'].methods_by_name['End']._options = None
+  _globals['_PEERSERVICE'].methods_by_name['End']._serialized_options = b'\330\342\030\002'
+  _globals['_PEERSERVICE'].methods_by_name['GetPublisher']._options = None
+  _globals['_PEERSERVICE'].methods_by_name['GetPublisher']._serialized_options = b'\330\342\030\001'
+  _globals['_PEERSERVICE'].methods_by_name['Publish']._options = None
+  _globals['_PEERSERVICE'].methods_by_name['Publish']._serialized_options = b'\330\342\030\002'
+  _globals['_PEERSERVICE'].methods_by_name['StreamMessages']._options = None
+  _globals['_PEERSERVICE'].methods_by_name['StreamMessages']._serialized_options = b'\330\342\030\001'
+  _globals['_PUBLISHER']._serialized_start=197
+  _globals['_PUBLISHER']._serialized_end=329
+  _globals['_BEGINREQUEST']._serialized_start=331
+  _globals['_BEGINREQUEST']._serialized_end=404
+  _globals['_BEGINRESPONSE']._serialized_start=406
+  _globals['_BEGINRESPONSE']._serialized_end=506
+  _globals['_ENDREQUEST']._serialized_start=508
+  _globals['_ENDREQUEST']._serialized_end=535
+  _globals['_ENDRESPONSE']._serialized_start=537
+  _globals['_ENDRESPONSE']._serialized_end=550
+  _globals['_GETPUBLISHERREQUEST']._serialized_start=552
+  _globals['_GETPUBLISHERREQUEST']._serialized_end=573
+  _globals['_GETPUBLISHERRESPONSE']._serialized_start=575
+  _globals['_GETPUBLISHERRESPONSE']._serialized_end=682
+  _globals['_WISH']._serialized_start=684
+  _globals['_WISH']._serialized_end=785
+  _globals['_KEYFRAME']._serialized_start=787
+  _globals['_KEYFRAME']._serialized_end=797
+  _globals['_MESSAGE']._serialized_start=799
+  _globals['_MESSAGE']._serialized_end=922
+  _globals['_PUBLISHREQUEST']._serialized_start=925
+  _globals['_PUBLISHREQUEST']._serialized_end=1200
+  _globals['_IDLE']._serialized_start=1202
+  _globals['_IDLE']._serialized_end=1208
+  _globals['_END']._serialized_start=1210
+  _globals['_END']._serialized_end=1231
+  _globals['_PUBLISHRESPONSE']._serialized_start=1234
+  _globals['_PUBLISHRESPONSE']._serialized_end=1384
+  _globals['_DEMAND']._serialized_start=1386
+  _globals['_DEMAND']._serialized_end=1410
+  _globals['_STREAMMESSAGESREQUEST']._serialized_start=1412
+  _globals['_STREAMMESSAGESREQUEST']._serialized_end=1435
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=1437
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=1525
+  _globals['_PEERSERVICE']._serialized_start=1528
+  _globals['_PEERSERVICE']._serialized_end=1965
 # @@protoc_insertion_point(module_scope)

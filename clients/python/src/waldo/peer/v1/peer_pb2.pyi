@@ -1,6 +1,7 @@
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.media.v1 import media_pb2 as _media_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message

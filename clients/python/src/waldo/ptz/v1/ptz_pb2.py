@@ -13,26 +13,31 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.control.v1 import control_pb2 as waldo_dot_control_dot_v1_dot_control__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16waldo/ptz/v1/ptz.proto\x12\x0cwaldo.ptz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1ewaldo/control/v1/control.proto\"\x98\x01\n\x03Ptz\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61n_pan_tilt\x18\x03 \x01(\x08\x12\x10\n\x08\x63\x61n_zoom\x18\x04 \x01(\x08\x12\x16\n\x0ereports_motion\x18\x05 \x01(\x08\x12/\n\x0cstops_within\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"h\n\x0bMoveRequest\x12\x30\n\x07\x63ontrol\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandHeader\x12\x0b\n\x03pan\x18\x02 \x01(\x01\x12\x0c\n\x04tilt\x18\x03 \x01(\x01\x12\x0c\n\x04zoom\x18\x04 \x01(\x01\"?\n\x0cMoveResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\"\x0f\n\rGetPtzRequest\"0\n\x0eGetPtzResponse\x12\x1e\n\x03ptz\x18\x01 \x01(\x0b\x32\x11.waldo.ptz.v1.Ptz2\x90\x01\n\nPtzService\x12=\n\x04Move\x12\x19.waldo.ptz.v1.MoveRequest\x1a\x1a.waldo.ptz.v1.MoveResponse\x12\x43\n\x06GetPtz\x12\x1b.waldo.ptz.v1.GetPtzRequest\x1a\x1c.waldo.ptz.v1.GetPtzResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16waldo/ptz/v1/ptz.proto\x12\x0cwaldo.ptz.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\"\x98\x01\n\x03Ptz\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x14\n\x0c\x63\x61n_pan_tilt\x18\x03 \x01(\x08\x12\x10\n\x08\x63\x61n_zoom\x18\x04 \x01(\x08\x12\x16\n\x0ereports_motion\x18\x05 \x01(\x08\x12/\n\x0cstops_within\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\"h\n\x0bMoveRequest\x12\x30\n\x07\x63ontrol\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandHeader\x12\x0b\n\x03pan\x18\x02 \x01(\x01\x12\x0c\n\x04tilt\x18\x03 \x01(\x01\x12\x0c\n\x04zoom\x18\x04 \x01(\x01\"?\n\x0cMoveResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\"\x0f\n\rGetPtzRequest\"0\n\x0eGetPtzResponse\x12\x1e\n\x03ptz\x18\x01 \x01(\x0b\x32\x11.waldo.ptz.v1.Ptz2\x9c\x01\n\nPtzService\x12\x43\n\x04Move\x12\x19.waldo.ptz.v1.MoveRequest\x1a\x1a.waldo.ptz.v1.MoveResponse\"\x04\xd8\xe2\x18\x02\x12I\n\x06GetPtz\x12\x1b.waldo.ptz.v1.GetPtzRequest\x1a\x1c.waldo.ptz.v1.GetPtzResponse\"\x04\xd8\xe2\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.ptz.v1.ptz_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_PTZ']._serialized_start=105
-  _globals['_PTZ']._serialized_end=257
-  _globals['_MOVEREQUEST']._serialized_start=259
-  _globals['_MOVEREQUEST']._serialized_end=363
-  _globals['_MOVERESPONSE']._serialized_start=365
-  _globals['_MOVERESPONSE']._serialized_end=428
-  _globals['_GETPTZREQUEST']._serialized_start=430
-  _globals['_GETPTZREQUEST']._serialized_end=445
-  _globals['_GETPTZRESPONSE']._serialized_start=447
-  _globals['_GETPTZRESPONSE']._serialized_end=495
-  _globals['_PTZSERVICE']._serialized_start=498
-  _globals['_PTZSERVICE']._serialized_end=642
+  _globals['_PTZSERVICE'].methods_by_name['Move']._options = None
+  _globals['_PTZSERVICE'].methods_by_name['Move']._serialized_options = b'\330\342\030\002'
+  _globals['_PTZSERVICE'].methods_by_name['GetPtz']._options = None
+  _globals['_PTZSERVICE'].methods_by_name['GetPtz']._serialized_options = b'\330\342\030\001'
+  _globals['_PTZ']._serialized_start=135
+  _globals['_PTZ']._serialized_end=287
+  _globals['_MOVEREQUEST']._serialized_start=289
+  _globals['_MOVEREQUEST']._serialized_end=393
+  _globals['_MOVERESPONSE']._serialized_start=395
+  _globals['_MOVERESPONSE']._serialized_end=458
+  _globals['_GETPTZREQUEST']._serialized_start=460
+  _globals['_GETPTZREQUEST']._serialized_end=475
+  _globals['_GETPTZRESPONSE']._serialized_start=477
+  _globals['_GETPTZRESPONSE']._serialized_end=525
+  _globals['_PTZSERVICE']._serialized_start=528
+  _globals['_PTZSERVICE']._serialized_end=684
 # @@protoc_insertion_point(module_scope)

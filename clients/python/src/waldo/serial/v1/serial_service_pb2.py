@@ -12,35 +12,44 @@ from google.protobuf.internal import builder as _builder
 _sym_db = _symbol_database.Default()
 
 
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.control.v1 import control_pb2 as waldo_dot_control_dot_v1_dot_control__pb2
 from waldo.serial.v1 import serial_pb2 as waldo_dot_serial_dot_v1_dot_serial__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/serial/v1/serial_service.proto\x12\x0fwaldo.serial.v1\x1a\x1ewaldo/control/v1/control.proto\x1a\x1cwaldo/serial/v1/serial.proto\"\x10\n\x0eGetPortRequest\"6\n\x0fGetPortResponse\x12#\n\x04port\x18\x01 \x01(\x0b\x32\x15.waldo.serial.v1.Port\"\x17\n\x15StreamMessagesRequest\"`\n\x16StreamMessagesResponse\x12/\n\x07message\x18\x01 \x01(\x0b\x32\x1e.waldo.serial.v1.SerialMessage\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\"\xa9\x01\n\x13WriteMessageRequest\x12\x0e\n\x04line\x18\x01 \x01(\tH\x00\x12\r\n\x03raw\x18\x02 \x01(\x0cH\x00\x12)\n\x06record\x18\x03 \x01(\x0b\x32\x17.waldo.serial.v1.RecordH\x00\x12\x0e\n\x04json\x18\x04 \x01(\tH\x00\x12\x30\n\x07\x63ontrol\x18\x05 \x01(\x0b\x32\x1f.waldo.control.v1.CommandHeaderB\x06\n\x04\x62ody\"G\n\x14WriteMessageResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\"Q\n\x0e\x43onnectRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x33\n\x05write\x18\x02 \x01(\x0b\x32$.waldo.serial.v1.WriteMessageRequest\"\x93\x01\n\x0f\x43onnectResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32\x1e.waldo.serial.v1.SerialMessageH\x00\x12.\n\x06result\x18\x02 \x01(\x0b\x32\x1c.waldo.serial.v1.WriteResultH\x00\x12\x15\n\rdropped_count\x18\x03 \x01(\x03\x42\x06\n\x04\x62ody\"g\n\x0bWriteResult\x12\n\n\x02id\x18\x01 \x01(\x03\x12/\n\x06report\x18\x02 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\x12\r\n\x05\x65rror\x18\x04 \x01(\t2\xf1\x02\n\rSerialService\x12L\n\x07GetPort\x12\x1f.waldo.serial.v1.GetPortRequest\x1a .waldo.serial.v1.GetPortResponse\x12\x63\n\x0eStreamMessages\x12&.waldo.serial.v1.StreamMessagesRequest\x1a\'.waldo.serial.v1.StreamMessagesResponse0\x01\x12[\n\x0cWriteMessage\x12$.waldo.serial.v1.WriteMessageRequest\x1a%.waldo.serial.v1.WriteMessageResponse\x12P\n\x07\x43onnect\x12\x1f.waldo.serial.v1.ConnectRequest\x1a .waldo.serial.v1.ConnectResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/serial/v1/serial_service.proto\x12\x0fwaldo.serial.v1\x1a\x1cwaldo/access/v1/access.proto\x1a\x1ewaldo/control/v1/control.proto\x1a\x1cwaldo/serial/v1/serial.proto\"\x10\n\x0eGetPortRequest\"6\n\x0fGetPortResponse\x12#\n\x04port\x18\x01 \x01(\x0b\x32\x15.waldo.serial.v1.Port\"\x17\n\x15StreamMessagesRequest\"`\n\x16StreamMessagesResponse\x12/\n\x07message\x18\x01 \x01(\x0b\x32\x1e.waldo.serial.v1.SerialMessage\x12\x15\n\rdropped_count\x18\x02 \x01(\x03\"\xa9\x01\n\x13WriteMessageRequest\x12\x0e\n\x04line\x18\x01 \x01(\tH\x00\x12\r\n\x03raw\x18\x02 \x01(\x0cH\x00\x12)\n\x06record\x18\x03 \x01(\x0b\x32\x17.waldo.serial.v1.RecordH\x00\x12\x0e\n\x04json\x18\x04 \x01(\tH\x00\x12\x30\n\x07\x63ontrol\x18\x05 \x01(\x0b\x32\x1f.waldo.control.v1.CommandHeaderB\x06\n\x04\x62ody\"G\n\x14WriteMessageResponse\x12/\n\x06report\x18\x01 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\"Q\n\x0e\x43onnectRequest\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x33\n\x05write\x18\x02 \x01(\x0b\x32$.waldo.serial.v1.WriteMessageRequest\"\x93\x01\n\x0f\x43onnectResponse\x12\x31\n\x07message\x18\x01 \x01(\x0b\x32\x1e.waldo.serial.v1.SerialMessageH\x00\x12.\n\x06result\x18\x02 \x01(\x0b\x32\x1c.waldo.serial.v1.WriteResultH\x00\x12\x15\n\rdropped_count\x18\x03 \x01(\x03\x42\x06\n\x04\x62ody\"g\n\x0bWriteResult\x12\n\n\x02id\x18\x01 \x01(\x03\x12/\n\x06report\x18\x02 \x01(\x0b\x32\x1f.waldo.control.v1.CommandReport\x12\x0c\n\x04\x63ode\x18\x03 \x01(\x05\x12\r\n\x05\x65rror\x18\x04 \x01(\t2\x89\x03\n\rSerialService\x12R\n\x07GetPort\x12\x1f.waldo.serial.v1.GetPortRequest\x1a .waldo.serial.v1.GetPortResponse\"\x04\xd8\xe2\x18\x01\x12i\n\x0eStreamMessages\x12&.waldo.serial.v1.StreamMessagesRequest\x1a\'.waldo.serial.v1.StreamMessagesResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12\x61\n\x0cWriteMessage\x12$.waldo.serial.v1.WriteMessageRequest\x1a%.waldo.serial.v1.WriteMessageResponse\"\x04\xd8\xe2\x18\x02\x12V\n\x07\x43onnect\x12\x1f.waldo.serial.v1.ConnectRequest\x1a .waldo.serial.v1.ConnectResponse\"\x04\xd8\xe2\x18\x02(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.serial.v1.serial_service_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_GETPORTREQUEST']._serialized_start=119
-  _globals['_GETPORTREQUEST']._serialized_end=135
-  _globals['_GETPORTRESPONSE']._serialized_start=137
-  _globals['_GETPORTRESPONSE']._serialized_end=191
-  _globals['_STREAMMESSAGESREQUEST']._serialized_start=193
-  _globals['_STREAMMESSAGESREQUEST']._serialized_end=216
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=218
-  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=314
-  _globals['_WRITEMESSAGEREQUEST']._serialized_start=317
-  _globals['_WRITEMESSAGEREQUEST']._serialized_end=486
-  _globals['_WRITEMESSAGERESPONSE']._serialized_start=488
-  _globals['_WRITEMESSAGERESPONSE']._serialized_end=559
-  _globals['_CONNECTREQUEST']._serialized_start=561
-  _globals['_CONNECTREQUEST']._serialized_end=642
-  _globals['_CONNECTRESPONSE']._serialized_start=645
-  _globals['_CONNECTRESPONSE']._serialized_end=792
-  _globals['_WRITERESULT']._serialized_start=794
-  _globals['_WRITERESULT']._serialized_end=897
-  _globals['_SERIALSERVICE']._serialized_start=900
-  _globals['_SERIALSERVICE']._serialized_end=1269
+  _globals['_SERIALSERVICE'].methods_by_name['GetPort']._options = None
+  _globals['_SERIALSERVICE'].methods_by_name['GetPort']._serialized_options = b'\330\342\030\001'
+  _globals['_SERIALSERVICE'].methods_by_name['StreamMessages']._options = None
+  _globals['_SERIALSERVICE'].methods_by_name['StreamMessages']._serialized_options = b'\330\342\030\001'
+  _globals['_SERIALSERVICE'].methods_by_name['WriteMessage']._options = None
+  _globals['_SERIALSERVICE'].methods_by_name['WriteMessage']._serialized_options = b'\330\342\030\002'
+  _globals['_SERIALSERVICE'].methods_by_name['Connect']._options = None
+  _globals['_SERIALSERVICE'].methods_by_name['Connect']._serialized_options = b'\330\342\030\002'
+  _globals['_GETPORTREQUEST']._serialized_start=149
+  _globals['_GETPORTREQUEST']._serialized_end=165
+  _globals['_GETPORTRESPONSE']._serialized_start=167
+  _globals['_GETPORTRESPONSE']._serialized_end=221
+  _globals['_STREAMMESSAGESREQUEST']._serialized_start=223
+  _globals['_STREAMMESSAGESREQUEST']._serialized_end=246
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_start=248
+  _globals['_STREAMMESSAGESRESPONSE']._serialized_end=344
+  _globals['_WRITEMESSAGEREQUEST']._serialized_start=347
+  _globals['_WRITEMESSAGEREQUEST']._serialized_end=516
+  _globals['_WRITEMESSAGERESPONSE']._serialized_start=518
+  _globals['_WRITEMESSAGERESPONSE']._serialized_end=589
+  _globals['_CONNECTREQUEST']._serialized_start=591
+  _globals['_CONNECTREQUEST']._serialized_end=672
+  _globals['_CONNECTRESPONSE']._serialized_start=675
+  _globals['_CONNECTRESPONSE']._serialized_end=822
+  _globals['_WRITERESULT']._serialized_start=824
+  _globals['_WRITERESULT']._serialized_end=927
+  _globals['_SERIALSERVICE']._serialized_start=930
+  _globals['_SERIALSERVICE']._serialized_end=1323
 # @@protoc_insertion_point(module_scope)
