@@ -108,10 +108,15 @@ func sendError(err error) error {
 // or not, and across reconnects. The policy chooses what a slow reader loses; with [stream.Block] up to 128 MiB wait in
 // NATS's own queue, which then drops the newest. Close the subscription to leave.
 func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[M], error) {
+	return subscribe(c, subject, policy, decoder[M]())
+}
+
+// decoder returns what decodes messages of type M, see subscribe.
+func decoder[M proto.Message]() func(*nats.Msg) (m M, wrong string) {
 	var zero M
 	only := zero.ProtoReflect().Type()
 	name := string(only.Descriptor().FullName())
-	return subscribe(c, subject, policy, func(m *nats.Msg) (v M, wrong string) {
+	return func(m *nats.Msg) (v M, wrong string) {
 		if m.Header.Get(typeHeader) != name {
 			return v, "type"
 		}
@@ -120,6 +125,22 @@ func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (
 			return v, "decode"
 		}
 		return v, ""
+	}
+}
+
+// Sent is a message with the subject that it was published on.
+type Sent[M proto.Message] struct {
+	Subject string
+	Message M
+}
+
+// SubscribeSent is [Subscribe] for readers that have to know the subject: what a message says of its sender is not to be
+// trusted, but the server may keep senders to their subjects.
+func SubscribeSent[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[Sent[M]], error) {
+	decode := decoder[M]()
+	return subscribe(c, subject, policy, func(m *nats.Msg) (Sent[M], string) {
+		v, wrong := decode(m)
+		return Sent[M]{m.Subject, v}, wrong
 	})
 }
 

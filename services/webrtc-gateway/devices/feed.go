@@ -100,19 +100,16 @@ func asIs(info *devicev1.StreamInfo) bool {
 // Carriers lists the stream itself and the alternatives that its device has to it, but no small ones, which are not for
 // who has a choice. It returns a channel that is closed when anything changes about any device.
 func (d *Directory) Carriers(s tracks.Stream) (list []tracks.Carrier, changed <-chan struct{}) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	list = []tracks.Carrier{{Stream: s}}
-	if e := d.entries[s.Device]; e != nil {
-		for _, info := range e.status.GetDevice().GetStreams() {
-			switch {
-			case s.Name == info.GetName():
-				list[0].MediaTypes, list[0].AsIs = info.GetMediaTypes(), asIs(info)
-			case s.Name == info.GetAlternativeTo() && !info.GetSmall():
-				list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()},
-					MediaTypes: info.GetMediaTypes(), AsIs: asIs(info)})
-			}
+	known, _, changed := d.Get(s.Device)
+	for _, info := range known.GetDevice().GetStreams() {
+		switch {
+		case s.Name == info.GetName():
+			list[0].MediaTypes, list[0].AsIs = info.GetMediaTypes(), asIs(info)
+		case s.Name == info.GetAlternativeTo() && !info.GetSmall():
+			list = append(list, tracks.Carrier{Stream: tracks.Stream{Device: s.Device, Name: info.GetName()},
+				MediaTypes: info.GetMediaTypes(), AsIs: asIs(info)})
 		}
 	}
-	return list, d.changed
+	return list, changed
 }

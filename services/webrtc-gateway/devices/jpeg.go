@@ -43,32 +43,30 @@ func (d *Directory) JPEG(ctx context.Context, device string) (string, error) {
 // findJPEG looks for the stream in what a device has said so far. There is neither a name nor an error if it has said
 // nothing.
 func (d *Directory) findJPEG(device string) (name string, changed <-chan struct{}, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e := d.entries[device]
-	if e == nil || e.heard.IsZero() {
-		return "", d.changed, nil
+	known, heard, changed := d.Get(device)
+	if !heard {
+		return "", changed, nil
 	}
-	streams := e.status.GetDevice().GetStreams()
+	streams := known.GetDevice().GetStreams()
 	of := func(fits func(*devicev1.StreamInfo) bool) int {
 		return slices.IndexFunc(streams, func(s *devicev1.StreamInfo) bool {
 			return s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_OUT && fits(s)
 		})
 	}
 	if of(func(s *devicev1.StreamInfo) bool { return s.GetName() == usualVideo }) < 0 {
-		return "", d.changed, status.Errorf(codes.NotFound, "%s is no camera: it is of the kind %s", device,
-			e.status.GetDevice().GetKind())
+		return "", changed, status.Errorf(codes.NotFound, "%s is no camera: it is of the kind %s", device,
+			known.GetDevice().GetKind())
 	}
 	i := of(func(s *devicev1.StreamInfo) bool {
 		return (s.GetName() == usualVideo || s.GetAlternativeTo() == usualVideo) &&
 			slices.Contains(s.GetMediaTypes(), media.JPEG)
 	})
 	if i < 0 {
-		return "", d.changed, status.Errorf(codes.FailedPrecondition,
+		return "", changed, status.Errorf(codes.FailedPrecondition,
 			"%s has no JPEG at present, but %s: use WHEP, or the page",
 			device, strings.Join(mediaTypes(streams), " and "))
 	}
-	return streams[i].GetName(), d.changed, nil
+	return streams[i].GetName(), changed, nil
 }
 
 // mediaTypes lists what streams carry.

@@ -39,13 +39,8 @@ func (d *Directory) camera(name string) camerav1.CameraServiceClient {
 // Small returns the stream that has the content of another in few bits and in the same media type; false if there is
 // none.
 func (d *Directory) Small(of tracks.Stream) (tracks.Stream, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	e := d.entries[of.Device]
-	if e == nil {
-		return tracks.Stream{}, false
-	}
-	streams := e.status.GetDevice().GetStreams()
+	known, _, _ := d.Get(of.Device)
+	streams := known.GetDevice().GetStreams()
 	at := slices.IndexFunc(streams, func(s *devicev1.StreamInfo) bool { return s.GetName() == of.Name })
 	if at < 0 {
 		return tracks.Stream{}, false

@@ -1459,7 +1459,10 @@ func (x *PathVideo) GetRtpTimestamp() int64 {
 type DeviceList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// All known devices, by name. One that has been silent for 2 s is listed with `gone` set.
-	Devices       []*DeviceStatus `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	Devices []*DeviceStatus `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	// For people to read: why the robot as a whole cannot be reached, at a gateway that serves it from a hub. Empty while
+	// it can be, and at a gateway on the robot.
+	RobotAway     string `protobuf:"bytes,2,opt,name=robot_away,json=robotAway,proto3" json:"robot_away,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1499,6 +1502,13 @@ func (x *DeviceList) GetDevices() []*DeviceStatus {
 		return x.Devices
 	}
 	return nil
+}
+
+func (x *DeviceList) GetRobotAway() string {
+	if x != nil {
+		return x.RobotAway
+	}
+	return ""
 }
 
 // DeviceStatus is a device as the gateway sees it.
@@ -2398,10 +2408,12 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x0emax_playout_ms\x18\x06 \x01(\x05R\fmaxPlayoutMs\x12\x1a\n" +
 	"\brepaired\x18\a \x01(\x02R\brepaired\x12=\n" +
 	"\fcapture_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\vcaptureTime\x12#\n" +
-	"\rrtp_timestamp\x18\t \x01(\x03R\frtpTimestamp\"H\n" +
+	"\rrtp_timestamp\x18\t \x01(\x03R\frtpTimestamp\"g\n" +
 	"\n" +
 	"DeviceList\x12:\n" +
-	"\adevices\x18\x01 \x03(\v2 .waldo.signaling.v1.DeviceStatusR\adevices\"S\n" +
+	"\adevices\x18\x01 \x03(\v2 .waldo.signaling.v1.DeviceStatusR\adevices\x12\x1d\n" +
+	"\n" +
+	"robot_away\x18\x02 \x01(\tR\trobotAway\"S\n" +
 	"\fDeviceStatus\x12/\n" +
 	"\x06device\x18\x01 \x01(\v2\x17.waldo.device.v1.DeviceR\x06device\x12\x12\n" +
 	"\x04gone\x18\x02 \x01(\bR\x04gone\"u\n" +

@@ -210,10 +210,12 @@ class PathVideo(_message.Message):
     def __init__(self, mid: _Optional[str] = ..., device: _Optional[str] = ..., stream: _Optional[str] = ..., bitrate_bps: _Optional[int] = ..., min_playout_ms: _Optional[int] = ..., max_playout_ms: _Optional[int] = ..., repaired: _Optional[float] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., rtp_timestamp: _Optional[int] = ...) -> None: ...
 
 class DeviceList(_message.Message):
-    __slots__ = ("devices",)
+    __slots__ = ("devices", "robot_away")
     DEVICES_FIELD_NUMBER: _ClassVar[int]
+    ROBOT_AWAY_FIELD_NUMBER: _ClassVar[int]
     devices: _containers.RepeatedCompositeFieldContainer[DeviceStatus]
-    def __init__(self, devices: _Optional[_Iterable[_Union[DeviceStatus, _Mapping]]] = ...) -> None: ...
+    robot_away: str
+    def __init__(self, devices: _Optional[_Iterable[_Union[DeviceStatus, _Mapping]]] = ..., robot_away: _Optional[str] = ...) -> None: ...
 
 class DeviceStatus(_message.Message):
     __slots__ = ("device", "gone")

@@ -1400,6 +1400,14 @@ export declare type DeviceList = Message<"waldo.signaling.v1.DeviceList"> & {
    * @generated from field: repeated waldo.signaling.v1.DeviceStatus devices = 1;
    */
   devices: DeviceStatus[];
+
+  /**
+   * For people to read: why the robot as a whole cannot be reached, at a gateway that serves it from a hub. Empty while
+   * it can be, and at a gateway on the robot.
+   *
+   * @generated from field: string robot_away = 2;
+   */
+  robotAway: string;
 };
 
 /**
@@ -1414,6 +1422,14 @@ export declare type DeviceListJson = {
    * @generated from field: repeated waldo.signaling.v1.DeviceStatus devices = 1;
    */
   devices?: DeviceStatusJson[];
+
+  /**
+   * For people to read: why the robot as a whole cannot be reached, at a gateway that serves it from a hub. Empty while
+   * it can be, and at a gateway on the robot.
+   *
+   * @generated from field: string robot_away = 2;
+   */
+  robotAway?: string;
 };
 
 /**

@@ -1,22 +1,20 @@
-package devices
+package presence
 
 import (
-	"maps"
 	"slices"
 	"testing"
 	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
-	"github.com/waldo-robot/waldo/pkg/turns"
 )
 
 // TestDevicesThatLeave: what was stopped on purpose is forgotten, unless it is expected; what has crashed is not.
 func TestDevicesThatLeave(t *testing.T) {
 	now := time.Now()
-	d := &Directory{entries: map[string]*entry{}, changed: make(chan struct{}),
-		stills: map[string]*turns.Queue[size, *mediav1.VideoFrame]{"lamp": {}}}
+	var forgotten []string
+	d := &Devices{entries: map[string]*entry{}, changed: make(chan struct{}),
+		forgot: func(name string) { forgotten = append(forgotten, name) }}
 	for name, state := range map[string]devicev1.DeviceState{
 		"rear": devicev1.DeviceState_DEVICE_STATE_STOPPING, "lamp": devicev1.DeviceState_DEVICE_STATE_STOPPING,
 		"front": devicev1.DeviceState_DEVICE_STATE_READY,
@@ -47,7 +45,7 @@ func TestDevicesThatLeave(t *testing.T) {
 			t.Errorf("after %v%s are known", step.after, known)
 		}
 	}
-	if left := slices.Collect(maps.Keys(d.stills)); len(left) != 0 {
-		t.Errorf("queues of %v are left", left)
+	if !slices.Equal(forgotten, []string{"lamp"}) {
+		t.Errorf("%v are forgotten", forgotten)
 	}
 }
