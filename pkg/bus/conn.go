@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/access"
@@ -44,6 +45,8 @@ type Config struct {
 	Name string
 	// Token for servers that want one.
 	Token string
+	// Seed is the secret key (an nkey) for servers that want a signature: text that begins with SU.
+	Seed string
 	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
@@ -117,7 +120,13 @@ func Connect(cfg Config) (*ConnCloser, error) {
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	nc, err := nats.Connect(cfg.URL, c.options(cfg)...)
+	options, err := c.options(cfg)
+	if err != nil {
+		c.cancel()
+		c.forgetMetrics()
+		return nil, err
+	}
+	nc, err := nats.Connect(cfg.URL, options...)
 	if err != nil {
 		c.cancel()
 		c.forgetMetrics()
@@ -129,7 +138,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	return &ConnCloser{Conn: c, end: sync.OnceFunc(c.shutDown)}, nil
 }
 
-func (c *Conn) options(cfg Config) []nats.Option {
+func (c *Conn) options(cfg Config) ([]nats.Option, error) {
 	options := []nats.Option{
 		nats.Name(cfg.Name),
 		nats.RetryOnFailedConnect(true),
@@ -158,7 +167,27 @@ func (c *Conn) options(cfg Config) []nats.Option {
 	if cfg.Token != "" {
 		options = append(options, nats.Token(cfg.Token))
 	}
-	return options
+	if cfg.Seed != "" {
+		key, err := signature(cfg.Seed)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, key)
+	}
+	return options, nil
+}
+
+// signature proves a key to the server. The errors do not repeat it.
+func signature(seed string) (nats.Option, error) {
+	pair, err := nkeys.FromSeed([]byte(seed))
+	if err != nil {
+		return nil, errors.New("nats seed: is not a secret key, which begins with SU")
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return nil, errors.New("nats seed: has no public key")
+	}
+	return nats.Nkey(public, pair.Sign), nil
 }
 
 // dialer connects to the server.

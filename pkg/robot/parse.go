@@ -34,7 +34,7 @@ type document struct {
 // Parse reads and checks the text of a robot.yaml. The name stands for the file in errors and in [Robot.File]. The
 // error holds all that is wrong, one line each.
 func Parse(name string, data []byte) (*Robot, error) {
-	root, err := readYAML(name, data)
+	root, err := readYAML(name, data, robotFile)
 	if err != nil {
 		return nil, err
 	}
@@ -48,17 +48,26 @@ func Parse(name string, data []byte) (*Robot, error) {
 	return p.robot, nil
 }
 
-// readYAML returns the mapping a robot.yaml consists of.
-func readYAML(name string, data []byte) (*yaml.Node, error) {
+// form says, for errors, what a file should be.
+type form struct {
+	file  string // what the file is called
+	of    string // what it describes
+	begin string // how it begins
+}
+
+var robotFile = form{"robot.yaml", "robot", "`robot: <name>` and `devices:`"}
+
+// readYAML returns the mapping a file consists of.
+func readYAML(name string, data []byte, f form) (*yaml.Node, error) {
 	bad := func(problem string) error { return &Error{Origin: name, Problem: problem} }
 	if len(data) > maxFileBytes {
-		return nil, bad("is larger than 1 MiB, which no robot.yaml is")
+		return nil, bad("is larger than 1 MiB, which no " + f.file + " is")
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	var doc, more yaml.Node
 	switch err := dec.Decode(&doc); {
 	case errors.Is(err, io.EOF):
-		return nil, bad("is empty: begin with `robot: <name>` and `devices:`")
+		return nil, bad("is empty: begin with " + f.begin)
 	case err != nil:
 		return nil, syntaxError(name, data, err)
 	}
@@ -69,7 +78,7 @@ func readYAML(name string, data []byte) (*yaml.Node, error) {
 		return nil, syntaxError(name, data, err)
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
-		return nil, bad("does not describe a robot: begin with `robot: <name>` and `devices:`")
+		return nil, bad("does not describe a " + f.of + ": begin with " + f.begin)
 	}
 	return doc.Content[0], nil
 }

@@ -4,9 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"os"
 
 	"github.com/waldo-robot/waldo/pkg/text"
 )
@@ -83,12 +81,7 @@ func Load(path string) (*Robot, error) {
 	if path == Builtin {
 		return Default()
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("robot file: %w", err)
-	}
-	defer func() { _ = f.Close() }() // only read: nothing can be lost
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("robot file: %w", err)
 	}

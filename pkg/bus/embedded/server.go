@@ -22,6 +22,8 @@ type Config struct {
 	Listen string
 	// Token that clients must present, if set.
 	Token string
+	// Leaf connects the bus to a hub. Default: to none.
+	Leaf *Leaf
 }
 
 // stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience
@@ -81,6 +83,9 @@ func start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Leaf != nil {
+		s.SetLogger(leafLog{cfg.Leaf}, false, false)
+	}
 	started := &Server{server: s}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
@@ -104,7 +109,7 @@ func options(cfg Config) (*server.Options, error) {
 	if _, _, err := access.Address(address.String(), cfg.Token); err != nil {
 		return nil, err
 	}
-	return &server.Options{
+	o := &server.Options{
 		ServerName:          "waldo",
 		Host:                hostOf(address),
 		Port:                address.Port,
@@ -119,7 +124,11 @@ func options(cfg Config) (*server.Options, error) {
 		JetStream:           true,
 		JetStreamMaxMemory:  maxKept,
 		JetStreamMaxStore:   maxStored,
-	}, nil
+	}
+	if cfg.Leaf != nil {
+		return o, cfg.Leaf.lead(o)
+	}
+	return o, nil
 }
 
 func localURL(a *net.TCPAddr) string {

@@ -1,0 +1,127 @@
+package embedded
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+)
+
+// Leaf describes the connection of a robot's bus to a hub; see package hub. Over it go calls from the hub and their
+// answers, the states of devices, messages between programs, and what programs of yours send on subjects of their own.
+// What devices stream does not: it would delay calls. Package services/uplink carries that.
+type Leaf struct {
+	// URL of the hub's port for leaf nodes, for example tls://hub.example.org:7422.
+	URL string
+	// Robot is the name of the robot.
+	Robot string
+	// SeedFile has the robot's secret key. It is read once.
+	SeedFile string
+	// TLS has the authorities that the hub's certificate may be of. Nil means those of the system.
+	TLS *tls.Config
+	// Log is told when the hub is reached, refuses, or is lost. Default: nobody is told.
+	Log *slog.Logger
+}
+
+const (
+	// A hub that is lost is dialed again after minRedial to twice that, at random, so that the robots of a fleet do not
+	// come back all at once.
+	minRedial   = 500 * time.Millisecond
+	dialTimeout = 5 * time.Second
+)
+
+// The subjects that do not cross a leaf. A robot has no use for answers from the hub, and interest in them would be
+// announced with every call on its bus.
+var (
+	neverToHub = []string{
+		"waldo.v1.*.*.out.>", "waldo.v1.*.*.in.>", "waldo.v1.*.*.work.>", "waldo.v1.*.*.rpc.>", "$JS.>",
+	}
+	neverFromHub = []string{
+		"waldo.v1.*.*.out.>", "waldo.v1.*.*.in.>", "waldo.v1.*.*.work.>", "waldo.v1.*.*.state", "$JS.>", "_INBOX.>",
+	}
+)
+
+// remote returns the connection as the server takes it.
+func (l *Leaf) remote() (*server.RemoteLeafOpts, error) {
+	u, err := url.Parse(l.URL)
+	if err != nil || access.CheckBusURL(l.URL) != nil {
+		return nil, fmt.Errorf("hub: %.80q is not the URL of a hub: write tls://host:7422", access.RedactURL(l.URL))
+	}
+	seed, err := readSeed(l.SeedFile)
+	if err != nil {
+		return nil, err
+	}
+	r := &server.RemoteLeafOpts{
+		URLs: []*url.URL{u}, Nkey: seed, DialTimeout: dialTimeout,
+		DenyImports: neverFromHub, DenyExports: neverToHub,
+		Compression:             server.CompressionOpts{Mode: server.CompressionOff},
+		IgnoreDiscoveredServers: true,
+	}
+	if u.Scheme == "tls" || u.Scheme == "wss" {
+		r.TLS, r.TLSConfig = true, l.TLS
+	}
+	return r, nil
+}
+
+// readSeed checks the file with the robot's key.
+func readSeed(path string) (seed string, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("the robot's key for the hub: %w", err)
+	}
+	seed = strings.TrimSpace(string(text))
+	if _, err := nkeys.FromSeed([]byte(seed)); err != nil {
+		return "", fmt.Errorf("the robot's key for the hub: %s has no secret key: `waldo hub key %s` makes one", path, path)
+	}
+	return seed, nil
+}
+
+// lead has the server connect to the hub.
+func (l *Leaf) lead(o *server.Options) error {
+	r, err := l.remote()
+	if err != nil {
+		return err
+	}
+	// Of two connections of one server, a hub keeps the newer: the older one may be half dead. So the names of servers
+	// must differ.
+	o.ServerName = fmt.Sprintf("%s-%x", l.Robot, access.NewID())
+	o.LeafNode.Remotes = []*server.RemoteLeafOpts{r}
+	o.LeafNode.ReconnectInterval = minRedial + rand.N(minRedial)
+	return nil
+}
+
+// Linked reports whether the hub is connected.
+func (s *Server) Linked() bool { return s.server.NumLeafNodes() > 0 }
+
+// leafLog makes of what the server says about the leaf what an operator can use.
+type leafLog struct {
+	leaf *Leaf
+}
+
+func (l leafLog) say(level slog.Level, format string, args ...any) {
+	if l.leaf == nil || l.leaf.Log == nil {
+		return
+	}
+	text := fmt.Sprintf(format, args...)
+	if strings.Contains(text, "eafnode") || strings.Contains(text, "lid:") {
+		l.leaf.Log.Log(context.Background(), level, "hub", "said", access.RedactText(text))
+	}
+}
+
+// Noticef implements [server.Logger], like those below.
+func (l leafLog) Noticef(format string, args ...any) { l.say(slog.LevelInfo, format, args...) }
+func (l leafLog) Warnf(format string, args ...any)   { l.say(slog.LevelWarn, format, args...) }
+func (l leafLog) Errorf(format string, args ...any)  { l.say(slog.LevelError, format, args...) }
+func (l leafLog) Fatalf(format string, args ...any)  { l.say(slog.LevelError, format, args...) }
+func (leafLog) Debugf(string, ...any)                {}
+func (leafLog) Tracef(string, ...any)                {}
