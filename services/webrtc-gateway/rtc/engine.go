@@ -1,97 +1,24 @@
 package rtc
 
 import (
-	"context"
-	"crypto/rand"
-	"crypto/tls"
-	"errors"
-	"fmt"
-	"io"
-	"log/slog"
-	"net"
-	"strconv"
-	"strings"
 	"sync"
-	"sync/atomic"
-	"time"
 
-	"github.com/pion/ice/v4"
-	"github.com/pion/interceptor"
-	"github.com/pion/interceptor/pkg/report"
-	"github.com/pion/webrtc/v4"
-	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/waldo-robot/waldo/pkg/pionlog"
-	"github.com/waldo-robot/waldo/pkg/pionnet"
-	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
-	"github.com/waldo-robot/waldo/pkg/socket"
-	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/steer"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
 
-// Config adjusts an engine; the zero value works.
-type Config struct {
-	// Listen is the address for all of ICE, UDP and TCP. Empty: 127.0.0.1 with a free port.
-	Listen string
-	// PublicIPs are the addresses announced to peers instead of the machine's own, for a gateway behind a NAT that
-	// forwards the port.
-	PublicIPs []string
-	// ICEServers returns the STUN and TURN servers by which the gateway itself is reached from elsewhere, and a channel
-	// that is closed when there are others; nil: none. With PublicIPs none are used.
-	ICEServers outside.Servers
-	// TLS is for TURN servers that are reached by it; nil: the system's defaults.
-	TLS *tls.Config
-	// Batching says how packets of a picture are given to the system.
-	Batching socket.Batching
-	// MaxPeers limits the number of connections. 0: 200.
-	MaxPeers int
-	// Voices receives what peers say; nil: the gateway accepts no audio.
-	Voices *talk.Voices
-	// Steering steers what the cameras encode, and what each peer gets of it; nil: nobody does.
-	Steering *steer.Steering
-	// Log may be nil.
-	Log *slog.Logger
-	// Metrics may be nil.
-	Metrics prometheus.Registerer
-}
-
-const (
-	defaultMaxPeers = 200
-	// A peer that has not connected after this time is closed.
-	connectTimeout = 15 * time.Second
-	// A peer that has been silent for the sum of these is closed.
-	disconnectedAfter = 5 * time.Second
-	failedAfter       = 7 * time.Second
-	keepalive         = 2 * time.Second
-	// tcpBuffer is how many bytes may wait for one peer that is reached over TCP: a second at 2 Mbit/s. Beyond it,
-	// packets are lost.
-	tcpBuffer = 256 << 10
-)
-
-// Engine makes peers. It is safe for concurrent use.
+// Engine makes the peers of one robot. It is safe for concurrent use.
 type Engine struct {
-	media    webrtc.MediaEngine
-	registry interceptor.Registry
-	settings webrtc.SettingEngine
-	config   webrtc.Configuration
+	*Transport
+
 	hub      *tracks.Hub
 	voices   *talk.Voices    // nil: no audio is accepted
 	steering *steer.Steering // nil: nothing is steered
-	log      *slog.Logger
-	maxPeers int
-	metrics  *metrics
-	udp      *socket.Packets
-	tcp      net.Listener
-	ports    *ports
-	outside  *outside.Outside // nil: nobody is asked
-	tcpMux   ice.TCPMux
-
-	life   string        // prefix of peer ids, different in every life
-	serial atomic.Uint64 // of the last peer
+	alone    bool            // nobody else uses the transport
 
 	mu     sync.Mutex
 	closed bool
@@ -99,181 +26,42 @@ type Engine struct {
 	ends   sync.WaitGroup // of peers that end on their own
 }
 
-// NewEngine opens the ports. A port in use is an error that wraps syscall.EADDRINUSE.
+// NewEngine returns an engine with a transport of its own, see [NewTransport].
 func NewEngine(hub *tracks.Hub, c Config) (*Engine, error) {
-	e := &Engine{
-		hub: hub, voices: c.Voices, steering: c.Steering, log: c.Log, maxPeers: c.MaxPeers,
-		metrics: newMetrics(c.Metrics), peers: make(map[*Peer]struct{}), life: rand.Text()[:8],
-	}
-	if e.log == nil {
-		e.log = slog.New(slog.DiscardHandler)
-	}
-	if e.maxPeers == 0 {
-		e.maxPeers = defaultMaxPeers
-	}
-	certificate, err := newCertificate()
+	t, err := NewTransport(c)
 	if err != nil {
-		return nil, fmt.Errorf("make the DTLS certificate: %w", err)
-	}
-	e.config = webrtc.Configuration{Certificates: []webrtc.Certificate{certificate}}
-	if err := e.listen(c.Listen, c.Batching); err != nil {
 		return nil, err
 	}
-	if err = e.configure(c); err != nil {
-		return nil, errors.Join(err, e.closePorts())
-	}
-	if c.ICEServers != nil && len(c.PublicIPs) == 0 {
-		e.outside = outside.New(outside.Config{Servers: c.ICEServers, Port: e.ports, TLS: c.TLS, Log: e.log})
-	}
+	e := t.NewEngine(hub, c.Voices, c.Steering)
+	e.alone = true
 	return e, nil
 }
 
-// portTries is how many free ports are tried: one that is free for UDP may be taken for TCP.
-const portTries = 20
-
-// openPorts opens UDP and TCP on the same port.
-func (e *Engine) openPorts(address string, batching socket.Batching) error {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("ice %s: %w", address, err)
-	}
-	for try := 1; ; try++ {
-		if e.udp, err = listenUDP(address, socket.Options{Batching: batching, Failed: e.metrics.unsent}); err != nil {
-			return fmt.Errorf("ice %s: %w", address, err)
-		}
-		chosen := strconv.Itoa(e.udp.LocalAddr().(*net.UDPAddr).Port)
-		if e.tcp, err = net.Listen("tcp", net.JoinHostPort(host, chosen)); err == nil {
-			return nil
-		}
-		if err = errors.Join(fmt.Errorf("ice %s: %w", address, err), e.udp.Close()); port != "0" || try == portTries {
-			return err
-		}
-	}
+// NewEngine returns an engine that shares the transport. Voices receives what peers say, and steering steers what they
+// get; both may be nil, see [Config].
+func (t *Transport) NewEngine(hub *tracks.Hub, voices *talk.Voices, steering *steer.Steering) *Engine {
+	return &Engine{Transport: t, hub: hub, voices: voices, steering: steering, peers: make(map[*Peer]struct{})}
 }
-
-func listenUDP(address string, o socket.Options) (*socket.Packets, error) {
-	c, err := net.ListenPacket("udp", address)
-	if err != nil {
-		return nil, err
-	}
-	return socket.NewPackets(c.(*net.UDPConn), o)
-}
-
-// listen opens the ports that all connections share.
-func (e *Engine) listen(address string, batching socket.Batching) error {
-	if address == "" {
-		address = "127.0.0.1:0"
-	}
-	if err := e.openPorts(address, batching); err != nil {
-		return err
-	}
-	if err := e.udp.Uncut(); err != nil {
-		e.log.Info("the packets of a picture are not cut by the system, which takes more CPU for each viewer", "because", err)
-	}
-	// The bursts of all viewers' frames go through one socket.
-	_ = e.udp.SetWriteBuffer(2 << 20) // the system may allow less
-	_ = e.udp.SetReadBuffer(1 << 20)
-	log := pionlog.New(e.log).NewLogger("ice")
-	e.ports = newPorts(e.udp, log)
-	e.tcpMux = ice.NewTCPMuxDefault(ice.TCPMuxParams{
-		Listener: e.tcp, Logger: log, ReadBufferSize: 32,
-		// Without its own buffer, a connection that nobody reads would block the ICE agent, even its shutdown.
-		WriteBufferSize:      tcpBuffer,
-		FirstStunBindTimeout: 5 * time.Second, AliveDurationForConnFromStun: connectTimeout,
-	})
-	return nil
-}
-
-// configure sets up what all connections share.
-func (e *Engine) configure(c Config) error {
-	if err := codecs.Register(&e.media); err != nil {
-		return err
-	}
-	// Tracks retransmit by themselves (package tracks). The interceptors only send the reports: sender reports, and
-	// receiver reports on voices, from which their senders choose how much protection to add.
-	sent, err := report.NewSenderInterceptor()
-	if err != nil {
-		return err
-	}
-	received, err := report.NewReceiverInterceptor()
-	if err != nil {
-		return err
-	}
-	e.registry.Add(sent)
-	e.registry.Add(received)
-	e.settings = webrtc.SettingEngine{LoggerFactory: pionlog.New(e.log)}
-	return errors.Join(secure(&e.settings), e.configureICE(&e.settings, c))
-}
-
-// newAPI returns what makes one connection.
-func (e *Engine) newAPI(f *follower) *webrtc.API {
-	s := e.settings
-	s.SetICEBindingRequestHandler(f.checked)
-	return webrtc.NewAPI(webrtc.WithMediaEngine(&e.media), webrtc.WithInterceptorRegistry(&e.registry),
-		webrtc.WithSettingEngine(s))
-}
-
-func (e *Engine) configureICE(s *webrtc.SettingEngine, c Config) error {
-	s.SetNet(pionnet.New())
-	s.SetICEUDPMux(e.ports)
-	s.SetICETCPMux(e.tcpMux)
-	s.SetNetworkTypes([]webrtc.NetworkType{
-		webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6, webrtc.NetworkTypeTCP4, webrtc.NetworkTypeTCP6,
-	})
-	s.SetIncludeLoopbackCandidate(true) // for browsers on this machine, which may be without a network
-	s.DisableActiveTCP(true)
-	// Names ending in .local need not be resolved: the far end's own checks reveal its address.
-	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
-	for _, set := range []func(time.Duration){
-		s.SetHostAcceptanceMinWait, s.SetSrflxAcceptanceMinWait, s.SetPrflxAcceptanceMinWait, s.SetRelayAcceptanceMinWait,
-	} {
-		set(0) // the far end chooses the path; waiting for a better one only delays the first picture
-	}
-	s.SetICETimeouts(disconnectedAfter, failedAfter, keepalive)
-	s.SetSCTPMaxMessageSize(MaxMessage)
-	s.SetDTLSRetransmissionInterval(100 * time.Millisecond)
-	s.SetDTLSConnectContextMaker(func() (context.Context, func()) {
-		return context.WithTimeout(context.Background(), connectTimeout)
-	})
-	if len(c.PublicIPs) > 0 {
-		return s.SetICEAddressRewriteRules(webrtc.ICEAddressRewriteRule{
-			External: c.PublicIPs, AsCandidateType: webrtc.ICECandidateTypeHost,
-		})
-	}
-	return nil
-}
-
-// newID returns the id of a new peer.
-func (e *Engine) newID() string {
-	return fmt.Sprintf("peer-%s-%d", strings.ToLower(e.life), e.serial.Add(1))
-}
-
-// Address is where ICE listens.
-func (e *Engine) Address() string { return e.udp.LocalAddr().String() }
 
 // add registers a new peer, or refuses it.
 func (e *Engine) add(p *Peer) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case e.closed:
+	if e.closed {
 		return status.Error(codes.Unavailable, "the gateway is stopping")
-	case len(e.peers) >= e.maxPeers:
-		e.metrics.refused.Inc()
-		return status.Errorf(codes.ResourceExhausted,
-			"there are already %d viewers, as many as gateway.maxViewers allows: try again when one has left, or raise it",
-			e.maxPeers)
+	}
+	if err := e.enter(); err != nil {
+		return err
 	}
 	e.peers[p] = struct{}{}
-	e.metrics.peers.Set(float64(len(e.peers)))
 	return nil
 }
 
 func (e *Engine) remove(p *Peer) {
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	delete(e.peers, p)
-	e.metrics.peers.Set(float64(len(e.peers)))
+	e.mu.Unlock()
+	e.leave()
 }
 
 // end ends a peer without waiting for it. Once the engine is closed there is nothing to do: Close ends all peers.
@@ -285,7 +73,7 @@ func (e *Engine) end(p *Peer) {
 	}
 }
 
-// Close ends all peers and closes the ports.
+// Close ends all peers, and the transport if nobody else uses it.
 func (e *Engine) Close() error {
 	e.mu.Lock()
 	e.closed = true
@@ -300,18 +88,8 @@ func (e *Engine) Close() error {
 	}
 	ended.Wait()
 	e.ends.Wait()
-	if e.outside != nil {
-		e.outside.Close()
+	if e.alone {
+		return e.Transport.Close()
 	}
-	return e.closePorts()
-}
-
-func (e *Engine) closePorts() error {
-	var errs []error
-	for _, c := range []io.Closer{e.ports, e.tcpMux, e.udp, e.tcp} {
-		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
+	return nil
 }
