@@ -29,6 +29,8 @@ const (
 	announceEvery = time.Second
 	// graceful is how long calls under way may take to finish; with the rest it keeps the stop under 2 s.
 	graceful = time.Second
+	// settleWithin bounds the wait for the bus at the start.
+	settleWithin = time.Second
 	// maxRequest bounds what a caller can make a device read.
 	maxRequest = 4 << 20
 	// maxWindow is how much may be on its way to a device that takes large steps, from one caller: enough for pictures,
@@ -48,9 +50,9 @@ type Process struct {
 	stop  sync.Once
 }
 
-// Start runs a device until Stop. [Main] uses it; so can a test. Settings that are empty have their defaults, except
-// Device, which has none; a nil log logs nothing. An error that wraps a *net.OpError means that an address was not
-// available.
+// Start runs a device until Stop. When it returns, the device can be called, over the bus too if that is there. [Main]
+// uses it; so can a test. Settings that are empty have their defaults, except Device, which has none; a nil log logs
+// nothing. An error that wraps a *net.OpError means that an address was not available.
 func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -68,6 +70,7 @@ func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, 
 		listeners.close()
 		return nil, err
 	}
+	p.kit.settle()
 	p.run(listeners)
 	log.Info("serving", "epoch", p.kit.Epoch(), "grpc", listeners.grpc.Addr().String(), "metrics",
 		listeners.metrics.Addr().String())
@@ -201,6 +204,17 @@ func (k *Kit) serveBus(g *guard) error {
 		}
 	}
 	return nil
+}
+
+// settle waits until the server of the bus, if it is there, passes calls on to the device: one that has started can be
+// called. The device serves gRPC without the bus, so this takes a moment at most.
+func (k *Kit) settle() {
+	if !k.conn.Connected() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settleWithin)
+	defer cancel()
+	_ = k.conn.Flush(ctx) // a bus that hangs is no reason to wait longer
 }
 
 func (p *Process) run(l listeners) {

@@ -82,6 +82,12 @@ func (n *negotiator) offer(m *signalingv1.Offer) error {
 	return nil
 }
 
+// applied tells that the answer to an offer is in effect.
+func (n *negotiator) applied(offer int32) error {
+	return n.wire.send(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Applied{
+		Applied: &signalingv1.Applied{Id: offer}}})
+}
+
 // follow makes a connection in a session and serves it until it is lost. It returns whether it was live, why it ended,
 // and the session for the next one, if there is one already.
 func (r *Robot) follow(ctx context.Context, g *greeted) (lived bool, next *greeted, err error) {

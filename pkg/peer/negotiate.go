@@ -68,7 +68,7 @@ func (c *connection) repeat(by *negotiator, wants []*want) error {
 func (c *connection) offer(by *negotiator, wants []*want, p *pendingOffer) error {
 	c.offers++
 	p.id = c.offers
-	m := &signalingv1.Offer{Id: p.id, Sdp: p.sdp, Tracks: c.describe(by, wants, p)}
+	m := &signalingv1.Offer{Id: p.id, Sdp: p.sdp, Tracks: c.describe(by, wants, p), Confirms: true}
 	if by.adopts {
 		m.Connection = c.id
 	}
@@ -194,6 +194,11 @@ func (c *connection) accept(by *negotiator, wants []*want, a *signalingv1.Answer
 	err := c.pc.SetRemoteDescription(webrtc.SessionDescription{Type: webrtc.SDPTypeAnswer, SDP: a.GetSdp()})
 	if err != nil {
 		return fmt.Errorf("the answer cannot be used: %w", err)
+	}
+	if a.GetConfirm() {
+		if err := by.applied(p.id); err != nil {
+			return err
+		}
 	}
 	c.pending, c.answered = nil, true
 	if len(a.GetConnection()) > 0 {

@@ -22,6 +22,10 @@ import (
 // already.
 const gatherTimeout = time.Second
 
+// confirmTimeout limits how long what is new waits for a far end that wants to say when it is ready, see
+// [Peer.Confirms].
+const confirmTimeout = time.Second
+
 // Peer is one connection. Its methods are safe for concurrent use; offers are handled one at a time.
 type Peer struct {
 	engine   *Engine
@@ -50,6 +54,8 @@ type Peer struct {
 	shown        map[string]*shown      // by mid
 	voices       map[string]*talk.Voice // by mid
 	sinks        map[string]Sink        // by mid
+	confirms     bool
+	unconfirmed  *time.Timer // starts what a far end does not confirm; nil before the first answer that waits
 	connected    bool
 	closed       bool
 	channelCount int // open data channels
@@ -132,10 +138,44 @@ func (p *Peer) startAgreed() {
 	}
 }
 
-// agree is called when a negotiation is complete.
+// agree is called when a negotiation is complete on this side.
 func (p *Peer) agree() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.confirms || !p.connected || p.closed {
+		p.startAll()
+		return
+	}
+	p.startAgreed() // sections that the far end knows may have other tracks now
+	p.stopWaiting()
+	p.unconfirmed = time.AfterFunc(confirmTimeout, p.Applied)
+}
+
+// Confirms tells whether the far end will say when the answers to the offers from now on are in effect. What is new in
+// them is sent then, or after a second, instead of at once.
+func (p *Peer) Confirms(confirms bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.confirms = confirms
+}
+
+// Applied is what a far end says that [Peer.Confirms]: the last answer is in effect.
+func (p *Peer) Applied() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stopWaiting()
+	p.startAll()
+}
+
+// stopWaiting ends the wait for the far end; p.mu is held.
+func (p *Peer) stopWaiting() {
+	if p.unconfirmed != nil {
+		p.unconfirmed.Stop()
+	}
+}
+
+// startAll starts what is negotiated now; p.mu is held.
+func (p *Peer) startAll() {
 	for _, s := range p.shown {
 		s.agreed = true
 	}
@@ -278,6 +318,7 @@ func (p *Peer) Close() {
 		p.viewer.Leave()
 		p.mu.Lock()
 		p.closed = true
+		p.stopWaiting()
 		viewers, voices := p.shown, p.voices
 		p.shown, p.voices, p.sinks = nil, nil, nil
 		p.mu.Unlock()

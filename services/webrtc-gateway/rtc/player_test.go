@@ -48,6 +48,7 @@ func newPlayerAs(t *testing.T, e *Engine, c watcher.Config, sections []offered) 
 			t.Fatal(err)
 		}
 	}
+	near.Confirms(true)
 	p := &player{t: t, far: far, near: near}
 	p.negotiate(sections)
 	return p
@@ -82,6 +83,7 @@ func (p *player) negotiate(sections []offered) {
 	if err := p.far.Accept(answer); err != nil {
 		p.t.Fatal(err)
 	}
+	p.near.Applied()
 }
 
 // checkBundle: the sections that are not rejected share a connection, and its candidates are in the first of them.

@@ -70,6 +70,7 @@ type session struct {
 
 	// Used by the reader only.
 	connection *connection   // nil before the first offer that was answered, and after a hang-up
+	answered   int32         // the id of the last offer that was answered
 	hungUp     chan struct{} // closed when the session lets go of the connection
 	garbage    int
 	viewer     *viewing.Viewer // of a peer without a connection; nil until it has told what it shows
@@ -199,7 +200,7 @@ func (n *session) take(isText bool, data []byte) error {
 func parseMessage(data []byte) (*signalingv1.PeerMessage, *calls.Call, error) {
 	m, call, err := calls.ParseMessage(data)
 	if err == nil && m.GetBody() == nil {
-		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up, shown")
+		err = status.Error(codes.InvalidArgument, "message: set one of offer, candidate, ping, call, hang_up, shown, applied")
 	}
 	return m, call, err
 }
@@ -239,6 +240,9 @@ func (n *session) handle(m *signalingv1.PeerMessage) error {
 		return nil
 	case *signalingv1.PeerMessage_HangUp:
 		n.hangUp()
+		return nil
+	case *signalingv1.PeerMessage_Applied:
+		n.applied(body.Applied.GetId())
 		return nil
 	case *signalingv1.PeerMessage_Offer:
 		n.holdCandidates()
@@ -285,6 +289,13 @@ func (n *session) call(call *calls.Call) error {
 	return n.result(calls.Failed(call.ID, refused))
 }
 
+// applied starts what is new in the answer to an offer. A late word on an earlier one is of no interest.
+func (n *session) applied(offer int32) {
+	if n.connection != nil && offer == n.answered {
+		n.connection.peer.Applied()
+	}
+}
+
 // result sends the peer the result of a call.
 func (n *session) result(r *calls.Result) error {
 	return n.transport.Send(slices.Concat([]byte(`{"result":`), r.JSON(), []byte("}")))
@@ -315,6 +326,7 @@ func (n *session) admit(o *signalingv1.Offer) (*signalingv1.Answer, error) {
 	if answer.Sdp, err = n.offer(o); err != nil {
 		return nil, err
 	}
+	n.answered, answer.Confirm = o.GetId(), o.GetConfirms()
 	answer.Connection = []byte(n.connection.secret)
 	if n.gate == nil {
 		return answer, nil
@@ -336,6 +348,7 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 		return "", err
 	}
 	if n.connection != nil {
+		n.connection.peer.Confirms(o.GetConfirms())
 		if n.gate != nil { // what the connection carries is none of the rendezvous server's business
 			tracks = n.connection.agreed()
 		}

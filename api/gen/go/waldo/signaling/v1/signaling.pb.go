@@ -67,6 +67,7 @@ type PeerMessage struct {
 	//	*PeerMessage_Call
 	//	*PeerMessage_HangUp
 	//	*PeerMessage_Shown
+	//	*PeerMessage_Applied
 	Body          isPeerMessage_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -163,6 +164,15 @@ func (x *PeerMessage) GetShown() *Shown {
 	return nil
 }
 
+func (x *PeerMessage) GetApplied() *Applied {
+	if x != nil {
+		if x, ok := x.Body.(*PeerMessage_Applied); ok {
+			return x.Applied
+		}
+	}
+	return nil
+}
+
 type isPeerMessage_Body interface {
 	isPeerMessage_Body()
 }
@@ -197,6 +207,11 @@ type PeerMessage_Shown struct {
 	Shown *Shown `protobuf:"bytes,6,opt,name=shown,proto3,oneof"`
 }
 
+type PeerMessage_Applied struct {
+	// The answer to an offer with `confirms` is in effect.
+	Applied *Applied `protobuf:"bytes,7,opt,name=applied,proto3,oneof"`
+}
+
 func (*PeerMessage_Offer) isPeerMessage_Body() {}
 
 func (*PeerMessage_Candidate) isPeerMessage_Body() {}
@@ -208,6 +223,8 @@ func (*PeerMessage_Call) isPeerMessage_Body() {}
 func (*PeerMessage_HangUp) isPeerMessage_Body() {}
 
 func (*PeerMessage_Shown) isPeerMessage_Body() {}
+
+func (*PeerMessage_Applied) isPeerMessage_Body() {}
 
 // GatewayMessage is what the gateway sends to a peer. Exactly one field is set.
 type GatewayMessage struct {
@@ -694,7 +711,11 @@ type Offer struct {
 	// tracks, keys and data channels stay. A peer that gives a WebSocket up for another closes it with the code 4001: any
 	// other code ends the connection. If it has ended, the offer is refused with NOT_FOUND: make a new connection.
 	// Empty: the connection of this session, or its first one.
-	Connection    []byte `protobuf:"bytes,5,opt,name=connection,proto3" json:"connection,omitempty"`
+	Connection []byte `protobuf:"bytes,5,opt,name=connection,proto3" json:"connection,omitempty"`
+	// True if the peer can send `Applied`; the answer says whether it is to. What is new in the offer is then sent from
+	// that moment, or a second after the answer, rather than at once: packets may overtake the answer, and some peers
+	// (pion 4.2) mix up the first packets of a stream that they do not know of yet.
+	Confirms      bool `protobuf:"varint,6,opt,name=confirms,proto3" json:"confirms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -764,6 +785,59 @@ func (x *Offer) GetConnection() []byte {
 	return nil
 }
 
+func (x *Offer) GetConfirms() bool {
+	if x != nil {
+		return x.Confirms
+	}
+	return false
+}
+
+// Applied tells that the answer to an offer is in effect.
+type Applied struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of the offer.
+	Id            int32 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Applied) Reset() {
+	*x = Applied{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Applied) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Applied) ProtoMessage() {}
+
+func (x *Applied) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Applied.ProtoReflect.Descriptor instead.
+func (*Applied) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *Applied) GetId() int32 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
 // Track ties a media section to a stream of a device.
 type Track struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -791,7 +865,7 @@ type Track struct {
 
 func (x *Track) Reset() {
 	*x = Track{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -803,7 +877,7 @@ func (x *Track) String() string {
 func (*Track) ProtoMessage() {}
 
 func (x *Track) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -816,7 +890,7 @@ func (x *Track) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Track.ProtoReflect.Descriptor instead.
 func (*Track) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Track) GetMid() string {
@@ -868,14 +942,16 @@ type Answer struct {
 	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
 	// The secret by which another session can continue this connection, see Offer.connection; the same in every answer of
 	// a connection. A connection whose session was lost, rather than closed, waits 8 s for that.
-	Connection    []byte `protobuf:"bytes,4,opt,name=connection,proto3" json:"connection,omitempty"`
+	Connection []byte `protobuf:"bytes,4,opt,name=connection,proto3" json:"connection,omitempty"`
+	// True if the peer is to send `Applied`. Earlier gateways do not ask for it.
+	Confirm       bool `protobuf:"varint,5,opt,name=confirm,proto3" json:"confirm,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +963,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +976,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Answer) GetId() int32 {
@@ -931,6 +1007,13 @@ func (x *Answer) GetConnection() []byte {
 	return nil
 }
 
+func (x *Answer) GetConfirm() bool {
+	if x != nil {
+		return x.Confirm
+	}
+	return false
+}
+
 // Candidate is one ICE candidate, as in RTCIceCandidateInit.
 type Candidate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -946,7 +1029,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -958,7 +1041,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -971,7 +1054,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Candidate) GetCandidate() string {
@@ -1005,7 +1088,7 @@ type HangUp struct {
 
 func (x *HangUp) Reset() {
 	*x = HangUp{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1100,7 @@ func (x *HangUp) String() string {
 func (*HangUp) ProtoMessage() {}
 
 func (x *HangUp) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1113,7 @@ func (x *HangUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HangUp.ProtoReflect.Descriptor instead.
 func (*HangUp) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
 }
 
 // Ping asks for the gateway's time, so that a peer can tell how far its clock is off: use the answer
@@ -1045,7 +1128,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1140,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1153,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ping) GetId() int32 {
@@ -1093,7 +1176,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1188,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1201,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Pong) GetId() int32 {
@@ -1146,7 +1229,7 @@ type Shown struct {
 
 func (x *Shown) Reset() {
 	*x = Shown{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1158,7 +1241,7 @@ func (x *Shown) String() string {
 func (*Shown) ProtoMessage() {}
 
 func (x *Shown) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1171,7 +1254,7 @@ func (x *Shown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shown.ProtoReflect.Descriptor instead.
 func (*Shown) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Shown) GetVideos() []*ShownVideo {
@@ -1200,7 +1283,7 @@ type ShownVideo struct {
 
 func (x *ShownVideo) Reset() {
 	*x = ShownVideo{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1295,7 @@ func (x *ShownVideo) String() string {
 func (*ShownVideo) ProtoMessage() {}
 
 func (x *ShownVideo) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1308,7 @@ func (x *ShownVideo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShownVideo.ProtoReflect.Descriptor instead.
 func (*ShownVideo) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ShownVideo) GetDevice() string {
@@ -1280,7 +1363,7 @@ type Path struct {
 
 func (x *Path) Reset() {
 	*x = Path{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1375,7 @@ func (x *Path) String() string {
 func (*Path) ProtoMessage() {}
 
 func (x *Path) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1388,7 @@ func (x *Path) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Path.ProtoReflect.Descriptor instead.
 func (*Path) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Path) GetRoundTripMs() float32 {
@@ -1364,7 +1447,7 @@ type PathVideo struct {
 
 func (x *PathVideo) Reset() {
 	*x = PathVideo{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1459,7 @@ func (x *PathVideo) String() string {
 func (*PathVideo) ProtoMessage() {}
 
 func (x *PathVideo) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1472,7 @@ func (x *PathVideo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathVideo.ProtoReflect.Descriptor instead.
 func (*PathVideo) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PathVideo) GetMid() string {
@@ -1469,7 +1552,7 @@ type DeviceList struct {
 
 func (x *DeviceList) Reset() {
 	*x = DeviceList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1481,7 +1564,7 @@ func (x *DeviceList) String() string {
 func (*DeviceList) ProtoMessage() {}
 
 func (x *DeviceList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1494,7 +1577,7 @@ func (x *DeviceList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceList.ProtoReflect.Descriptor instead.
 func (*DeviceList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DeviceList) GetDevices() []*DeviceStatus {
@@ -1524,7 +1607,7 @@ type DeviceStatus struct {
 
 func (x *DeviceStatus) Reset() {
 	*x = DeviceStatus{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1536,7 +1619,7 @@ func (x *DeviceStatus) String() string {
 func (*DeviceStatus) ProtoMessage() {}
 
 func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1549,7 +1632,7 @@ func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceStatus.ProtoReflect.Descriptor instead.
 func (*DeviceStatus) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeviceStatus) GetDevice() *v1.Device {
@@ -1583,7 +1666,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1678,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1691,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Error) GetId() int32 {
@@ -1659,7 +1742,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1671,7 +1754,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1684,7 +1767,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Call) GetId() int32 {
@@ -1734,7 +1817,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1829,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1842,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CallResult) GetId() int32 {
@@ -1848,7 +1931,7 @@ type StreamFrame struct {
 
 func (x *StreamFrame) Reset() {
 	*x = StreamFrame{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1860,7 +1943,7 @@ func (x *StreamFrame) String() string {
 func (*StreamFrame) ProtoMessage() {}
 
 func (x *StreamFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1873,7 +1956,7 @@ func (x *StreamFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
 func (*StreamFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StreamFrame) GetBody() isStreamFrame_Body {
@@ -1970,7 +2053,7 @@ type Drive struct {
 
 func (x *Drive) Reset() {
 	*x = Drive{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1982,7 +2065,7 @@ func (x *Drive) String() string {
 func (*Drive) ProtoMessage() {}
 
 func (x *Drive) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1995,7 +2078,7 @@ func (x *Drive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drive.ProtoReflect.Descriptor instead.
 func (*Drive) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Drive) GetDevice() string {
@@ -2062,7 +2145,7 @@ type DrivePad struct {
 
 func (x *DrivePad) Reset() {
 	*x = DrivePad{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2074,7 +2157,7 @@ func (x *DrivePad) String() string {
 func (*DrivePad) ProtoMessage() {}
 
 func (x *DrivePad) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2087,7 +2170,7 @@ func (x *DrivePad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
 func (*DrivePad) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{24}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DrivePad) GetId() string {
@@ -2125,7 +2208,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2137,7 +2220,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2150,7 +2233,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{25}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -2204,7 +2287,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2216,7 +2299,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2229,7 +2312,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{26}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -2266,7 +2349,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2361,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2374,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{27}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -2312,14 +2395,15 @@ var File_waldo_signaling_v1_signaling_proto protoreflect.FileDescriptor
 
 const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\xd1\x02\n" +
+	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\x8a\x03\n" +
 	"\vPeerMessage\x121\n" +
 	"\x05offer\x18\x01 \x01(\v2\x19.waldo.signaling.v1.OfferH\x00R\x05offer\x12=\n" +
 	"\tcandidate\x18\x02 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
 	"\x04ping\x18\x03 \x01(\v2\x18.waldo.signaling.v1.PingH\x00R\x04ping\x12.\n" +
 	"\x04call\x18\x04 \x01(\v2\x18.waldo.signaling.v1.CallH\x00R\x04call\x125\n" +
 	"\ahang_up\x18\x05 \x01(\v2\x1a.waldo.signaling.v1.HangUpH\x00R\x06hangUp\x121\n" +
-	"\x05shown\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ShownH\x00R\x05shownB\x06\n" +
+	"\x05shown\x18\x06 \x01(\v2\x19.waldo.signaling.v1.ShownH\x00R\x05shown\x127\n" +
+	"\aapplied\x18\a \x01(\v2\x1b.waldo.signaling.v1.AppliedH\x00R\aappliedB\x06\n" +
 	"\x04body\"\x95\x04\n" +
 	"\x0eGatewayMessage\x127\n" +
 	"\awelcome\x18\x01 \x01(\v2\x1b.waldo.signaling.v1.WelcomeH\x00R\awelcome\x124\n" +
@@ -2352,7 +2436,7 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\busername\x18\x02 \x01(\tR\busername\x12\x1e\n" +
 	"\n" +
 	"credential\x18\x03 \x01(\tR\n" +
-	"credential\"\x92\x01\n" +
+	"credential\"\xae\x01\n" +
 	"\x05Offer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x121\n" +
@@ -2360,20 +2444,24 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\x05proof\x18\x04 \x01(\fR\x05proof\x12\x1e\n" +
 	"\n" +
 	"connection\x18\x05 \x01(\fR\n" +
-	"connection\"u\n" +
+	"connection\x12\x1a\n" +
+	"\bconfirms\x18\x06 \x01(\bR\bconfirms\"\x19\n" +
+	"\aApplied\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x05R\x02id\"u\n" +
 	"\x05Track\x12\x10\n" +
 	"\x03mid\x18\x01 \x01(\tR\x03mid\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
 	"\x06stream\x18\x03 \x01(\tR\x06stream\x12\x16\n" +
 	"\x06talker\x18\x04 \x01(\tR\x06talker\x12\x12\n" +
-	"\x04take\x18\x05 \x01(\bR\x04take\"h\n" +
+	"\x04take\x18\x05 \x01(\bR\x04take\"\x82\x01\n" +
 	"\x06Answer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x05R\x02id\x12\x10\n" +
 	"\x03sdp\x18\x02 \x01(\tR\x03sdp\x12\x1c\n" +
 	"\tsignature\x18\x03 \x01(\fR\tsignature\x12\x1e\n" +
 	"\n" +
 	"connection\x18\x04 \x01(\fR\n" +
-	"connection\"j\n" +
+	"connection\x12\x18\n" +
+	"\aconfirm\x18\x05 \x01(\bR\aconfirm\"j\n" +
 	"\tCandidate\x12\x1c\n" +
 	"\tcandidate\x18\x01 \x01(\tR\tcandidate\x12\x17\n" +
 	"\asdp_mid\x18\x02 \x01(\tR\x06sdpMid\x12&\n" +
@@ -2483,7 +2571,7 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
@@ -2492,79 +2580,81 @@ var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*IceServerList)(nil),         // 4: waldo.signaling.v1.IceServerList
 	(*IceServer)(nil),             // 5: waldo.signaling.v1.IceServer
 	(*Offer)(nil),                 // 6: waldo.signaling.v1.Offer
-	(*Track)(nil),                 // 7: waldo.signaling.v1.Track
-	(*Answer)(nil),                // 8: waldo.signaling.v1.Answer
-	(*Candidate)(nil),             // 9: waldo.signaling.v1.Candidate
-	(*HangUp)(nil),                // 10: waldo.signaling.v1.HangUp
-	(*Ping)(nil),                  // 11: waldo.signaling.v1.Ping
-	(*Pong)(nil),                  // 12: waldo.signaling.v1.Pong
-	(*Shown)(nil),                 // 13: waldo.signaling.v1.Shown
-	(*ShownVideo)(nil),            // 14: waldo.signaling.v1.ShownVideo
-	(*Path)(nil),                  // 15: waldo.signaling.v1.Path
-	(*PathVideo)(nil),             // 16: waldo.signaling.v1.PathVideo
-	(*DeviceList)(nil),            // 17: waldo.signaling.v1.DeviceList
-	(*DeviceStatus)(nil),          // 18: waldo.signaling.v1.DeviceStatus
-	(*Error)(nil),                 // 19: waldo.signaling.v1.Error
-	(*Call)(nil),                  // 20: waldo.signaling.v1.Call
-	(*CallResult)(nil),            // 21: waldo.signaling.v1.CallResult
-	(*StreamFrame)(nil),           // 22: waldo.signaling.v1.StreamFrame
-	(*Drive)(nil),                 // 23: waldo.signaling.v1.Drive
-	(*DrivePad)(nil),              // 24: waldo.signaling.v1.DrivePad
-	(*DriveAxis)(nil),             // 25: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 26: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 27: waldo.signaling.v1.DriveTerm
-	nil,                           // 28: waldo.signaling.v1.DrivePad.ControlsEntry
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 30: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 31: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 32: google.protobuf.Struct
-	(*structpb.Value)(nil),        // 33: google.protobuf.Value
+	(*Applied)(nil),               // 7: waldo.signaling.v1.Applied
+	(*Track)(nil),                 // 8: waldo.signaling.v1.Track
+	(*Answer)(nil),                // 9: waldo.signaling.v1.Answer
+	(*Candidate)(nil),             // 10: waldo.signaling.v1.Candidate
+	(*HangUp)(nil),                // 11: waldo.signaling.v1.HangUp
+	(*Ping)(nil),                  // 12: waldo.signaling.v1.Ping
+	(*Pong)(nil),                  // 13: waldo.signaling.v1.Pong
+	(*Shown)(nil),                 // 14: waldo.signaling.v1.Shown
+	(*ShownVideo)(nil),            // 15: waldo.signaling.v1.ShownVideo
+	(*Path)(nil),                  // 16: waldo.signaling.v1.Path
+	(*PathVideo)(nil),             // 17: waldo.signaling.v1.PathVideo
+	(*DeviceList)(nil),            // 18: waldo.signaling.v1.DeviceList
+	(*DeviceStatus)(nil),          // 19: waldo.signaling.v1.DeviceStatus
+	(*Error)(nil),                 // 20: waldo.signaling.v1.Error
+	(*Call)(nil),                  // 21: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 22: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 23: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 24: waldo.signaling.v1.Drive
+	(*DrivePad)(nil),              // 25: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 26: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 27: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 28: waldo.signaling.v1.DriveTerm
+	nil,                           // 29: waldo.signaling.v1.DrivePad.ControlsEntry
+	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
+	(*v1.Device)(nil),             // 31: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 32: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 34: google.protobuf.Value
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
 	6,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
-	9,  // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	11, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	20, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
-	10, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
-	13, // 5: waldo.signaling.v1.PeerMessage.shown:type_name -> waldo.signaling.v1.Shown
-	2,  // 6: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	8,  // 7: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	9,  // 8: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	12, // 9: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	17, // 10: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	19, // 11: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	21, // 12: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
-	4,  // 13: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
-	15, // 14: waldo.signaling.v1.GatewayMessage.path:type_name -> waldo.signaling.v1.Path
-	5,  // 15: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	23, // 16: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
-	3,  // 17: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
-	5,  // 18: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	7,  // 19: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	29, // 20: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	14, // 21: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
-	16, // 22: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
-	29, // 23: waldo.signaling.v1.PathVideo.capture_time:type_name -> google.protobuf.Timestamp
-	18, // 24: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	30, // 25: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	31, // 26: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	32, // 27: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	32, // 28: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	19, // 29: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	33, // 30: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
-	32, // 31: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	19, // 32: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	33, // 33: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
-	25, // 34: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	26, // 35: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	24, // 36: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	28, // 37: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	27, // 38: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	10, // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	12, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
+	21, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	11, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
+	14, // 5: waldo.signaling.v1.PeerMessage.shown:type_name -> waldo.signaling.v1.Shown
+	7,  // 6: waldo.signaling.v1.PeerMessage.applied:type_name -> waldo.signaling.v1.Applied
+	2,  // 7: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
+	9,  // 8: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	10, // 9: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	13, // 10: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	18, // 11: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	20, // 12: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	22, // 13: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	4,  // 14: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
+	16, // 15: waldo.signaling.v1.GatewayMessage.path:type_name -> waldo.signaling.v1.Path
+	5,  // 16: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	24, // 17: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	3,  // 18: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
+	5,  // 19: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	8,  // 20: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	30, // 21: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	15, // 22: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
+	17, // 23: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
+	30, // 24: waldo.signaling.v1.PathVideo.capture_time:type_name -> google.protobuf.Timestamp
+	19, // 25: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	31, // 26: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	32, // 27: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	33, // 28: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	33, // 29: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	20, // 30: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	34, // 31: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	33, // 32: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	20, // 33: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	34, // 34: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	26, // 35: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	27, // 36: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	25, // 37: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	29, // 38: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	28, // 39: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	40, // [40:40] is the sub-list for method output_type
+	40, // [40:40] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -2579,6 +2669,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*PeerMessage_Call)(nil),
 		(*PeerMessage_HangUp)(nil),
 		(*PeerMessage_Shown)(nil),
+		(*PeerMessage_Applied)(nil),
 	}
 	file_waldo_signaling_v1_signaling_proto_msgTypes[1].OneofWrappers = []any{
 		(*GatewayMessage_Welcome)(nil),
@@ -2591,12 +2682,12 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_IceServers)(nil),
 		(*GatewayMessage_Path)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[21].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[22].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
 		(*CallResult_Value)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[22].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[23].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
 		(*StreamFrame_Value)(nil),
@@ -2607,7 +2698,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   29,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

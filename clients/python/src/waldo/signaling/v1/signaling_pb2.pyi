@@ -10,20 +10,22 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class PeerMessage(_message.Message):
-    __slots__ = ("offer", "candidate", "ping", "call", "hang_up", "shown")
+    __slots__ = ("offer", "candidate", "ping", "call", "hang_up", "shown", "applied")
     OFFER_FIELD_NUMBER: _ClassVar[int]
     CANDIDATE_FIELD_NUMBER: _ClassVar[int]
     PING_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     HANG_UP_FIELD_NUMBER: _ClassVar[int]
     SHOWN_FIELD_NUMBER: _ClassVar[int]
+    APPLIED_FIELD_NUMBER: _ClassVar[int]
     offer: Offer
     candidate: Candidate
     ping: Ping
     call: Call
     hang_up: HangUp
     shown: Shown
-    def __init__(self, offer: _Optional[_Union[Offer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., hang_up: _Optional[_Union[HangUp, _Mapping]] = ..., shown: _Optional[_Union[Shown, _Mapping]] = ...) -> None: ...
+    applied: Applied
+    def __init__(self, offer: _Optional[_Union[Offer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., ping: _Optional[_Union[Ping, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., hang_up: _Optional[_Union[HangUp, _Mapping]] = ..., shown: _Optional[_Union[Shown, _Mapping]] = ..., applied: _Optional[_Union[Applied, _Mapping]] = ...) -> None: ...
 
 class GatewayMessage(_message.Message):
     __slots__ = ("welcome", "answer", "candidate", "pong", "devices", "error", "result", "ice_servers", "path")
@@ -88,18 +90,26 @@ class IceServer(_message.Message):
     def __init__(self, urls: _Optional[_Iterable[str]] = ..., username: _Optional[str] = ..., credential: _Optional[str] = ...) -> None: ...
 
 class Offer(_message.Message):
-    __slots__ = ("id", "sdp", "tracks", "proof", "connection")
+    __slots__ = ("id", "sdp", "tracks", "proof", "connection", "confirms")
     ID_FIELD_NUMBER: _ClassVar[int]
     SDP_FIELD_NUMBER: _ClassVar[int]
     TRACKS_FIELD_NUMBER: _ClassVar[int]
     PROOF_FIELD_NUMBER: _ClassVar[int]
     CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    CONFIRMS_FIELD_NUMBER: _ClassVar[int]
     id: int
     sdp: str
     tracks: _containers.RepeatedCompositeFieldContainer[Track]
     proof: bytes
     connection: bytes
-    def __init__(self, id: _Optional[int] = ..., sdp: _Optional[str] = ..., tracks: _Optional[_Iterable[_Union[Track, _Mapping]]] = ..., proof: _Optional[bytes] = ..., connection: _Optional[bytes] = ...) -> None: ...
+    confirms: bool
+    def __init__(self, id: _Optional[int] = ..., sdp: _Optional[str] = ..., tracks: _Optional[_Iterable[_Union[Track, _Mapping]]] = ..., proof: _Optional[bytes] = ..., connection: _Optional[bytes] = ..., confirms: bool = ...) -> None: ...
+
+class Applied(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class Track(_message.Message):
     __slots__ = ("mid", "device", "stream", "talker", "take")
@@ -116,16 +126,18 @@ class Track(_message.Message):
     def __init__(self, mid: _Optional[str] = ..., device: _Optional[str] = ..., stream: _Optional[str] = ..., talker: _Optional[str] = ..., take: bool = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("id", "sdp", "signature", "connection")
+    __slots__ = ("id", "sdp", "signature", "connection", "confirm")
     ID_FIELD_NUMBER: _ClassVar[int]
     SDP_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     CONNECTION_FIELD_NUMBER: _ClassVar[int]
+    CONFIRM_FIELD_NUMBER: _ClassVar[int]
     id: int
     sdp: str
     signature: bytes
     connection: bytes
-    def __init__(self, id: _Optional[int] = ..., sdp: _Optional[str] = ..., signature: _Optional[bytes] = ..., connection: _Optional[bytes] = ...) -> None: ...
+    confirm: bool
+    def __init__(self, id: _Optional[int] = ..., sdp: _Optional[str] = ..., signature: _Optional[bytes] = ..., connection: _Optional[bytes] = ..., confirm: bool = ...) -> None: ...
 
 class Candidate(_message.Message):
     __slots__ = ("candidate", "sdp_mid", "sdp_mline_index")

@@ -100,6 +100,14 @@ export declare type PeerMessage = Message<"waldo.signaling.v1.PeerMessage"> & {
      */
     value: Shown;
     case: "shown";
+  } | {
+    /**
+     * The answer to an offer with `confirms` is in effect.
+     *
+     * @generated from field: waldo.signaling.v1.Applied applied = 7;
+     */
+    value: Applied;
+    case: "applied";
   } | { case: undefined; value?: undefined };
 };
 
@@ -150,6 +158,13 @@ export declare type PeerMessageJson = {
    * @generated from field: waldo.signaling.v1.Shown shown = 6;
    */
   shown?: ShownJson;
+
+  /**
+   * The answer to an offer with `confirms` is in effect.
+   *
+   * @generated from field: waldo.signaling.v1.Applied applied = 7;
+   */
+  applied?: AppliedJson;
 };
 
 /**
@@ -621,6 +636,15 @@ export declare type Offer = Message<"waldo.signaling.v1.Offer"> & {
    * @generated from field: bytes connection = 5;
    */
   connection: Uint8Array;
+
+  /**
+   * True if the peer can send `Applied`; the answer says whether it is to. What is new in the offer is then sent from
+   * that moment, or a second after the answer, rather than at once: packets may overtake the answer, and some peers
+   * (pion 4.2) mix up the first packets of a stream that they do not know of yet.
+   *
+   * @generated from field: bool confirms = 6;
+   */
+  confirms: boolean;
 };
 
 /**
@@ -672,6 +696,15 @@ export declare type OfferJson = {
    * @generated from field: bytes connection = 5;
    */
   connection?: string;
+
+  /**
+   * True if the peer can send `Applied`; the answer says whether it is to. What is new in the offer is then sent from
+   * that moment, or a second after the answer, rather than at once: packets may overtake the answer, and some peers
+   * (pion 4.2) mix up the first packets of a stream that they do not know of yet.
+   *
+   * @generated from field: bool confirms = 6;
+   */
+  confirms?: boolean;
 };
 
 /**
@@ -679,6 +712,40 @@ export declare type OfferJson = {
  * Use `create(OfferSchema)` to create a new message.
  */
 export declare const OfferSchema: GenMessage<Offer, {jsonType: OfferJson}>;
+
+/**
+ * Applied tells that the answer to an offer is in effect.
+ *
+ * @generated from message waldo.signaling.v1.Applied
+ */
+export declare type Applied = Message<"waldo.signaling.v1.Applied"> & {
+  /**
+   * Of the offer.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id: number;
+};
+
+/**
+ * Applied tells that the answer to an offer is in effect.
+ *
+ * @generated from message waldo.signaling.v1.Applied
+ */
+export declare type AppliedJson = {
+  /**
+   * Of the offer.
+   *
+   * @generated from field: int32 id = 1;
+   */
+  id?: number;
+};
+
+/**
+ * Describes the message waldo.signaling.v1.Applied.
+ * Use `create(AppliedSchema)` to create a new message.
+ */
+export declare const AppliedSchema: GenMessage<Applied, {jsonType: AppliedJson}>;
 
 /**
  * Track ties a media section to a stream of a device.
@@ -823,6 +890,13 @@ export declare type Answer = Message<"waldo.signaling.v1.Answer"> & {
    * @generated from field: bytes connection = 4;
    */
   connection: Uint8Array;
+
+  /**
+   * True if the peer is to send `Applied`. Earlier gateways do not ask for it.
+   *
+   * @generated from field: bool confirm = 5;
+   */
+  confirm: boolean;
 };
 
 /**
@@ -862,6 +936,13 @@ export declare type AnswerJson = {
    * @generated from field: bytes connection = 4;
    */
   connection?: string;
+
+  /**
+   * True if the peer is to send `Applied`. Earlier gateways do not ask for it.
+   *
+   * @generated from field: bool confirm = 5;
+   */
+  confirm?: boolean;
 };
 
 /**
