@@ -27,12 +27,13 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 		return common, config, given, err
 	}
 	given.Lay(&shared, robot.Fields(&common))
+	_, tokenErr := given.LayToken(&shared)
 	given.Lay(&own, robot.Fields(&config))
 	err = given.Decode(&own, &config)
 	if err == nil && whole != nil {
 		err = own.Locate(ofRobot(&config, whole, given.Value("device")))
 	}
-	return common, config, given, errors.Join(shared.Decode(&common), err)
+	return common, config, given, errors.Join(shared.Decode(&common), tokenErr, err)
 }
 
 // OfRobot is a configuration that also depends on other parts of the robot file than the section of the device. OfRobot

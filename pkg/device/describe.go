@@ -1,6 +1,7 @@
 package device
 
 import (
+	"cmp"
 	"maps"
 	"net"
 	"os"
@@ -25,7 +26,7 @@ func newAbout(s Settings, kind, version string, grpcAt, metricsAt net.Addr) *dev
 		Name:           s.Device,
 		Kind:           kind,
 		Version:        version,
-		Epoch:          access.NewID(),
+		Epoch:          cmp.Or(s.epoch, access.NewID()),
 		State:          devicev1.DeviceState_DEVICE_STATE_STARTING,
 		Pid:            int32(os.Getpid()),
 		GrpcAddress:    access.Reachable(grpcAt.String()),

@@ -34,6 +34,7 @@ type Kit struct {
 	server  *grpc.Server
 	readers *inflight.Readers
 	health  *health.Server
+	loops   loops
 	changes *stream.Topic[*devicev1.Device]
 	wake    chan struct{} // holds a token when the bus has to be told of the device
 

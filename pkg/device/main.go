@@ -9,12 +9,14 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
+	"github.com/waldo-robot/waldo/pkg/systemd"
 )
 
 // How a device process ends. A launcher starts it again, except after ExitStopped and ExitConfiguration. The numbers
@@ -60,7 +62,8 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		return ExitStopped
 	}
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
-	out := output.NewLog(stderr)
+	common.epoch = access.NewID()
+	out := output.NewLog(systemd.Log(stderr, environ, journalFields(k.Name, common)))
 	defer out.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level,
 		ReplaceAttr: access.RedactAttr})).With("device", common.Device)
@@ -74,6 +77,7 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		log.Error("cannot start", "error", err)
 		return exitCode(err)
 	}
+	stopReporting := process.report(systemd.NewUnit(environ))
 	select {
 	case <-ctx.Done():
 	case <-time.After(trimAfter):
@@ -81,9 +85,16 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		<-ctx.Done()
 	}
 	stop() // a second signal ends the process at once
+	stopReporting()
 	log.Info("stopping")
 	stopWithin(patience, process, log)
 	return ExitStopped
+}
+
+// journalFields are those of each entry of the device in the journal of systemd.
+func journalFields(kind string, s Settings) map[string]string {
+	return map[string]string{"SYSLOG_IDENTIFIER": "waldo-" + kind, "WALDO_ROBOT": s.Robot, "WALDO_DEVICE": s.Device,
+		"WALDO_EPOCH": strconv.FormatInt(s.epoch, 10)}
 }
 
 // stopWithin stops a process, and gives up on a driver that does not see that its context has ended: the operating

@@ -46,6 +46,9 @@ type Process struct {
 	driver Driver
 	http   *http.Server
 
+	listening string // where gRPC is served, on this machine
+	token     string
+
 	owned sync.WaitGroup
 	stop  sync.Once
 }
@@ -149,7 +152,8 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	if err := kit.serveBus(guard); err != nil {
 		return nil, err
 	}
-	return &Process{kit: kit, driver: driver, http: newDebugServer(registry)}, nil
+	return &Process{kit: kit, driver: driver, http: newDebugServer(registry), listening: l.grpc.Addr().String(),
+		token: s.Token}, nil
 }
 
 func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Server {
@@ -170,7 +174,7 @@ func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Serve
 
 // equip registers what every device serves, and lets the kind add its own.
 func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
-	healthpb.RegisterHealthServer(kit.server, kit.health)
+	healthpb.RegisterHealthServer(kit.server, healthServer{kit.health, &kit.loops})
 	reflection.Register(kit.server)
 	devicev1.RegisterDeviceServiceServer(kit, &service{kit: kit})
 	driver, err := k.New(kit, config)

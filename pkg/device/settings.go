@@ -20,7 +20,10 @@ type Settings struct {
 	GRPC      string `yaml:"grpc" help:"where to serve gRPC, host:port; port 0 takes a free one"`
 	Metrics   string `yaml:"metrics" help:"where to serve metrics and profiles over HTTP, on loopback only"`
 	Token     string `yaml:"token" help:"secret that callers, and this process on the bus, must present; others can see flags, so rather use WALDO_TOKEN"`
+	TokenFile string `yaml:"token-file" help:"file with that secret, which wins only where no token is given; default: the unit's credential \"token\""`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
+
+	epoch int64 // of the process, if that is known before the device starts
 }
 
 // defaultSettings are in force where nothing else is said.

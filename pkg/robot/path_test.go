@@ -128,3 +128,29 @@ func dup(t *testing.T, f *os.File) string {
 	}
 	return strconv.Itoa(fd)
 }
+
+// TestLoadChecked reads the checked copy, whatever is in the file by now, and names the file in errors.
+func TestLoadChecked(t *testing.T) {
+	checked := filepath.Join(t.TempDir(), "checked.yaml")
+	if err := os.WriteFile(checked, []byte("robot: r\ndevices: {front: {kind: camera}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	environ := func(path string) func(string) string {
+		return func(key string) string { return map[string]string{robot.CheckedFile: path}[key] }
+	}
+	r, err := robot.LoadHanded("/etc/half-edited.yaml", environ(checked))
+	if err != nil || r.Name != "r" || r.File != "/etc/half-edited.yaml" {
+		t.Errorf("got %+v, %v", r, err)
+	}
+	if _, err := robot.LoadHanded("/etc/r.yaml", environ("/nowhere")); err == nil ||
+		!strings.Contains(err.Error(), "no checked copy /nowhere of /etc/r.yaml: run waldo install") {
+		t.Errorf("without a copy: %v", err)
+	}
+	if err := os.WriteFile(checked, []byte("robots: r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := robot.LoadHanded("/etc/r.yaml", environ(checked)); err == nil ||
+		!strings.Contains(err.Error(), "/etc/r.yaml:1") {
+		t.Errorf("a bad copy: %v", err)
+	}
+}

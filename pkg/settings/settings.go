@@ -81,6 +81,19 @@ func (g *Given) Lay(section *robot.Section, fields []robot.Field) {
 	}
 }
 
+// LayToken puts the secret of a file over a section, as its key "token", if neither flag nor environment give one; see
+// [access.Token]. It returns the secret that counts.
+func (g *Given) LayToken(section *robot.Section) (token string, err error) {
+	token, err = access.Token(g.Value("token"), g.Value("token-file"), g.environ)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	if token != g.Value("token") {
+		section.Override("token", token, "--token-file")
+	}
+	return token, nil
+}
+
 // MovedFlags is the environment variable with the names of flags, commas between, whose values a program has moved to
 // its environment to hide them from the list of processes. Errors name the flag, as people gave it.
 const MovedFlags = "WALDO_MOVED_FLAGS"

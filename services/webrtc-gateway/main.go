@@ -9,13 +9,16 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
+	"github.com/waldo-robot/waldo/pkg/systemd"
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
@@ -47,7 +50,8 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		return device.ExitStopped
 	}
 	level, _ := c.Level() // checked by Load
-	patient := output.NewLog(out)
+	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",
+		"WALDO_ROBOT": c.Robot, "WALDO_DEVICE": "gateway"}))
 	defer patient.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr}))
 	for _, w := range c.Warnings {
@@ -64,8 +68,11 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		return device.ExitConfiguration
 	}
 	log.Info("the robot's page is at "+g.URL(), "robot", c.Robot, "ice", g.ICE())
+	unit := systemd.NewUnit(environ)
+	defer report(unit, g)()
 	select {
 	case <-ctx.Done():
+		unit.Stopping()
 		stop() // a second signal ends the process at once
 		g.Close()
 		return device.ExitStopped
@@ -73,5 +80,22 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		log.Error("stopped serving", "error", err)
 		g.Close()
 		return device.ExitAddress
+	}
+}
+
+// report tells systemd that the gateway serves and, until the function that it returns is called, that it is alive: as
+// the launcher would find out.
+func report(unit *systemd.Unit, g *gateway.Gateway) (stop func()) {
+	unit.Ready("the page is at " + g.URL())
+	ctx, cancel := context.WithCancel(context.Background())
+	page := vital.NewPage("http://" + vital.Local(g.Listening()) + "/")
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		unit.Watch(ctx, func(ctx context.Context) bool { return page.Ask(ctx) != vital.Silent })
+	})
+	return func() {
+		cancel()
+		watching.Wait()
+		page.Close()
 	}
 }

@@ -17,6 +17,7 @@ type Settings struct {
 	RobotFile string `yaml:"robot-file" help:"robot.yaml that describes the robot; without it the devices are found on the bus"`
 	Robot     string `yaml:"robot" help:"name of the robot; default: that of the robot file"`
 	NATS      string `yaml:"nats" help:"URL of the bus"`
+	TokenFile string `yaml:"token-file" help:"file with the token; default: the unit's credential \"token\""`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 }
 
@@ -86,8 +87,9 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	var shared robot.Section
 	given.Lay(&shared, common)
 	given.Lay(&section, own)
-	c.BusToken = given.Value("token")
-	err = errors.Join(shared.Decode(&c.Settings), driveErr, given.Decode(&section, &c.Gateway))
+	var tokenErr error
+	c.BusToken, tokenErr = given.LayToken(&section)
+	err = errors.Join(shared.Decode(&c.Settings), tokenErr, driveErr, given.Decode(&section, &c.Gateway))
 	if len(c.Devices) > 0 {
 		err = errors.Join(err, section.Locate(c.Gateway.RTCBot.check(c.Devices)))
 	}

@@ -183,6 +183,9 @@ func (p publisher) Publish(
 // URL returns the address of the page, as other machines see it if they can reach it.
 func (g *Gateway) URL() string { return "http://" + access.Reachable(g.listener.Addr().String()) + "/" }
 
+// Listening returns the address at which the page is served, host:port.
+func (g *Gateway) Listening() string { return g.listener.Addr().String() }
+
 // ICE returns the address that ICE listens on.
 func (g *Gateway) ICE() string { return g.engine.Address() }
 

@@ -2,27 +2,16 @@ package launch
 
 import (
 	"context"
-	"net"
-	"net/http"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
-	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 
-	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
-
-// redial bounds the wait before a device that is not listening is dialled again.
-const redial = time.Second
 
 // newProbe makes the probes for a process: of the plan, or a slot.
 func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
@@ -37,7 +26,7 @@ func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
 		}
 		return func(int) supervise.Probe { return newPageProbe(url) }
 	}
-	address := localAddress(d.GRPC)
+	address := vital.Local(d.GRPC)
 	return func(pid int) supervise.Probe {
 		return &deviceProbe{
 			bus: s.conn.Client(bus.Address{Robot: p.robot.Name, Device: name}), pid: int32(pid), address: address,
@@ -46,60 +35,26 @@ func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
 	}
 }
 
-// localAddress is where this machine reaches a server that listens there; "" if the server chooses its
-// port itself.
-func localAddress(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port == "0" {
-		return ""
-	}
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// deviceProbe asks a device over gRPC what a hanging one cannot answer: its health, its description,
-// and, in case it is an actuator, its control state. The content of the answers does not matter.
+// deviceProbe asks a device for signs of life, see package vital.
 type deviceProbe struct {
 	bus     grpc.ClientConnInterface
 	pid     int32
 	address string // "" until the device has announced its address on the bus
 	token   string
-	conn    *grpc.ClientConn
+	probe   *vital.Probe
+}
+
+// answers are those of package vital, as the supervisor judges them.
+var answers = map[vital.Answer]supervise.Answer{
+	vital.Unasked: supervise.Unasked, vital.Answered: supervise.Answered, vital.Silent: supervise.Silent,
 }
 
 // Ask implements supervise.Probe.
 func (p *deviceProbe) Ask(ctx context.Context) supervise.Answer {
-	if p.token != "" {
-		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+p.token)
-	}
-	if p.conn == nil && !p.dial(ctx) {
+	if p.probe == nil && !p.dial(ctx) {
 		return supervise.Unasked
 	}
-	for _, ask := range []func() error{
-		func() error {
-			_, err := healthpb.NewHealthClient(p.conn).Check(ctx, &healthpb.HealthCheckRequest{})
-			return err
-		},
-		func() error {
-			_, err := devicev1.NewDeviceServiceClient(p.conn).GetDevice(ctx, &devicev1.GetDeviceRequest{})
-			return err
-		},
-		func() error {
-			_, err := controlv1.NewControlServiceClient(p.conn).GetControl(ctx, &controlv1.GetControlRequest{})
-			return err
-		},
-	} {
-		err := ask()
-		switch {
-		case ctx.Err() != nil, status.Code(err) == codes.DeadlineExceeded: // the server may notice the timeout first
-			return supervise.Silent
-		case status.Code(err) == codes.Unavailable:
-			return supervise.Unasked
-		}
-	}
-	return supervise.Answered
+	return answers[p.probe.Ask(ctx)]
 }
 
 // dial connects as soon as the address is known.
@@ -111,54 +66,27 @@ func (p *deviceProbe) dial(ctx context.Context) bool {
 		if err != nil || r.GetDevice().GetPid() != p.pid {
 			return false
 		}
-		p.address = localAddress(r.GetDevice().GetGrpcAddress())
+		p.address = vital.Local(r.GetDevice().GetGrpcAddress())
 	}
-	conn, err := grpc.NewClient("passthrough:///"+p.address, grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithNoProxy(),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: redial / 4, Multiplier: 2, MaxDelay: redial},
-			MinConnectTimeout: 20 * time.Second,
-		}))
+	probe, err := vital.Dial(p.address, p.token)
 	if err != nil {
 		return false
 	}
-	p.conn = conn
+	p.probe = probe
 	return true
 }
 
 // Close implements supervise.Probe.
 func (p *deviceProbe) Close() {
-	if p.conn != nil {
-		_ = p.conn.Close() // nothing is in progress
+	if p.probe != nil {
+		p.probe.Close()
 	}
 }
 
 // pageProbe asks the gateway whether it is well.
-type pageProbe struct {
-	url    string
-	client *http.Client
-}
+type pageProbe struct{ *vital.Page }
 
-func newPageProbe(url string) *pageProbe {
-	return &pageProbe{url, &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
-}
+func newPageProbe(url string) *pageProbe { return &pageProbe{vital.NewPage(url)} }
 
 // Ask implements supervise.Probe.
-func (p *pageProbe) Ask(ctx context.Context) supervise.Answer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"healthz", http.NoBody)
-	if err != nil {
-		return supervise.Unasked
-	}
-	response, err := p.client.Do(request)
-	switch {
-	case ctx.Err() != nil:
-		return supervise.Silent
-	case err != nil:
-		return supervise.Unasked
-	}
-	_ = response.Body.Close() // any answer will do
-	return supervise.Answered
-}
-
-// Close implements supervise.Probe.
-func (p *pageProbe) Close() { p.client.CloseIdleConnections() }
+func (p *pageProbe) Ask(ctx context.Context) supervise.Answer { return answers[p.Page.Ask(ctx)] }

@@ -14,6 +14,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 )
 
 // deadlocked is an actuator that no longer returns its control state.
@@ -61,12 +62,17 @@ func TestDeviceProbe(t *testing.T) {
 			supervise.Silent},
 		"accepts and is quiet": {occupy, supervise.Silent},
 		"does not listen":      {free, supervise.Unasked},
+		"a loop of it hangs": {serve(func(s *grpc.Server) {
+			hangs := health.NewServer()
+			hangs.SetServingStatus(vital.Loops, healthpb.HealthCheckResponse_NOT_SERVING)
+			healthpb.RegisterHealthServer(s, hangs)
+		}), supervise.Silent},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := &deviceProbe{address: tt.address(t), token: "secret"}
 			defer p.Close()
 			patience := 10 * time.Second
-			if tt.want == supervise.Silent {
+			if tt.want == supervise.Silent && name != "a loop of it hangs" {
 				patience = 200 * time.Millisecond
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -111,17 +117,5 @@ func TestPageProbe(t *testing.T) {
 	defer p.Close()
 	if got := p.Ask(t.Context()); got != supervise.Unasked {
 		t.Errorf("nobody listens: %d", got)
-	}
-}
-
-func TestLocalAddress(t *testing.T) {
-	for listen, want := range map[string]string{
-		"127.0.0.1:7101": "127.0.0.1:7101", ":7101": "127.0.0.1:7101", "0.0.0.0:7101": "127.0.0.1:7101",
-		"[::]:7101":   "127.0.0.1:7101",
-		"127.0.0.1:0": "", "10.0.0.1:7101": "10.0.0.1:7101", "nonsense": "",
-	} {
-		if got := localAddress(listen); got != want {
-			t.Errorf("%s: %s, want %s", listen, got, want)
-		}
 	}
 }
