@@ -7,6 +7,7 @@
 //	drive: {device: motors, keys: {left: {forward: 100, turn: 50}, right: {forward: 100, turn: -50}}}
 //	gateway: {http: "127.0.0.1:8080"}
 //	nats: {listen: "127.0.0.1:4222"}
+//	fleet: {hub: "tls://hub.example.org", key: hub.seed}
 //
 // [Load] checks what every robot has in common: names, kinds, addresses. What is particular to a kind of device stays a
 // [Section] until the program that knows its fields asks for them with [Section.Decode]. Flags and environment

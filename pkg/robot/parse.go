@@ -29,6 +29,7 @@ type document struct {
 	Drive   yaml.Node `yaml:"drive"`
 	Gateway yaml.Node `yaml:"gateway"`
 	NATS    yaml.Node `yaml:"nats"`
+	Fleet   yaml.Node `yaml:"fleet"`
 }
 
 // Parse reads and checks the text of a robot.yaml. The name stands for the file in errors and in [Robot.File]. The
@@ -100,6 +101,9 @@ func (p *parser) document(root *yaml.Node) {
 	p.robot.Gateway = p.section(&doc.Gateway, "gateway")
 	if !doc.NATS.IsZero() {
 		p.nats(&doc.NATS)
+	}
+	if !doc.Fleet.IsZero() {
+		p.fleet(&doc.Fleet)
 	}
 }
 
@@ -192,6 +196,26 @@ func (p *parser) nats(n *yaml.Node) {
 	s := Section{file: p.file, path: "nats", node: n}
 	if err := s.Decode(&p.robot.NATS); err != nil {
 		p.errs = append(p.errs, err)
+	}
+}
+
+// fleet reads the section that says which hub the robot connects to.
+func (p *parser) fleet(n *yaml.Node) {
+	s := Section{file: p.file, path: "fleet", node: n}
+	if err := s.Decode(&p.robot.Fleet); err != nil {
+		p.errs = append(p.errs, err)
+	}
+	if p.robot.Name == reservedRobot {
+		p.fail(n, "fleet", "a robot of a fleet cannot be called %s: gateways speak to all robots under that name",
+			reservedRobot)
+	}
+	if _, err := p.robot.Device(reservedDevice); err == nil {
+		p.fail(n, "fleet", "no device of a robot of a fleet can be called %s: the robot as a whole speaks under that name",
+			reservedDevice)
+	}
+	if p.robot.NATS.URL != "" {
+		p.fail(n, "fleet", "has no effect together with nats.url, as the server there would have to connect to the hub: "+
+			"leave nats.url out, or connect that server to the hub (docs/fleet.md)")
 	}
 }
 

@@ -45,7 +45,7 @@ var bad = []struct {
 		`r:2: unknown key "device" (did you mean "devices"?)`,
 		"r:1: devices: is missing: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
 	{"unknown key unlike any", "robot: a\ndevices: {f: {kind: camera}}\nwheels: 4\n", []string{
-		`r:3: unknown key "wheels" (known: devices, drive, gateway, nats, robot)`}},
+		`r:3: unknown key "wheels" (known: devices, drive, fleet, gateway, nats, robot)`}},
 	{"key twice", "robot: a\nrobot: b\ndevices: {f: {kind: camera}}\n", []string{`r:2: "robot" is given twice; the first is on line 1`}},
 	{"device twice", "robot: a\ndevices:\n  f: {kind: camera}\n  f: {kind: camera}\n", []string{
 		`r:4: devices: "f" is given twice; the first is on line 3`}},
@@ -107,6 +107,16 @@ var bad = []struct {
 		`r:3: nats.listen: "4222" is not an address: write host:port, like 127.0.0.1:7101`}},
 	{"nats both", "robot: a\ndevices: {f: {kind: a}}\nnats:\n  url: nats://h:1\n  listen: h:1\n", []string{
 		`r:5: nats.listen: has no meaning together with url: leave one of them out`}},
+	{"fleet", "robot: fleet\ndevices: {robot: {kind: a}}\nnats: {url: nats://h}\nfleet: {media: http://h, kay: x}\n", []string{
+		`r:4: fleet: unknown key "kay" (did you mean "key"?)`, "r:4: fleet: a robot of a fleet cannot be called fleet: gateways speak to all robots under that name",
+		"r:4: fleet: no device of a robot of a fleet can be called robot: the robot as a whole speaks under that name",
+		"r:4: fleet: has no effect together with nats.url, as the server there would have to connect to the hub: leave " +
+			"nats.url out, or connect that server to the hub (docs/fleet.md)"}},
+	{"fleet without a hub", "robot: a\ndevices: {f: {kind: a}}\nfleet: {media: http://h}\n", []string{
+		"r:3: fleet.hub: is missing: write the address of the hub, like tls://hub.example.org:7422",
+		"r:3: fleet.media: is not the address of a hub: write tls://hub.example.org:7422, or nats:// without encryption"}},
+	{"fleet with a secret", "robot: a\ndevices: {f: {kind: a}}\nfleet: {hub: \"tls://bob:hunter2@h\"}\n", []string{
+		"r:3: fleet.hub: is not the address of a hub: write tls://hub.example.org:7422, or nats:// without encryption"}},
 	{"nats key", "robot: a\ndevices: {f: {kind: a}}\nnats: {lisen: 4222, token: x}\n", []string{
 		`r:3: nats: unknown key "lisen" (did you mean "listen"?)`,
 		`r:3: nats: unknown key "token" (known: listen, url)`}},

@@ -36,6 +36,8 @@ type Robot struct {
 	Gateway Section
 	// NATS says which bus the robot uses.
 	NATS NATS
+	// Fleet says to which hub the robot connects.
+	Fleet Fleet
 }
 
 // Device is one entry under `devices:`.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -25,11 +26,11 @@ const (
 	System = "SYS"
 )
 
-// Ask is the subject of a question of gateways to all robots.
-const Ask = "waldo.v1." + reserved + ".ask"
+// Ask is the subject of a question of gateways to all robots; see package presence.
+const Ask = bus.AskRobots
 
-// reserved is no name for a robot: Ask would be a subject of its own.
-const reserved = "fleet"
+// reserved is no name for a robot: its subjects would be those of gateways.
+const reserved = bus.Fleet
 
 // Default addresses.
 const (
