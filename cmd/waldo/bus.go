@@ -1,18 +1,26 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
+	"strings"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/systemd"
 )
 
 type busCommand struct {
-	Listen string `default:"127.0.0.1:4222" placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one. Default: ${default}."`
-	Token  string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"Secret that clients must present; required for any address but this machine's."`
+	RobotFile   string `env:"WALDO_ROBOT_FILE" placeholder:"FILE" help:"robot.yaml that says where to listen, under nats: listen."`
+	Listen      string `placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one. Default: as the robot file says, else 127.0.0.1:4222."`
+	secretFlags `embed:""`
 }
 
 // Help explains the command.
@@ -21,22 +29,77 @@ func (*busCommand) Help() string {
 
   waldo bus &
   waldo-camera --robot demo --device front --source test &
-  waldo-gateway --robot demo`
+  waldo-gateway --robot demo
+
+Any address but this machine's needs a secret, which waldo token makes.`
 }
 
 // Run runs the server until it is stopped.
 func (b *busCommand) Run(ctx context.Context, c console) error {
-	server, err := embedded.Start(embedded.Config{Listen: b.Listen, Token: b.Token})
+	r, err := b.robot()
+	if err != nil {
+		return configurationError{err}
+	}
+	field, listen := "--listen", cmp.Or(b.Listen, launch.DefaultNATS)
+	if b.Listen == "" && r.NATS.Listen != "" {
+		field, listen = r.File+": nats.listen", r.NATS.Listen
+	}
+	server, err := embedded.Start(embedded.Config{Listen: listen, Token: b.Token})
 	if errors.Is(err, launch.ErrAddressInUse) {
-		return fmt.Errorf("--listen: %w: stop the other program, or choose another address", err)
+		return fmt.Errorf("%s: %w: stop the other program, or choose another address", field, err)
 	}
 	if err != nil {
-		return configurationError{fmt.Errorf("--listen: %w", err)}
+		return configurationError{fmt.Errorf("%s: %w", field, err)}
 	}
 	defer server.Close()
+	defer report(systemd.NewUnit(os.Getenv), strings.TrimPrefix(server.URL(), "nats://"))()
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.URL()) // for people and scripts that wait for it
 		<-ctx.Done()
 		return nil
 	})
+}
+
+// robot returns what the robot file says, nothing if there is none.
+func (b *busCommand) robot() (*robot.Robot, error) {
+	if b.RobotFile == "" {
+		return &robot.Robot{}, nil
+	}
+	r, err := robot.LoadHanded(b.RobotFile, os.Getenv)
+	if err == nil && r.NATS.URL != "" {
+		err = fmt.Errorf("%s: nats.url: the robot uses the NATS server %s: there is no bus to run", r.File,
+			access.RedactURL(r.NATS.URL))
+	}
+	return r, err
+}
+
+// report tells systemd that the server runs and, until the function that it returns is called, that it takes clients.
+func report(unit *systemd.Unit, address string) (stop func()) {
+	unit.Ready("nats://" + address)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		unit.Watch(ctx, func(ctx context.Context) bool { return greets(ctx, address) })
+	}()
+	return func() {
+		unit.Stopping()
+		cancel()
+		<-done
+	}
+}
+
+// greets tells whether a NATS server accepts connections: it speaks first, and asks for nothing before.
+func greets(ctx context.Context, address string) bool {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = conn.Close() }() // nothing was said
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetReadDeadline(deadline) // fails only if the connection is closed
+	}
+	greeting := make([]byte, len("INFO "))
+	_, err = io.ReadFull(conn, greeting)
+	return err == nil && string(greeting) == "INFO "
 }

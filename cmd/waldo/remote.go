@@ -14,10 +14,10 @@ import (
 
 // remote holds the flags of commands that talk to a robot.
 type remote struct {
-	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"The secret of the bus."`
-	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
-	Timeout time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
+	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
+	secretFlags `embed:""`
+	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
+	Timeout     time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
 }
 
 // session calls f with a connection to the bus, and with a context that bounds all of its work.

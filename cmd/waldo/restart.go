@@ -48,10 +48,10 @@ func (r *restartCommand) Run(ctx context.Context, c console) error {
 }
 
 type reloadCommand struct {
-	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"The secret of the bus."`
-	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
-	Timeout time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
+	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
+	secretFlags `embed:""`
+	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
+	Timeout     time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
 }
 
 // Help explains the command.
@@ -64,7 +64,7 @@ others are unaffected. The robot's name and its bus cannot change while it runs.
 
 // Run reloads the file of a robot.
 func (r *reloadCommand) Run(ctx context.Context, c console) error {
-	to := remote{NATS: r.NATS, Token: r.Token, Robot: r.Robot, Timeout: r.Timeout}
+	to := remote{NATS: r.NATS, secretFlags: r.secretFlags, Robot: r.Robot, Timeout: r.Timeout}
 	return to.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		a, launcher, err := to.launcher(ctx, conn)
 		if err != nil {

@@ -12,12 +12,12 @@ import (
 )
 
 type upCommand struct {
-	File      string `arg:"" optional:"" help:"Description of the robot. Default: a built-in robot that needs no hardware."`
-	HTTP      string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: from the file, else 127.0.0.1:8080."`
-	NATS      string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use instead of running one. Default: from the file."`
-	Token     string `env:"WALDO_TOKEN" placeholder:"SECRET" help:"Secret that everyone must present; waldo token makes one. Without it only this machine can connect."`
-	NoGateway bool   `help:"Do not run the gateway; it runs elsewhere."`
-	Check     bool   `help:"Only check the file and the addresses in it."`
+	File        string `arg:"" optional:"" help:"Description of the robot. Default: a built-in robot that needs no hardware."`
+	HTTP        string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served. Default: from the file, else 127.0.0.1:8080."`
+	NATS        string `name:"nats" env:"WALDO_NATS" placeholder:"URL" help:"NATS server to use instead of running one. Default: from the file."`
+	secretFlags `embed:""`
+	NoGateway   bool `help:"Do not run the gateway; it runs elsewhere."`
+	Check       bool `help:"Only check the file and the addresses in it."`
 }
 
 // Help explains the command.
