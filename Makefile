@@ -14,7 +14,8 @@ BUILD   := $(CURDIR)/build
 TOOLS   := $(BIN)/tools
 # Without gRPC's trace pages, which nobody sees, a device takes 4 MB less memory; Opus decoding does not need files.
 # Without debug symbols a program is a third smaller; traces of panics, and profiles, do not need them.
-BUILDFLAGS := -trimpath -tags grpcnotrace,nolibopusfile -ldflags '-s -w'
+LDFLAGS := -s -w
+BUILDFLAGS = -trimpath -tags grpcnotrace,nolibopusfile -ldflags '$(LDFLAGS)'
 PYTHON  := $(BUILD)/venv/bin/python
 FIRMWARE := $(BUILD)/firmware
 # The tests of firmware/ and e2e/ read this variable.
@@ -42,6 +43,8 @@ STATIC  := input serial
 # The modules that must build without a C compiler, and for which machines.
 PURE    := api pkg rendezvous cmd/waldo services/input services/serial services/webrtc-gateway
 MACHINES := arm64 arm amd64
+# The architectures, in Debian's words, that packages are made for.
+ARCHITECTURES ?= amd64 arm64 armhf
 
 # each runs a command in every named module, prints the module, and fails at the end if the command failed in any.
 each = failed=; for m in $(1); do echo "── $$m"; (cd $$m && $(2)) || failed="$$failed $$m"; done; \
@@ -170,6 +173,17 @@ cross: ## build the modules without C for arm64, arm and amd64
 		echo "── services/rtsp-ingest $$arch, passing through"; (cd services/rtsp-ingest && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch \
 			$(GO) build -o /dev/null ./connect ./mjpeg ./rtmp ./rtsp); done
 
+.PHONY: packages
+packages: deps $(TOOLS)/nfpm ## build Debian packages into build/packages/ for ARCHITECTURES (amd64 arm64 armhf)
+	@for arch in $(ARCHITECTURES); do \
+		deploy/packages/build programs $$arch $(BUILD)/packages/programs-$$arch; \
+		NFPM=$(TOOLS)/nfpm deploy/packages/build packages $$arch $(BUILD)/packages/programs-$$arch $(BUILD)/packages/$$arch; done
+
+.PHONY: packages-test
+packages-test: ## build the packages of this machine, install them into a bare Debian with systemd, upgrade and purge them
+	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
+	@deploy/packages/check
+
 .PHONY: deps
 deps: ## install the Debian packages needed to build, if missing
 	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libavcodec-dev libavutil-dev libopenh264-dev libturbojpeg0-dev libvpx-dev \
@@ -202,6 +216,12 @@ $(TOOLS)/grpcurl: PACKAGES = github.com/fullstorydev/grpcurl/cmd/grpcurl
 $(TOOLS)/%: tools/go.mod tools/go.sum
 	@mkdir -p $(TOOLS)
 	@echo "building $* of tools/go.mod"; cd tools && GOWORK=off $(GO) build -o $(TOOLS)/ $(PACKAGES)
+	@touch $@
+
+# The program that makes Debian packages has a module of its own: its dependencies are many, and nobody else's.
+$(TOOLS)/nfpm: deploy/packages/nfpm/go.mod deploy/packages/nfpm/go.sum
+	@mkdir -p $(TOOLS)
+	@echo "building nfpm of deploy/packages/nfpm/go.mod"; cd deploy/packages/nfpm && GOWORK=off $(GO) build -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
 	@touch $@
 
 # The Python package, editable, with what its tests, the examples and e2e need from PyPI.

@@ -1,0 +1,3 @@
+module github.com/waldo-robot/waldo/deploy/packages
+
+go 1.26.0

@@ -1,0 +1,61 @@
+package installtest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// robot is what a robot with one camera needs.
+var robot = []string{"waldo", "waldo-camera", "waldo-gateway"}
+
+// install installs packages with apt, without a network: what they depend on is there.
+func (m *machine) install(names ...string) string {
+	m.t.Helper()
+	args := []string{"-c", `apt-get install --yes "$@" 2>&1`, "apt"}
+	for _, name := range names {
+		args = append(args, strings.TrimSpace(m.run("sh", "-c", "ls /packages/"+name+"_*.deb")))
+	}
+	return m.run("sh", args...)
+}
+
+// active returns the units of the robot that run.
+func (m *machine) active() []string {
+	m.t.Helper()
+	out := m.run("systemctl", "list-units", "--state=active", "--type=service", "--plain", "--no-legend", "waldo*")
+	var units []string
+	for line := range strings.Lines(out) {
+		unit, _, _ := strings.Cut(line, " ")
+		units = append(units, unit)
+	}
+	slices.Sort(units)
+	return units
+}
+
+// After apt install the robot of the file that comes along runs, as it does after the next boot.
+func TestInstall(t *testing.T) {
+	m := newMachine(t, 1000)
+	m.boot()
+	m.install(robot...)
+	m.picture("front")
+	want := []string{"waldo-bus.service", "waldo-device@front.service", "waldo-gateway.service"}
+	if got := m.active(); !slices.Equal(got, want) {
+		t.Errorf("these units run: %q, want %q", got, want)
+	}
+	if groups := strings.Fields(m.run("id", "-nG", "waldo")); !isSubset([]string{"audio", "dialout", "input", "video"}, groups) {
+		t.Errorf("the user waldo is in the groups %q", groups)
+	}
+	if mode := strings.TrimSpace(m.run("stat", "-c", "%a %U %G", "/etc/waldo/robot.yaml")); mode != "640 root waldo" {
+		t.Errorf("/etc/waldo/robot.yaml, which may hold passwords, is %s", mode)
+	}
+	if conffiles := m.run("dpkg-query", "-W", "-f", "${Conffiles}", "waldo"); !strings.Contains(conffiles, "/etc/waldo/robot.yaml ") {
+		t.Errorf("robot.yaml is no conffile: %s", conffiles)
+	}
+	m.off()
+	m.boot()
+	m.picture("front")
+}
+
+func isSubset(part, whole []string) bool {
+	return !slices.ContainsFunc(part, func(s string) bool { return !slices.Contains(whole, s) })
+}

@@ -1,0 +1,210 @@
+package installtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds every wait of a test. It is generous, because the host may be busy.
+const patience = 2 * time.Minute
+
+// machine is a Debian system of its own, in a folder.
+type machine struct {
+	t      *testing.T
+	root   string
+	pid    int           // its process 1, as the host counts; 0 while it is off
+	nspawn *exec.Cmd     // what holds it
+	exited chan struct{} // closed when nspawn has ended
+	log    bytes.Buffer  // its console, complete once exited is closed
+}
+
+// newMachine returns a machine that is off, with nothing of Waldo installed. Its disk has a size in MB.
+func newMachine(t *testing.T, size int) *machine {
+	t.Helper()
+	image := os.Getenv("WALDO_ROOT")
+	if image == "" {
+		t.Skip("runs by deploy/packages/check: make packages-test")
+	}
+	m := &machine{t: t, root: t.TempDir()}
+	run(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm,mode=755", size), "waldo-packages", m.root)
+	t.Cleanup(func() { run(t, "umount", "--lazy", m.root) })
+	run(t, "tar", "-x", "-C", m.root, "-f", image, "--exclude=./dev/*")
+	run(t, "mkdir", m.path("packages"))
+	for _, deb := range debs(t) {
+		run(t, "cp", deb, m.path("packages"))
+	}
+	return m
+}
+
+// debs returns the files of the packages under test.
+func debs(t *testing.T) []string {
+	t.Helper()
+	folder := os.Getenv("WALDO_PACKAGES")
+	if folder == "" {
+		t.Skip("runs by deploy/packages/check: make packages-test")
+	}
+	found, err := filepath.Glob(filepath.Join(folder, "*.deb"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no packages in %s: run make packages (%v)", folder, err)
+	}
+	return found
+}
+
+// boot switches the machine on, and waits until it has started everything. It is off again at the end of the test.
+func (m *machine) boot() {
+	m.t.Helper()
+	m.nspawn = exec.Command("systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
+		"--private-network", "--console=pipe", "--machine=robot", "--resolv-conf=off", "--timezone=off")
+	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
+	m.exited = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		// The kernel ends the machine with the thread that has started it, so the thread waits here.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		m.nspawn.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		started <- m.nspawn.Start()
+		_ = m.nspawn.Wait() // the status of a container that was switched off says nothing
+		close(m.exited)
+	}()
+	if err := <-started; err != nil {
+		m.t.Fatal(err)
+	}
+	m.t.Cleanup(m.off)
+	m.eventually("process 1", func() bool { m.pid = m.child(); return m.pid != 0 })
+	m.eventually("systemd", func() bool { _, err := m.try("systemctl", "is-system-running", "--wait"); return m.up(err) })
+}
+
+// up tells whether the machine has started, as is-system-running says: it fails for a machine with a failed unit too.
+func (m *machine) up(err error) bool {
+	if err == nil {
+		return true
+	}
+	state, _ := m.try("systemctl", "is-system-running")
+	return strings.TrimSpace(state) == "degraded"
+}
+
+// child returns the process 1 of the machine, or 0.
+func (m *machine) child() int {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", m.nspawn.Process.Pid))
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread)
+		for _, child := range strings.Fields(string(children)) {
+			if name, _ := os.ReadFile("/proc/" + child + "/comm"); strings.TrimSpace(string(name)) == "systemd" {
+				pid, _ := strconv.Atoi(child)
+				return pid
+			}
+		}
+	}
+	return 0
+}
+
+// off switches the machine off, in order if it does that in time.
+func (m *machine) off() {
+	if m.pid == 0 && m.nspawn == nil {
+		return
+	}
+	_ = m.nspawn.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-m.exited:
+	case <-time.After(patience):
+		_ = m.nspawn.Process.Kill()
+		<-m.exited
+	}
+	m.pid, m.nspawn = 0, nil
+	if m.t.Failed() {
+		m.t.Logf("the console said:\n%s", tail(m.log.String(), 4000))
+	}
+}
+
+// path returns a path of the machine as the host names it.
+func (m *machine) path(name string) string { return filepath.Join(m.root, name) }
+
+// try runs a program in the machine, and returns what it has printed.
+func (m *machine) try(name string, args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	inside := []string{"--target", strconv.Itoa(m.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"}
+	if m.pid == 0 {
+		inside = nil
+		name, args = "chroot", append([]string{m.root, name}, args...)
+	}
+	command := exec.CommandContext(ctx, "nsenter", append(append(inside, name), args...)...)
+	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+		"DEBIAN_FRONTEND=noninteractive", "HOME=/root"}
+	command.WaitDelay = time.Second
+	out, err := command.CombinedOutput()
+	return string(out), err
+}
+
+// run runs a program in the machine that must succeed. While the machine is off, it runs with nothing else running there.
+func (m *machine) run(name string, args ...string) string {
+	m.t.Helper()
+	out, err := m.try(name, args...)
+	if err != nil {
+		m.t.Fatalf("%s %s: %v\n%s\n%s", name, strings.Join(args, " "), err, out, m.journal())
+	}
+	return out
+}
+
+// journal returns the end of what the machine's services have said, for errors.
+func (m *machine) journal() string {
+	if m.pid == 0 {
+		return ""
+	}
+	out, _ := m.try("journalctl", "--no-pager", "--lines=60", "--output=short-monotonic")
+	return "journal:\n" + out
+}
+
+// eventually waits until condition holds, and returns how long that took. It polls: a container has no events for what
+// happens in it.
+func (m *machine) eventually(what string, condition func() bool) time.Duration {
+	m.t.Helper()
+	start := time.Now()
+	for !condition() {
+		if time.Since(start) > patience {
+			m.t.Fatalf("%s: not within %v\n%s", what, patience, m.journal())
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return time.Since(start)
+}
+
+// get asks the robot's gateway, from the machine itself, and returns the body of an answer that is no error.
+func (m *machine) get(path string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
+	defer cancel()
+	return exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--net", "curl", "--silent", "--fail",
+		"http://127.0.0.1:8080"+path).Output()
+}
+
+// picture waits until the gateway gives out a picture of a camera, and returns how long that took.
+func (m *machine) picture(camera string) time.Duration {
+	m.t.Helper()
+	return m.eventually("a picture of "+camera, func() bool {
+		body, err := m.get("/snapshot/" + camera + ".jpg")
+		return err == nil && bytes.HasPrefix(body, []byte{0xff, 0xd8})
+	})
+}
+
+// run runs a program of the host.
+func run(t *testing.T, name string, args ...string) string {
+	t.Helper()
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+func tail(text string, most int) string { return text[max(0, len(text)-most):] }
