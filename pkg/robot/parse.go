@@ -30,6 +30,7 @@ type document struct {
 	Gateway yaml.Node `yaml:"gateway"`
 	NATS    yaml.Node `yaml:"nats"`
 	Fleet   yaml.Node `yaml:"fleet"`
+	TLS     yaml.Node `yaml:"tls"`
 }
 
 // Parse reads and checks the text of a robot.yaml. The name stands for the file in errors and in [Robot.File]. The
@@ -104,6 +105,9 @@ func (p *parser) document(root *yaml.Node) {
 	}
 	if !doc.Fleet.IsZero() {
 		p.fleet(&doc.Fleet)
+	}
+	if !doc.TLS.IsZero() {
+		p.tls(&doc.TLS)
 	}
 }
 

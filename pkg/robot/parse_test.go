@@ -45,7 +45,7 @@ var bad = []struct {
 		`r:2: unknown key "device" (did you mean "devices"?)`,
 		"r:1: devices: is missing: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
 	{"unknown key unlike any", "robot: a\ndevices: {f: {kind: camera}}\nwheels: 4\n", []string{
-		`r:3: unknown key "wheels" (known: devices, drive, fleet, gateway, nats, robot)`}},
+		`r:3: unknown key "wheels" (known: devices, drive, fleet, gateway, nats, robot, tls)`}},
 	{"key twice", "robot: a\nrobot: b\ndevices: {f: {kind: camera}}\n", []string{`r:2: "robot" is given twice; the first is on line 1`}},
 	{"device twice", "robot: a\ndevices:\n  f: {kind: camera}\n  f: {kind: camera}\n", []string{
 		`r:4: devices: "f" is given twice; the first is on line 3`}},
@@ -240,6 +240,9 @@ func TestLoad(t *testing.T) {
 // FuzzParse feeds anything at all: there must be either a robot that keeps its promises or an error.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(good))
+	for _, tt := range tlsSections {
+		f.Add([]byte("robot: rover\ndevices: {front: {kind: camera}}\n" + tt.text))
+	}
 	for _, tt := range broken {
 		f.Add([]byte(tt.yaml))
 	}

@@ -38,6 +38,8 @@ type Robot struct {
 	NATS NATS
 	// Fleet says to which hub the robot connects.
 	Fleet Fleet
+	// TLS says which certificate the robot has.
+	TLS TLS
 }
 
 // Device is one entry under `devices:`.

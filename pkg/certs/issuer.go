@@ -1,0 +1,191 @@
+package certs
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/state"
+	"github.com/waldo-robot/waldo/pkg/version"
+)
+
+// lookEvery is how often an issuer looks at the addresses of the machine and at the clock.
+const lookEvery = 5 * time.Second
+
+// IssuerConfig says for whom certificates are issued. Folder and Robot are required.
+type IssuerConfig struct {
+	// Folder holds the authority and the leaf, see [Folder].
+	Folder string
+	// Robot is its name.
+	Robot string
+	// Names are further ones by which it is reached, beside those that [NamesOf] returns in any case.
+	Names []string
+	// Log may be nil.
+	Log *slog.Logger
+
+	// addresses and clock are replaced by tests.
+	addresses func() ([]net.Addr, error)
+	clock     func() time.Time
+}
+
+// Issuer keeps the leaf of a robot up to date.
+type Issuer struct {
+	config IssuerConfig
+	names  []string
+	told   string // the last trouble that was logged
+
+	cancel context.CancelFunc
+	owned  sync.WaitGroup
+}
+
+// StartIssuer makes what is missing in the folder, and returns when there is a leaf for the names and addresses of now.
+func StartIssuer(c IssuerConfig) (*Issuer, error) {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.addresses == nil {
+		c.addresses = net.InterfaceAddrs
+	}
+	if c.clock == nil {
+		c.clock = time.Now
+	}
+	i := &Issuer{config: c, names: NamesOf(c.Robot, c.Names)}
+	a, err := i.look()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	if _, others := a.permitted(Names{DNS: i.names}); len(others) > 0 {
+		c.Log.Warn("the robot's certificate authority was made before it had these names, and does not permit them: make a "+
+			"new one with `waldo trust --new`, which everybody has to trust anew", "names", strings.Join(others, ", "))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	i.cancel = cancel
+	i.owned.Go(func() { i.watch(ctx) })
+	return i, nil
+}
+
+// Close ends the issuer. The files stay.
+func (i *Issuer) Close() {
+	i.cancel()
+	i.owned.Wait()
+}
+
+func (i *Issuer) watch(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		text := ""
+		if _, err := i.look(); err != nil {
+			text = err.Error()
+		}
+		if text != i.told && text != "" {
+			i.config.Log.Warn("the robot's certificate cannot be issued anew, and the old one stays in use", "error", text)
+		}
+		i.told = text
+	}
+}
+
+// look issues a leaf if there is none that will do. The files are read each time: `waldo trust --new` replaces them.
+func (i *Issuer) look() (*Authority, error) {
+	a, err := OpenAuthority(i.config.Folder, i.config.Robot, i.names)
+	if err != nil {
+		return nil, err
+	}
+	key, err := openKey(i.config.Folder)
+	if err != nil {
+		return nil, err
+	}
+	interfaces, err := i.config.addresses()
+	if err != nil {
+		return nil, err
+	}
+	wanted, _ := a.permitted(Names{DNS: i.names, IPs: addressesOf(interfaces)})
+	path := filepath.Join(i.config.Folder, leafFile)
+	present := presentLeaf(path, a, key)
+	clock := i.config.clock()
+	if present != nil && covers(present, wanted) && !due(present, clock) {
+		return a, nil
+	}
+	leaf, err := a.issue(wanted, key, issuedAt(present, clock))
+	if err != nil {
+		return nil, err
+	}
+	if err := writeCertificate(path, leaf); err != nil {
+		return nil, err
+	}
+	i.config.Log.Info("issued the robot's certificate", "names", Listed(leaf), "until", leaf.NotAfter.Format(time.DateOnly))
+	return a, nil
+}
+
+// openKey reads the key of the leaf, or makes one. Two processes that make it at the same time get the same one.
+func openKey(folder string) (*ecdsa.PrivateKey, error) {
+	path := filepath.Join(folder, leafKey)
+	key, err := readKey(path)
+	switch {
+	case err == nil:
+		return key, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: delete it, and another is made", err)
+	}
+	lock, err := state.Take(filepath.Join(folder, lockFile), patience)
+	if err != nil {
+		return nil, err
+	}
+	defer lock.Release()
+	if key, err = readKey(path); !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, err
+	}
+	return key, writeKey(path, key)
+}
+
+// presentLeaf returns the leaf that is there; nil if there is none of this authority and key.
+func presentLeaf(path string, a *Authority, key *ecdsa.PrivateKey) *x509.Certificate {
+	data, err := readFile(path)
+	if err != nil {
+		return nil
+	}
+	chain, err := parseChain(data)
+	if err != nil || chain[0].CheckSignatureFrom(a.certificate) != nil || !key.PublicKey.Equal(chain[0].PublicKey) {
+		return nil
+	}
+	return chain[0]
+}
+
+// due reports whether a leaf has to be replaced because of the time: less than a third of its life is left, or it was
+// issued while the clock was ahead. A clock that shows a day before this version was made says nothing.
+func due(c *x509.Certificate, clock time.Time) bool {
+	if clock.Before(version.Day) {
+		return false
+	}
+	return clock.Before(c.NotBefore) || clock.After(c.NotAfter.Add(-c.NotAfter.Sub(c.NotBefore)/3))
+}
+
+// issuedAt returns the time that a leaf is issued at. If the clock says nothing, that is when the present one was.
+func issuedAt(present *x509.Certificate, clock time.Time) time.Time {
+	if !clock.Before(version.Day) {
+		return clock
+	}
+	if present == nil {
+		return version.Day
+	}
+	return notBefore(present.NotBefore.Add(day), version.Day)
+}
