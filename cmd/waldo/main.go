@@ -39,6 +39,8 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo call front                 list the methods of "front"; add a method and a request to call one
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
+  waldo token create anna --role driver
+                                   make a token, with which anna may drive
   waldo link robot.yaml            print the link to the robot's page at its rendezvous server
   waldo rendezvous                 run a server through which robots are reached from anywhere
 
@@ -72,7 +74,7 @@ type commands struct {
 	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
 	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
 	Link     linkCommand     `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
-	Token    tokenCommand    `cmd:"" help:"Make a token that lets other machines reach the robot."`
+	Token    tokenCommand    `cmd:"" help:"Make, list and revoke tokens, which let others reach the robot."`
 
 	Rendezvous rendezvousCommand `cmd:"" help:"Run a server through which robots behind NAT are reached from anywhere."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`

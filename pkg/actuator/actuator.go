@@ -12,6 +12,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/state"
@@ -61,6 +62,7 @@ type Actuator struct {
 	clearing bool          // the e-stop is being cleared
 	pressed  control.Clock // when the e-stop was last pressed
 	since    time.Time     // of the lease
+	stopped  control.Cause // why the hardware was stopped last
 	alarm    control.Clock // when the goroutine that watches the time wakes; negative: not by itself
 }
 
@@ -110,6 +112,7 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 	a.metrics = newMetrics(kit.Metrics, a)
 	config.Safe = func(why control.Cause) {
 		a.metrics.stops.WithLabelValues(why.String()).Inc()
+		a.stopped = why
 		hardware.Safe(why)
 	}
 	a.arbiter = control.New(config)
@@ -151,6 +154,9 @@ func (a *Actuator) do(f func(now control.Clock)) {
 	state := a.arbiter.State()
 	if state != before {
 		a.tell()
+	}
+	if before.Holder != "" && state.Holder == "" {
+		a.record(audit.Event{Kind: audit.LeaseEnded, Who: before.Holder, Reason: a.stopped.String()})
 	}
 	a.watcher.follow(now, state.Holder != "")
 	if next, ok := a.arbiter.Next(); ok && (a.alarm < 0 || next < a.alarm) {
@@ -304,9 +310,10 @@ func (a *Actuator) holder() string {
 // e-stop. Said again by the same one for the same reason it stays the one it is: a page says one press on every way it
 // has, until it is confirmed.
 func (a *Actuator) press(by, reason string) {
+	var again bool
 	a.do(func(now control.Clock) {
 		pressed := &eStop{By: by, Reason: reason, Time: time.Now()}
-		again := a.eStop.same(pressed) && !a.clearing && now < a.pressed+repetition
+		again = a.eStop.same(pressed) && !a.clearing && now < a.pressed+repetition
 		a.pressed = now
 		if again {
 			return
@@ -317,6 +324,9 @@ func (a *Actuator) press(by, reason string) {
 	})
 	err := a.keep()
 	a.log.Warn("e-stop", "by", by, "reason", reason)
+	if !again {
+		a.record(audit.Event{Kind: audit.EStop, Who: by, Reason: reason})
+	}
 	if err != nil {
 		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
 	}
@@ -367,8 +377,15 @@ func (a *Actuator) clear(id int64, by string) error {
 	})
 	if err == nil {
 		a.log.Warn("e-stop cleared", "by", by)
+		a.record(audit.Event{Kind: audit.EStopCleared, Who: by})
 	}
 	return err
+}
+
+// record keeps who did what with this device.
+func (a *Actuator) record(e audit.Event) {
+	e.Device = a.kit.Address().Device
+	a.kit.Audit.Write(e)
 }
 
 // beginClear reports whether this is the e-stop that is latched. Until endClear whatever is pressed is another one.

@@ -1,6 +1,7 @@
 package actuator
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -28,16 +30,16 @@ const maxRequest = 64 << 10
 // MaxRequest implements [bus.Limited].
 func (s *service) MaxRequest() int { return maxRequest }
 
-func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*controlv1.AcquireResponse, error) {
+func (s *service) Acquire(ctx context.Context, r *controlv1.AcquireRequest) (*controlv1.AcquireResponse, error) {
 	if err := checkHolder(r.GetHolder()); err != nil {
 		return nil, failure(err)
 	}
+	holder := who(ctx, r.GetHolder())
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(func(now control.Clock) (int64,
-		error) {
-		return s.a.arbiter.Acquire(now, r.GetHolder())
+	lease, state, err := s.a.lease(audit.LeaseAcquired, holder, func(now control.Clock) (int64, error) {
+		return s.a.arbiter.Acquire(now, holder)
 	})
 	if err != nil {
 		return nil, failure(err)
@@ -45,7 +47,10 @@ func (s *service) Acquire(_ context.Context, r *controlv1.AcquireRequest) (*cont
 	return &controlv1.AcquireResponse{Lease: lease, State: state}, nil
 }
 
-func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.TakeResponse, error) {
+// who is the one who acts: the name of their token, or else what they call themselves.
+func who(ctx context.Context, name string) string { return cmp.Or(access.User(ctx), name) }
+
+func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv1.TakeResponse, error) {
 	if err := checkHolder(r.GetHolder()); err != nil {
 		return nil, failure(err)
 	}
@@ -55,9 +60,9 @@ func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(func(now control.Clock) (int64, error) {
-		return s.a.arbiter.Take(now, r.GetHolder()),
-			nil
+	holder := who(ctx, r.GetHolder())
+	lease, state, err := s.a.lease(audit.LeaseTaken, holder, func(now control.Clock) (int64, error) {
+		return s.a.arbiter.Take(now, holder), nil
 	})
 	if err != nil {
 		return nil, failure(err)
@@ -66,13 +71,16 @@ func (s *service) Take(_ context.Context, r *controlv1.TakeRequest) (*controlv1.
 }
 
 // lease has a lease granted.
-func (a *Actuator) lease(grant func(now control.Clock) (epoch int64, err error)) (lease *controlv1.Lease,
-	state *controlv1.ControlState, err error) {
+func (a *Actuator) lease(kind audit.Kind, holder string, grant func(now control.Clock) (epoch int64, err error)) (
+	lease *controlv1.Lease, state *controlv1.ControlState, err error) {
 	a.do(func(now control.Clock) {
 		var epoch int64
+		before := a.arbiter.State().Holder
 		if epoch, err = grant(now); err != nil {
 			return
 		}
+		a.log.Info("the lease was given", "event", string(kind), "to", holder, "before", before)
+		a.record(audit.Event{Kind: kind, Who: holder, Reason: before})
 		a.since = time.Now()
 		lease = &controlv1.Lease{
 			Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL),
@@ -150,16 +158,16 @@ func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 }
 
 // EStop refuses nothing: a text that is too long is cut.
-func (s *service) EStop(_ context.Context, r *controlv1.EStopRequest) (*controlv1.EStopResponse, error) {
-	s.a.press(cut(r.GetBy(), maxName, "unknown"), cut(r.GetReason(), maxReason, ""))
+func (s *service) EStop(ctx context.Context, r *controlv1.EStopRequest) (*controlv1.EStopResponse, error) {
+	s.a.press(cut(who(ctx, r.GetBy()), maxName, "unknown"), cut(r.GetReason(), maxReason, ""))
 	return &controlv1.EStopResponse{State: s.a.State()}, nil
 }
 
-func (s *service) ClearEStop(_ context.Context, r *controlv1.ClearEStopRequest) (*controlv1.ClearEStopResponse, error) {
+func (s *service) ClearEStop(ctx context.Context, r *controlv1.ClearEStopRequest) (*controlv1.ClearEStopResponse, error) {
 	if err := s.override(r.GetKey()); err != nil {
 		return nil, err
 	}
-	if err := s.a.clear(r.GetId(), cut(r.GetBy(), maxName, "unknown")); err != nil {
+	if err := s.a.clear(r.GetId(), cut(who(ctx, r.GetBy()), maxName, "unknown")); err != nil {
 		return nil, failure(err)
 	}
 	return &controlv1.ClearEStopResponse{State: s.a.State()}, nil

@@ -15,11 +15,15 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 const (
 	// timeoutHeader is how long the caller waits, as a Go duration.
 	timeoutHeader = "Waldo-Timeout"
+	// userHeader is the user on whose behalf the call is made, see [access.WithUser].
+	userHeader = "Waldo-User"
 	// defaultTimeout applies to calls whose context has no deadline.
 	defaultTimeout = 5 * time.Second
 )
@@ -27,9 +31,9 @@ const (
 // Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device.
 // Errors have the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there
 // now, and DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not
-// served on the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel; of the
-// call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
-// whose handler goes on until the deadline.
+// served on the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel, but the
+// name of the user does ([access.WithUser]); of the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A
+// caller that gives up is not noticed by the device, whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
 type client struct {
@@ -55,6 +59,9 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	msg := &nats.Msg{Subject: c.address.RPC(service, name), Header: nats.Header{typeHeader: {typeName(request)}},
 		Data: data}
+	if user := access.User(ctx); user != "" {
+		msg.Header.Set(userHeader, user)
+	}
 	most := maxMessage
 	for _, option := range options {
 		switch o := option.(type) {

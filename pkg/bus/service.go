@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/waldo-robot/waldo/pkg/access"
 )
 
 const (
@@ -216,7 +218,7 @@ func (s *Service) end(subject string) {
 // call runs the handler. Its panic is answered as Internal: one bad call must not take the hardware away from
 // everybody.
 func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (response any, err error) {
-	ctx, cancel := context.WithTimeout(s.ctx, callTimeout(m))
+	ctx, cancel := context.WithTimeout(access.WithUser(s.ctx, m.Header.Get(userHeader)), callTimeout(m))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {

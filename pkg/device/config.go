@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
+	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 // configure reads flags, environment and robot file, in falling order of precedence, into settings and the kind's
@@ -26,6 +28,8 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	if err != nil {
 		return common, config, given, err
 	}
+	common.AccessFile, _ = tokens.Path(environ) // a machine without a folder for state has no tokens, and no audit log
+	common.State, _ = state.Folder("", environ)
 	given.Lay(&shared, robot.Fields(&common))
 	_, tokenErr := given.LayToken(&shared)
 	given.Lay(&own, robot.Fields(&config))

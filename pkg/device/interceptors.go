@@ -2,6 +2,8 @@ package device
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -15,25 +17,41 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/sessions"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
-// guard stands around every call: it asks for the token, counts, and keeps a panic in one call from ending the device.
+// guard stands around every call: it asks for a token whose role is enough, counts, and keeps a panic in one call from
+// ending the device.
 type guard struct {
-	token string
-	log   *slog.Logger
-	calls *prometheus.CounterVec
+	device    string
+	authority *tokens.Authority
+	self      string // what the process itself presents when it asks whether it is alive
+	sessions  *sessions.Sessions
+	audit     *audit.Log
+	log       *slog.Logger
+	calls     *prometheus.CounterVec
+	refused   *prometheus.CounterVec
 
 	guesses access.Guesses
 	wrong   prometheus.Counter
 }
 
-func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
-	g := &guard{token: token, log: log, calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
+func newGuard(s Settings, audits *audit.Log, log *slog.Logger, r prometheus.Registerer) *guard {
+	authority := s.authority()
+	g := &guard{device: s.Device, authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_device_refused_total", Help: "gRPC calls that were refused, by what was wrong with their token: " +
+				"missing, unknown, expired, revoked; unreadable, the file of tokens; role, it allows too little."},
+			[]string{"reason"}),
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_device_wrong_tokens_total", Help: "gRPC calls that presented a wrong token."})}
-	r.MustRegister(g.calls, g.wrong)
+	r.MustRegister(g.calls, g.wrong, g.refused)
 	return g
 }
 
@@ -41,13 +59,14 @@ func newGuard(token string, log *slog.Logger, r prometheus.Registerer) *guard {
 func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo,
 	next grpc.UnaryHandler) (response any, err error) {
 	defer g.end(info.FullMethod, &err)
-	if err := g.authorize(ctx); err != nil {
+	grant, err := g.authorize(ctx, info.FullMethod, roles.NeededFor(info.FullMethod, false))
+	if err != nil {
 		return nil, err
 	}
 	if err := checkSize(request, info.Server, info.FullMethod); err != nil {
 		return nil, err
 	}
-	return next(ctx, request)
+	return next(withUser(ctx, grant), request)
 }
 
 // checkSize refuses what is larger than the service takes, as the bus does.
@@ -74,13 +93,49 @@ func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo
 	return next(ctx, request)
 }
 
-// stream guards streams, which are on gRPC only.
+// withUser names the caller to the handler, if there is a name.
+func withUser(ctx context.Context, grant tokens.Grant) context.Context {
+	if !grant.IsNamed() {
+		return ctx
+	}
+	return access.WithUser(ctx, grant.Name)
+}
+
+// stream guards streams, which are on gRPC only. One ends when the token of its caller does.
 func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer g.end(info.FullMethod, &err)
-	if err := g.authorize(s.Context()); err != nil {
+	need := roles.NeededFor(info.FullMethod, info.IsServerStream && !info.IsClientStream)
+	grant, err := g.authorize(s.Context(), info.FullMethod, need)
+	if err != nil {
 		return err
 	}
-	return next(srv, s)
+	session := g.sessions.Open(withUser(s.Context(), grant), grant)
+	defer session.Close()
+	err = next(srv, guarded{s, session})
+	if why := session.Ended(); why != nil {
+		g.audit.Write(audit.Event{Kind: audit.Ended, From: caller(s.Context()), Device: g.device, What: info.FullMethod,
+			Reason: why.Error()}.By(grant))
+		return tokens.Status(why)
+	}
+	return err
+}
+
+// guarded is a stream that lasts as long as the session of its caller.
+type guarded struct {
+	grpc.ServerStream
+	session *sessions.Session
+}
+
+// Context implements [grpc.ServerStream].
+func (s guarded) Context() context.Context { return s.session.Context() }
+
+// RecvMsg implements [grpc.ServerStream]. A message that came too late does not count.
+func (s guarded) RecvMsg(m any) error {
+	err := s.ServerStream.RecvMsg(m)
+	if why := s.session.Ended(); why != nil {
+		return tokens.Status(why)
+	}
+	return err
 }
 
 // end is deferred: it turns a panic, and an error without a code, into one that is the same for callers on gRPC and on
@@ -96,32 +151,55 @@ func (g *guard) end(method string, err *error) {
 	g.calls.WithLabelValues(method, status.Code(*err).String()).Inc()
 }
 
-func (g *guard) authorize(ctx context.Context) error {
-	if g.token == "" {
-		return nil
-	}
+// authorize returns what the token of a call gives. A call may present several; the first one that is good counts.
+func (g *guard) authorize(ctx context.Context, method string, need roles.Role) (tokens.Grant, error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	headers := md.Get("authorization")
-	for _, header := range headers {
-		if access.Allowed(g.token, access.Bearer(header)) {
-			return nil
+	grant, err := g.authority.Check("")
+	for _, header := range md.Get("authorization") {
+		if err == nil {
+			break
+		}
+		if token := access.Bearer(header); access.Allowed(g.self, token) {
+			grant, err = tokens.Grant{Role: roles.Viewer}, nil
+		} else {
+			grant, err = g.authority.Check(token)
 		}
 	}
-	if len(headers) > 0 && !g.refuse(ctx) {
-		return status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
+	if err == nil {
+		if err = grant.Require(need, g.device, method); err != nil {
+			g.note(ctx, grant, method, "role")
+		}
+		return grant, err
 	}
-	return status.Error(codes.Unauthenticated, "this device wants a token: send the metadata authorization: Bearer "+
-		"<token>")
+	g.note(ctx, grant, method, tokens.Reason(err))
+	if errors.Is(err, tokens.ErrUnknown) && !g.refuse(ctx) {
+		return grant, status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
+	}
+	return grant, tokens.Status(err)
+}
+
+// note counts a refused call, and keeps it for those who look into what happened.
+func (g *guard) note(ctx context.Context, grant tokens.Grant, method, reason string) {
+	g.refused.WithLabelValues(reason).Inc()
+	if reason == tokens.Reason(tokens.ErrMissing) {
+		return // nothing was tried
+	}
+	g.audit.Write(audit.Event{Kind: audit.Refused, From: caller(ctx), Device: g.device, What: method,
+		Reason: reason}.By(grant))
+}
+
+// caller is where a call comes from, host:port; empty if that is not known.
+func caller(ctx context.Context) string {
+	if from, ok := peer.FromContext(ctx); ok {
+		return from.Addr.String()
+	}
+	return ""
 }
 
 // refuse holds a call with a wrong token back; false if too many of them are being held back already.
 func (g *guard) refuse(ctx context.Context) bool {
 	g.wrong.Inc()
-	address := ""
-	if from, ok := peer.FromContext(ctx); ok {
-		address = from.Addr.String()
-	}
-	guess := g.guesses.Wrong(ctx, address)
+	guess := g.guesses.Wrong(ctx, caller(ctx))
 	if guess.Report {
 		g.log.Warn("a wrong token was presented", "client", guess.Client, "guesses", guess.Count)
 	}

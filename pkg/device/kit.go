@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/health"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/robot"
@@ -24,6 +25,8 @@ type Kit struct {
 	Log *slog.Logger
 	// Metrics is served at /metrics of the process.
 	Metrics prometheus.Registerer
+	// Audit keeps who did what; see [access.User] for who. The kit closes it.
+	Audit *audit.Log
 
 	stopping context.Context
 	stop     context.CancelFunc

@@ -20,6 +20,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -44,10 +45,10 @@ const (
 type Process struct {
 	kit    *Kit
 	driver Driver
+	guard  *guard
 	http   *http.Server
 
 	listening string // where gRPC is served, on this machine
-	token     string
 
 	owned sync.WaitGroup
 	stop  sync.Once
@@ -75,6 +76,7 @@ func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, 
 	}
 	p.kit.settle()
 	p.run(listeners)
+	p.kit.Audit.Write(audit.Event{Kind: audit.Started, Device: s.Device, Reason: "waldo-" + k.Name + " " + k.Version})
 	log.Info("serving", "epoch", p.kit.Epoch(), "grpc", listeners.grpc.Addr().String(), "metrics",
 		listeners.metrics.Addr().String())
 	return p, nil
@@ -101,7 +103,7 @@ func (e *addressError) Error() string {
 func (e *addressError) Unwrap() error { return e.err }
 
 func listen(s Settings, log *slog.Logger) (l listeners, err error) {
-	grpcAt, narrowed, err := access.Address(s.GRPC, s.Token)
+	grpcAt, narrowed, err := s.authority().Address(s.GRPC)
 	if err != nil {
 		return l, fmt.Errorf("grpc: %w", err)
 	}
@@ -125,23 +127,26 @@ func listen(s Settings, log *slog.Logger) (l listeners, err error) {
 // assemble makes all the parts of a device, none of them running yet, and registers it on the bus.
 func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners) (_ *Process, err error) {
 	registry := prometheus.NewRegistry()
-	guard := newGuard(s.Token, log, registry)
+	audits := s.openAudit(log)
+	guard := newGuard(s, audits, log, registry)
 	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}
 	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Log: log, Metrics: registry})
 	if err != nil {
+		audits.Close()
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
 			conn.Close()
+			audits.Close()
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	readers := inflight.New(ctx)
 	kit := &Kit{
 		stopping: ctx, stop: cancel,
-		Log: log, Metrics: registry, address: address, epoch: about.Epoch, conn: conn, about: about,
+		Log: log, Metrics: registry, Audit: audits, address: address, epoch: about.Epoch, conn: conn, about: about,
 		server: newServer(guard, readers, k.LargestStep), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
 	}
@@ -152,8 +157,16 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	if err := kit.serveBus(guard); err != nil {
 		return nil, err
 	}
-	return &Process{kit: kit, driver: driver, http: newDebugServer(registry), listening: l.grpc.Addr().String(),
-		token: s.Token}, nil
+	return &Process{kit: kit, driver: driver, guard: guard, http: newDebugServer(registry),
+		listening: l.grpc.Addr().String()}, nil
+}
+
+// openAudit returns the audit log; nil if nothing is to be kept.
+func (s Settings) openAudit(log *slog.Logger) *audit.Log {
+	if s.State == "" {
+		return nil
+	}
+	return audit.Open(audit.Path(s.State, s.Robot, s.Device), log)
 }
 
 func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Server {
@@ -227,6 +240,7 @@ func (p *Process) run(l listeners) {
 	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(p.kit.readers.Listen(l.grpc))) })
 	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
 	p.owned.Go(func() { p.announce(ctx) })
+	p.owned.Go(func() { p.guard.sessions.Run(ctx) })
 	p.owned.Go(func() { p.kit.lookForNamesakes(ctx) })
 	p.owned.Go(func() { supervise(ctx, p.kit, p.driver) })
 }
@@ -279,6 +293,7 @@ func (p *Process) Stop() {
 		p.owned.Wait()
 		p.kit.stopped()
 		p.kit.conn.Close()
+		p.kit.Audit.Close()
 	})
 }
 

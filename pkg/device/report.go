@@ -40,7 +40,7 @@ func (p *Process) report(unit *systemd.Unit) (stop func()) {
 // feed proves to systemd that the device is alive as the launcher would find out: by questions over gRPC. A device that
 // cannot be asked, because it does not take calls from this machine, is not taken for one that hangs.
 func (p *Process) feed(ctx context.Context, unit *systemd.Unit) {
-	probe, err := vital.Dial(vital.Local(p.listening), p.token)
+	probe, err := vital.Dial(vital.Local(p.listening), p.guard.self)
 	if err != nil {
 		p.kit.Log.Error("the watchdog of systemd is not fed", "error", err)
 		return

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
@@ -21,7 +22,11 @@ type Settings struct {
 	Metrics   string `yaml:"metrics" help:"where to serve metrics and profiles over HTTP, on loopback only"`
 	Token     string `yaml:"token" help:"secret that callers, and this process on the bus, must present; others can see flags, so rather use WALDO_TOKEN"`
 	TokenFile string `yaml:"token-file" help:"file with that secret, which wins only where no token is given; default: the unit's credential \"token\""`
-	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
+	// AccessFile holds the tokens of people and programs, see package tokens; empty: there are none.
+	AccessFile string `yaml:"access-file" help:"file of the tokens that waldo token create makes; default: access.json in the folder of the robot's state"`
+	LogLevel   string `yaml:"log-level" help:"debug, info, warn or error"`
+	// State is the folder for what outlasts the process, which has the audit log; empty: none is written.
+	State string `yaml:"-"`
 
 	epoch int64 // of the process, if that is known before the device starts
 }
@@ -44,9 +49,18 @@ func (s Settings) withDefaults() Settings {
 	return s
 }
 
+// authority decides who may call.
+func (s Settings) authority() *tokens.Authority {
+	var store *tokens.Store
+	if s.AccessFile != "" {
+		store = tokens.Open(s.AccessFile)
+	}
+	return tokens.NewAuthority(s.Token, store).Of(s.Robot)
+}
+
 // Validate checks all of the settings, and reports all that is wrong.
 func (s *Settings) Validate() error {
-	_, _, grpcErr := access.Address(s.GRPC, s.Token)
+	_, _, grpcErr := s.authority().Address(s.GRPC)
 	_, metricsErr := access.Loopback(s.Metrics) // metrics are never protected, so never public
 	_, levelErr := settings.Level(s.LogLevel)
 	var errs []error

@@ -15,7 +15,7 @@ func Replace(path string, data []byte, mode os.FileMode) error {
 	}
 	defer func() { _ = os.Remove(f.Name()) }() // gone already, if all went well
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(mode), inherit(f, path), f.Sync(), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(mode), Inherit(f.Name()), f.Sync(), f.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -64,6 +64,7 @@ func Take(path string, wait time.Duration) (*Lock, error) {
 	if err != nil {
 		return nil, err
 	}
+	_ = Inherit(path) // without it only root can take the lock again, which says so
 	for end := time.Now().Add(wait); ; time.Sleep(retryEvery) {
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if !errors.Is(err, unix.EWOULDBLOCK) || !time.Now().Before(end) {

@@ -14,12 +14,18 @@ import (
 type Authority struct {
 	shared string
 	store  *Store
+	robot  string // of which it is; empty: of any
 }
 
 // NewAuthority returns the authority of a robot's listener. Without a shared token, shared is empty; without a store,
 // nil.
 func NewAuthority(shared string, store *Store) *Authority {
 	return &Authority{shared: shared, store: store}
+}
+
+// Of returns the same authority for one robot: tokens of the store that are for another robot are unknown there.
+func (a *Authority) Of(robot string) *Authority {
+	return &Authority{shared: a.shared, store: a.store, robot: robot}
 }
 
 // Shared returns the shared token; empty if there is none.
@@ -43,7 +49,11 @@ func (a *Authority) Check(token string) (Grant, error) {
 	case a.store == nil:
 		return Grant{}, ErrUnknown
 	}
-	return a.store.Check(token)
+	g, err := a.store.Check(token)
+	if a.robot != "" && !g.For(a.robot) {
+		return Grant{}, ErrUnknown
+	}
+	return g, err
 }
 
 var sharedGrant = Grant{Name: SharedName, Role: anyone.Role}
@@ -52,7 +62,11 @@ var sharedGrant = Grant{Name: SharedName, Role: anyone.Role}
 func (a *Authority) Renew(g Grant) (Grant, error) {
 	switch {
 	case g.IsNamed() && a.store != nil:
-		return a.store.Renew(g.ID)
+		g, err := a.store.Renew(g.ID)
+		if err == nil && a.robot != "" && !g.For(a.robot) {
+			return Grant{}, ErrRevoked
+		}
+		return g, err
 	case g.Name == SharedName && a.shared != "":
 		return sharedGrant, nil
 	case a.Guarded():
@@ -86,6 +100,19 @@ func (a *Authority) Address(configured string) (address string, narrowed bool, e
 		return address, false, err
 	}
 	return access.Address(configured, a.shared)
+}
+
+// Reason names an error of [Authority.Check], as metrics and the audit log do.
+func Reason(err error) string {
+	for _, r := range []struct {
+		err  error
+		name string
+	}{{ErrMissing, "missing"}, {ErrUnknown, "unknown"}, {ErrExpired, "expired"}, {ErrRevoked, "revoked"}} {
+		if errors.Is(err, r.err) {
+			return r.name
+		}
+	}
+	return "unreadable"
 }
 
 // Status returns the error of a refused token for callers, with codes.Unauthenticated and what to do; codes.Unavailable

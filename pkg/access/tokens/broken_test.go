@@ -109,8 +109,12 @@ func TestFolder(t *testing.T) {
 }
 
 func TestPath(t *testing.T) {
-	environ := map[string]string{"STATE_DIRECTORY": "/var/lib/waldo"}
+	environ := map[string]string{}
 	get := func(key string) string { return environ[key] }
+	if path, err := tokens.Path(get); path != "" || err == nil {
+		t.Errorf("without a folder for state: %q, %v", path, err)
+	}
+	environ["STATE_DIRECTORY"] = "/var/lib/waldo"
 	if path, err := tokens.Path(get); path != "/var/lib/waldo/access.json" || err != nil {
 		t.Errorf("%q, %v", path, err)
 	}

@@ -176,7 +176,7 @@ func broken(path string, err error) error {
 
 // change changes a file, which it makes if there is none.
 func change(path string, f func(*content) error) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	if err := state.MakeFolder(filepath.Dir(path), 0o750); err != nil {
 		return err
 	}
 	lock, err := state.Take(path+".lock", lockWait)

@@ -38,7 +38,10 @@ func Path(environ func(string) string) (string, error) {
 		return path, nil
 	}
 	folder, err := state.Folder("", environ)
-	return filepath.Join(folder, "access.json"), err
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(folder, "access.json"), nil
 }
 
 // Store is a file of tokens.

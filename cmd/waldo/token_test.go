@@ -1,0 +1,82 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+)
+
+// TestTokens makes a token, finds it, uses it, and revokes it.
+func TestTokens(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "access.json")
+	t.Setenv("WALDO_ACCESS_FILE", path)
+	code, out, said := waldo(t, "token", "create", "anna", "--role", "driver", "--expires", "30d")
+	token := strings.TrimSuffix(out, "\n")
+	if code != 0 || !strings.Contains(said, "anna, driver, until 20") || strings.Contains(said, token) {
+		t.Fatalf("%d: %q, %q", code, out, said)
+	}
+	store := tokens.Open(path)
+	grant, err := store.Check(token)
+	if err != nil || grant.Role != roles.Driver || time.Until(grant.Expires).Hours() < 29*24 {
+		t.Errorf("%+v, %v", grant, err)
+	}
+	if code, _, said := waldo(t, "token", "create", "cam", "--role", "service", "--device", "front"); code != 0 {
+		t.Errorf("a service: %d, %s", code, said)
+	}
+	code, out, _ = waldo(t, "token", "list")
+	if code != 0 || !strings.Contains(out, grant.ID) || !strings.Contains(out, "front") ||
+		!strings.Contains(out, "good until it is revoked") || strings.Contains(out, token) {
+		t.Errorf("listed %d: %s", code, out)
+	}
+	if code, _, said := waldo(t, "token", "revoke", "anna"); code != 0 || !strings.Contains(said, "anna is revoked") {
+		t.Errorf("%d: %s", code, said)
+	}
+	if _, err := store.Check(token); !errors.Is(err, tokens.ErrRevoked) {
+		t.Errorf("afterwards: %v", err)
+	}
+	kept, err := os.ReadFile(filepath.Join(folder, "audit", "tokens.jsonl"))
+	if err != nil || strings.Count(string(kept), "token_created") != 2 || strings.Count(string(kept), "token_revoked") != 1 ||
+		strings.Contains(string(kept), token) {
+		t.Errorf("kept %s, %v", kept, err)
+	}
+}
+
+func TestTokenMistakes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	t.Setenv("WALDO_ACCESS_FILE", path)
+	for name, tt := range map[string]struct {
+		args  []string
+		code  int
+		fails string
+	}{
+		"no role":      {[]string{"create", "anna"}, exitUsage, "--role"},
+		"unknown role": {[]string{"create", "anna", "--role", "king"}, 78, `"king" is no role: use one of viewer`},
+		"no name":      {[]string{"create", "--role", "driver"}, exitUsage, "<name>"},
+		"bad time":     {[]string{"create", "anna", "--role", "driver", "--expires", "soon"}, 78, "2027-01-31"},
+		"past":         {[]string{"create", "anna", "--role", "driver", "--expires", "2020-01-01"}, 1, "not in the future"},
+		"for ever":     {[]string{"create", "anna", "--role", "driver", "--expires", "99999999d"}, 78, "30d"},
+		"service":      {[]string{"create", "cam", "--role", "service"}, 1, "name a device"},
+		"unknown":      {[]string{"revoke", "anna"}, 1, "waldo token list"},
+	} {
+		if code, _, said := waldo(t, append([]string{"token"}, tt.args...)...); code != tt.code ||
+			!strings.Contains(said, tt.fails) {
+			t.Errorf("%s: %d, %s", name, code, said)
+		}
+	}
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"token", "list"}, {"token", "revoke", "x"},
+		{"token", "create", "anna", "--role", "viewer"}} {
+		if code, _, said := waldo(t, args...); code == 0 || !strings.Contains(said, path) {
+			t.Errorf("%v of a broken file: %d, %s", args, code, said)
+		}
+	}
+}
