@@ -179,6 +179,11 @@ packages: deps $(TOOLS)/nfpm ## build Debian packages into build/packages/ for A
 		deploy/packages/build programs $$arch $(BUILD)/packages/programs-$$arch; \
 		NFPM=$(TOOLS)/nfpm deploy/packages/build packages $$arch $(BUILD)/packages/programs-$$arch $(BUILD)/packages/$$arch; done
 
+.PHONY: images
+images: ## build container images of waldo and the gateway into build/images/, without a container engine
+	@scripts/deps ca-certificates
+	@GO=$(GO) deploy/images/build
+
 .PHONY: packages-test
 packages-test: ## build the packages of this machine, install them into a bare Debian with systemd, upgrade and purge them
 	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
