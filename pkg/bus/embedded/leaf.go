@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -99,29 +98,3 @@ func (l *Leaf) lead(o *server.Options) error {
 	o.LeafNode.ReconnectInterval = minRedial + rand.N(minRedial)
 	return nil
 }
-
-// Linked reports whether the hub is connected.
-func (s *Server) Linked() bool { return s.server.NumLeafNodes() > 0 }
-
-// leafLog makes of what the server says about the leaf what an operator can use.
-type leafLog struct {
-	leaf *Leaf
-}
-
-func (l leafLog) say(level slog.Level, format string, args ...any) {
-	if l.leaf == nil || l.leaf.Log == nil {
-		return
-	}
-	text := fmt.Sprintf(format, args...)
-	if strings.Contains(text, "eafnode") || strings.Contains(text, "lid:") {
-		l.leaf.Log.Log(context.Background(), level, "hub", "said", access.RedactText(text))
-	}
-}
-
-// Noticef implements [server.Logger], like those below.
-func (l leafLog) Noticef(format string, args ...any) { l.say(slog.LevelInfo, format, args...) }
-func (l leafLog) Warnf(format string, args ...any)   { l.say(slog.LevelWarn, format, args...) }
-func (l leafLog) Errorf(format string, args ...any)  { l.say(slog.LevelError, format, args...) }
-func (l leafLog) Fatalf(format string, args ...any)  { l.say(slog.LevelError, format, args...) }
-func (leafLog) Debugf(string, ...any)                {}
-func (leafLog) Tracef(string, ...any)                {}

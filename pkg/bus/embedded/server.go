@@ -51,6 +51,7 @@ const (
 type Server struct {
 	server *server.Server
 	url    string
+	link   *link // nil without a hub
 }
 
 // Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
@@ -83,10 +84,10 @@ func start(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Leaf != nil {
-		s.SetLogger(leafLog{cfg.Leaf}, false, false)
-	}
 	started := &Server{server: s}
+	if cfg.Leaf != nil {
+		started.link = follow(cfg.Leaf, s)
+	}
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		started.Close()
@@ -146,6 +147,9 @@ func (s *Server) URL() string { return s.url }
 
 // Close disconnects all clients and returns when the server has ended.
 func (s *Server) Close() {
+	if s.link != nil {
+		s.link.close()
+	}
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }

@@ -104,3 +104,12 @@ func (s *Server) Close() {
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
 }
+
+// Leafs returns how many leaf nodes of a robot are connected.
+func (s *Server) Leafs(robot string) int {
+	account, err := s.server.LookupAccount(robot)
+	if err != nil {
+		return 0
+	}
+	return account.NumLeafNodes()
+}

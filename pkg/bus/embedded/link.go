@@ -1,0 +1,208 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nkeys"
+
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/greeting"
+)
+
+const (
+	// lookEvery is how often the link is looked at: the server does not tell when it comes and goes.
+	lookEvery = 200 * time.Millisecond
+	// complainAfter is how long a hub may be away before that is worth a line.
+	complainAfter = 3 * time.Second
+	// askEvery is how often a hub that is not connected is asked what it is.
+	askEvery = 10 * time.Second
+)
+
+// link follows the connection to a hub, and says what has become of it.
+type link struct {
+	leaf   *Leaf
+	server *server.Server
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	linked  bool
+	problem string // why it is not, as far as is known
+}
+
+// follow begins to look.
+func follow(l *Leaf, s *server.Server) *link {
+	ctx, cancel := context.WithCancel(context.Background())
+	k := &link{leaf: l, server: s, cancel: cancel}
+	s.SetLogger(said{k}, false, false)
+	k.done.Go(func() { k.watch(ctx) })
+	return k
+}
+
+// close ends the watch.
+func (k *link) close() {
+	k.cancel()
+	k.done.Wait()
+}
+
+func (k *link) log() *slog.Logger {
+	if k.leaf.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return k.leaf.Log.With("hub", access.RedactURL(k.leaf.URL))
+}
+
+func (k *link) watch(ctx context.Context) {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	lost, told, asked := time.Now(), "", time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		linked := k.server.NumLeafNodes() > 0
+		was, problem := k.look(linked)
+		if !linked && time.Since(lost) >= complainAfter && time.Since(asked) >= askEvery {
+			asked = time.Now()
+			k.ask(ctx)
+		}
+		switch {
+		case linked && !was:
+			k.log().Info("the hub is connected")
+			if problem := k.ask(ctx); problem != "" {
+				k.log().Error("the hub is connected, but does not fit", "problem", problem)
+			}
+			told = ""
+		case !linked && was:
+			k.log().Warn("the hub is lost; trying again")
+			lost = time.Now()
+		case !linked && problem != told && time.Since(lost) >= complainAfter:
+			k.log().Error("no connection to the hub; trying again", "problem", problem)
+			told = problem
+		}
+	}
+}
+
+// look notes whether there is a connection; it returns whether there was one, and what is known about why there is not.
+func (k *link) look(linked bool) (was bool, problem string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was, k.linked = k.linked, linked
+	if linked {
+		k.problem = ""
+	}
+	return was, k.problem
+}
+
+// state returns whether there is a connection, and otherwise why not.
+func (k *link) state() (linked bool, problem string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.linked, k.problem
+}
+
+// ask finds out what is wrong with the hub itself, if anything.
+func (k *link) ask(ctx context.Context) (problem string) {
+	g, err := greeting.Read(ctx, k.leaf.URL)
+	if err != nil { // what the server has said about it is better
+		return ""
+	}
+	if err := errors.Join(g.CheckTLS(k.leaf.URL), g.CheckLeaf()); err != nil {
+		k.fail(err.Error())
+		return err.Error()
+	}
+	return ""
+}
+
+// fail notes why there is no connection.
+func (k *link) fail(problem string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.problem = problem
+}
+
+// heard makes of what the server says about the connection what somebody can act on.
+func (k *link) heard(text string) {
+	if problem := k.leaf.explain(text); problem != "" {
+		k.fail(problem)
+	}
+}
+
+// explanations are what the server says, and what it means; %s is what it said.
+var explanations = []struct{ said, means string }{
+	{"x509:", "the certificate of the hub is not accepted: %s: give its authority with fleet.ca, or the name in the " +
+		"certificate in fleet.hub"},
+	{"TLS handshake error", "the hub does not speak TLS there, or not ours: %s"},
+	{"Error trying to connect as leafnode", "the hub cannot be reached: %s"},
+	{"maximum account active connections exceeded", "another robot is connected to the hub with this one's name and key: " +
+		"stop one of them, or give it a key and name of its own. After a restart of the robot that passes within 6 s"},
+	{"minimum version", "the hub does not take a server of this version: %s"},
+	{"Loop detected", "the way to the hub leads back to this robot: %s"},
+}
+
+// explain returns "" for what is no problem.
+func (l *Leaf) explain(text string) string {
+	if strings.Contains(text, "Authorization Violation") || strings.Contains(text, "Authentication Timeout") {
+		return fmt.Sprintf("the hub does not accept the robot's key: its hub.yaml needs `robots: {%s: {key: %s}}`", l.Robot,
+			l.public())
+	}
+	for _, e := range explanations {
+		if strings.Contains(text, e.said) && strings.Contains(e.means, "%s") {
+			return fmt.Sprintf(e.means, text)
+		} else if strings.Contains(text, e.said) {
+			return e.means
+		}
+	}
+	return ""
+}
+
+// public is the public part of the robot's key.
+func (l *Leaf) public() string {
+	seed, err := readSeed(l.SeedFile)
+	if err != nil {
+		return "U…"
+	}
+	pair, err := nkeys.FromSeed([]byte(seed))
+	if err != nil {
+		return "U…"
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return "U…"
+	}
+	return public
+}
+
+// said hears what the server says. It implements [server.Logger].
+type said struct{ link *link }
+
+func (s said) Errorf(format string, args ...any) { s.link.heard(fmt.Sprintf(format, args...)) }
+func (s said) Warnf(format string, args ...any)  { s.link.heard(fmt.Sprintf(format, args...)) }
+func (s said) Fatalf(format string, args ...any) { s.link.heard(fmt.Sprintf(format, args...)) }
+func (said) Noticef(string, ...any)              {}
+func (said) Debugf(string, ...any)               {}
+func (said) Tracef(string, ...any)               {}
+
+// Linked reports whether the hub is connected.
+func (s *Server) Linked() bool {
+	linked, _ := s.Link()
+	return linked
+}
+
+// Link reports whether the hub is connected, and otherwise why not, as far as is known. Without a hub it is not, for no
+// reason.
+func (s *Server) Link() (linked bool, problem string) {
+	if s.link == nil {
+		return false, ""
+	}
+	return s.link.state()
+}
