@@ -30,10 +30,11 @@ const (
 
 // Client returns a connection for generated gRPC clients that carries their unary calls over the bus to one device.
 // Errors have the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there
-// now, and DeadlineExceeded that it did not answer in time (5 s if the context sets no deadline). Streams are not
-// served on the bus (Unimplemented): dial the device's gRPC address for those. gRPC metadata does not travel, but the
-// name of the user does ([access.WithUser]); of the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A
-// caller that gives up is not noticed by the device, whose handler goes on until the deadline.
+// now, PermissionDenied that the server does not allow this connection to call it, and DeadlineExceeded that it did not
+// answer in time (5 s if the context sets no deadline). Streams are not served on the bus (Unimplemented): dial the
+// device's gRPC address for those. gRPC metadata does not travel, but the name of the user does ([access.WithUser]); of
+// the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
+// whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
 type client struct {
@@ -133,6 +134,7 @@ func (c *Conn) request(ctx context.Context, m *nats.Msg, most int) (*nats.Msg, e
 		return nil, sendError(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }() // fails only on a closed connection
+	defer c.refusals.watch(m.Subject, func() { abort(ErrRefused) })()
 	if err := c.send(m); err != nil {
 		return nil, err
 	}
@@ -165,6 +167,8 @@ func (most answerTooLarge) Error() string {
 // callError turns the reason for a missing answer into a gRPC status.
 func callError(a Address, err error) error {
 	switch {
+	case errors.Is(err, ErrRefused):
+		return status.Errorf(codes.PermissionDenied, "this method of device %s: %v: %s", a, err, remedy)
 	case errors.Is(err, nats.ErrNoResponders):
 		return status.Errorf(codes.Unavailable, "device %s is not running", a)
 	case errors.Is(err, context.DeadlineExceeded):

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
@@ -45,8 +45,8 @@ type Config struct {
 	Name string
 	// Token for servers that want one.
 	Token string
-	// Seed is the secret key (an nkey) for servers that want a signature: text that begins with SU.
-	Seed string
+	// Seed is the key of a process that the server knows; nil for none. It is used instead of the token.
+	Seed *keys.Seed
 	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
@@ -87,6 +87,8 @@ type Conn struct {
 	onConnect map[int]func()
 	open      map[int]func() // ends what was adopted
 
+	refusals refusals
+
 	logging sync.Mutex
 	silent  bool   // Close was called
 	told    string // the last that was logged
@@ -120,13 +122,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	options, err := c.options(cfg)
-	if err != nil {
-		c.cancel()
-		c.forgetMetrics()
-		return nil, err
-	}
-	nc, err := nats.Connect(cfg.URL, options...)
+	nc, err := nats.Connect(cfg.URL, c.options(cfg)...)
 	if err != nil {
 		c.cancel()
 		c.forgetMetrics()
@@ -138,7 +134,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	return &ConnCloser{Conn: c, end: sync.OnceFunc(c.shutDown)}, nil
 }
 
-func (c *Conn) options(cfg Config) ([]nats.Option, error) {
+func (c *Conn) options(cfg Config) []nats.Option {
 	options := []nats.Option{
 		nats.Name(cfg.Name),
 		nats.RetryOnFailedConnect(true),
@@ -157,37 +153,29 @@ func (c *Conn) options(cfg Config) ([]nats.Option, error) {
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.disconnected(err) }),
 		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.complain("the bus is not reachable; trying again", err) }),
 		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
-			if sub != nil {
+			switch {
+			case c.refused(err):
+			case sub != nil:
 				c.complain("bus: "+sub.Subject, err)
-			} else {
+			default:
 				c.complain("bus", err)
 			}
 		}),
 	}
-	if cfg.Token != "" {
-		options = append(options, nats.Token(cfg.Token))
-	}
-	if cfg.Seed != "" {
-		key, err := signature(cfg.Seed)
-		if err != nil {
-			return nil, err
-		}
-		options = append(options, key)
-	}
-	return options, nil
+	return append(options, credentials(cfg)...)
 }
 
-// signature proves a key to the server. The errors do not repeat it.
-func signature(seed string) (nats.Option, error) {
-	pair, err := nkeys.FromSeed([]byte(seed))
-	if err != nil {
-		return nil, errors.New("nats seed: is not a secret key, which begins with SU")
+// credentials say who we are, and where our answers are.
+func credentials(cfg Config) []nats.Option {
+	switch id, named := tokenID(cfg.Token); {
+	case cfg.Seed != nil:
+		return []nats.Option{nats.Nkey(cfg.Seed.Public(), cfg.Seed.Sign), inbox(cfg.Seed.Public())}
+	case named:
+		return []nats.Option{nats.Token(cfg.Token), inbox(id)}
+	case cfg.Token != "":
+		return []nats.Option{nats.Token(cfg.Token)}
 	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		return nil, errors.New("nats seed: has no public key")
-	}
-	return nats.Nkey(public, pair.Sign), nil
+	return nil
 }
 
 // dialer connects to the server.
@@ -252,6 +240,15 @@ func (c *Conn) tell(level slog.Level, what string, args ...any) {
 	text := fmt.Sprint(what, args)
 	if !c.silent && text != c.told {
 		c.told = text
+		c.log.Log(context.Background(), level, what, args...)
+	}
+}
+
+// say logs until Close.
+func (c *Conn) say(level slog.Level, what string, args ...any) {
+	c.logging.Lock()
+	defer c.logging.Unlock()
+	if !c.silent {
 		c.log.Log(context.Background(), level, what, args...)
 	}
 }

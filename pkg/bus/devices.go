@@ -72,6 +72,8 @@ func (c *Conn) discover(ctx context.Context, kind string) ([]Address, error) {
 	if err != nil {
 		return nil, err
 	}
+	ctx, done := c.orRefused(ctx, subject)
+	defer done()
 	if err := c.nc.PublishRequest(subject, inbox, nil); err != nil {
 		return nil, sendError(err)
 	}
@@ -80,7 +82,7 @@ func (c *Conn) discover(ctx context.Context, kind string) ([]Address, error) {
 		m, err := nextWithin(ctx, sub, discoveryQuiet)
 		switch {
 		case ctx.Err() != nil:
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrNoResponders):
 			slices.SortFunc(found, func(a, b Address) int { return strings.Compare(a.String(), b.String()) })
 			return slices.Compact(found), nil

@@ -61,8 +61,8 @@ type Kept struct {
 }
 
 // Keep becomes a member of a group. Bytes bounds what the server keeps of the subject, for all groups together; what is
-// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept] or
-// [ErrNoRoom], if the server is there.
+// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept], [ErrNoRoom] or
+// [ErrRefused], if the server is there.
 func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*Kept, error) {
 	js, err := jetstream.New(c.nc)
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*K
 	k := &Kept{conn: c, js: js, subject: subject, group: group, bytes: bytes}
 	k.ctx, k.cancel = context.WithCancel(c.ctx)
 	if c.Connected() {
-		if _, err := k.setUp(ctx); errors.Is(err, ErrNotKept) || errors.Is(err, ErrNoRoom) {
+		if _, err := k.setUp(ctx); errors.Is(err, ErrNotKept) || errors.Is(err, ErrNoRoom) || errors.Is(err, ErrRefused) {
 			k.cancel()
 			return nil, fmt.Errorf("keep %s: %w", subject, err)
 		}
@@ -146,6 +146,18 @@ func (k *Kept) setUp(ctx context.Context) (jetstream.Consumer, error) {
 	if !k.conn.Connected() {
 		return nil, ErrDisconnected
 	}
+	ctx, done := k.conn.orRefused(ctx, jetstream.DefaultAPIPrefix)
+	defer done()
+	consumer, err := k.create(ctx)
+	if errors.Is(context.Cause(ctx), ErrRefused) {
+		return nil, fmt.Errorf("%w: only a token with the role admin lets the server keep messages", ErrRefused)
+	}
+	k.consumer = consumer
+	return consumer, err
+}
+
+// create makes the stream and the consumer. The caller holds mu.
+func (k *Kept) create(ctx context.Context) (jetstream.Consumer, error) {
 	s, err := k.stream(ctx)
 	if errors.Is(err, ErrNoRoom) {
 		k.makeRoom(ctx)
@@ -154,11 +166,10 @@ func (k *Kept) setUp(ctx context.Context) (jetstream.Consumer, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.consumer, err = s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
+	return s.CreateOrUpdateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: durable(k.group), DeliverPolicy: jetstream.DeliverNewPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: KeptFor, MaxDeliver: maxDeliveries, MaxAckPending: maxUnconfirmed, InactiveThreshold: forgetGroup,
 	})
-	return k.consumer, err
 }
 
 // stream makes the stream, or has it keep what is asked for.

@@ -1,4 +1,4 @@
-package bus
+package bus_test
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
@@ -19,7 +20,7 @@ func TestLateCallbacks(t *testing.T) {
 	}
 	defer server.Close()
 	var log bytes.Buffer
-	c, err := Connect(Config{URL: server.URL(), Log: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := bus.Connect(bus.Config{URL: server.URL(), Log: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,30 +29,28 @@ func TestLateCallbacks(t *testing.T) {
 		t.Fatal("not connected to a server that is there")
 	}
 	// NATS's own first callback; below are repetitions of it
-	for handled := false; !handled; time.Sleep(time.Millisecond) {
-		c.mu.Lock()
-		handled = c.handled
-		c.mu.Unlock()
+	for !bus.Handled(c) {
+		time.Sleep(time.Millisecond)
 	}
 	calls := 0
 	defer c.OnConnect(func() { calls++ })()
-	c.connected(c.nc)
+	bus.LateConnect(c)
 	if calls != 0 {
 		t.Error("a listener was called for a connect that came before it")
 	}
-	c.disconnected(errors.New("test"))
+	bus.LateDisconnect(c, errors.New("test"))
 	if c.Connected() {
 		t.Error("connected after the end of the link")
 	}
-	c.connected(c.nc)
+	bus.LateConnect(c)
 	if calls != 1 {
 		t.Errorf("a listener was called %d times for one connect", calls)
 	}
 	c.Close()
 	before := log.Len()
-	c.connected(c.nc)
-	c.disconnected(errors.New("test"))
-	c.complain("test", errors.New("test"))
+	bus.LateConnect(c)
+	bus.LateDisconnect(c, errors.New("test"))
+	bus.LateComplaint(c, errors.New("test"))
 	if c.Connected() || calls != 1 || log.Len() != before {
 		t.Errorf("after Close: connected %v, called %d times, logged %q", c.Connected(), calls, log.Bytes()[before:])
 	}

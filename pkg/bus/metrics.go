@@ -9,6 +9,7 @@ type metrics struct {
 	received  prometheus.Counter
 	lost      *prometheus.CounterVec
 	ignored   *prometheus.CounterVec
+	refused   *prometheus.CounterVec
 }
 
 func newMetrics(connected func() bool) *metrics {
@@ -34,11 +35,14 @@ func newMetrics(connected func() bool) *metrics {
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_ignored_total", Help: "Messages that could not be understood, by reason: type, decode, part, " +
 				"size."}, []string{"reason"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waldo_bus_refused_total", Help: "What the server did not allow this connection, by action: publish, " +
+				"subscribe."}, []string{"action"}),
 	}
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.connected, m.published, m.received, m.lost, m.ignored}
+	return []prometheus.Collector{m.connected, m.published, m.received, m.lost, m.ignored, m.refused}
 }
 
 // Describe implements [prometheus.Collector].

@@ -136,7 +136,7 @@ func (s *Service) joiner(service string, impl any) *joiner {
 		j.limit = min(j.limit, small.MaxRequest())
 	}
 	j.refuse = func(first *nats.Msg) {
-		if first.Reply != "" {
+		if first.Reply != "" && !strings.HasPrefix(first.Reply, root) {
 			s.answer(first, nil, TooLarge(service, j.limit))
 		}
 	}
@@ -160,8 +160,8 @@ func (s *Service) Close() {
 
 // dispatch runs a call on a goroutine of its own, so that a slow one does not hold up the others.
 func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
-	if m.Reply == "" {
-		return // nobody waits for an answer
+	if m.Reply == "" || strings.HasPrefix(m.Reply, root) {
+		return // nobody waits for an answer, or somebody wants to have a command of theirs sent by us
 	}
 	if !s.isFor(m) {
 		s.refuse(m)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/settings"
 	"github.com/waldo-robot/waldo/pkg/systemd"
@@ -60,6 +61,10 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	case given.Check:
 		settings.PrintWarnings(stderr, given.Warnings())
 		return ExitStopped
+	}
+	if common.Seed, err = keys.Handed(common.BusSeedFile, environ); err != nil {
+		_, _ = fmt.Fprintf(stderr, "waldo-%s: the configuration is wrong:\n%s\n", k.Name, err)
+		return ExitConfiguration
 	}
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
 	common.epoch = access.NewID()

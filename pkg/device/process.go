@@ -131,7 +131,8 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	guard := newGuard(s, audits, log, registry)
 	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}
-	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Log: log, Metrics: registry})
+	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, Log: log,
+		Metrics: registry})
 	if err != nil {
 		audits.Close()
 		return nil, err

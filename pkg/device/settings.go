@@ -7,6 +7,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
@@ -27,6 +28,11 @@ type Settings struct {
 	LogLevel   string `yaml:"log-level" help:"debug, info, warn or error"`
 	// State is the folder for what outlasts the process, which has the audit log; empty: none is written.
 	State string `yaml:"-"`
+	// BusSeedFile is read by [Main] only.
+	BusSeedFile string `yaml:"bus-seed-file" path:"any" help:"file with the key of this process on the bus, used there instead of the token; default: bus.seed among the credentials of its unit"`
+
+	// Seed is the key of this process on the bus; nil for none.
+	Seed *keys.Seed
 
 	epoch int64 // of the process, if that is known before the device starts
 }

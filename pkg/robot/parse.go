@@ -146,6 +146,7 @@ func (p *parser) devices(root, n *yaml.Node) {
 		}
 		p.robot.Devices = append(p.robot.Devices, p.device(key, val))
 	})
+	p.checkMay()
 	p.assignPorts()
 }
 
@@ -163,6 +164,8 @@ func (p *parser) device(key, n *yaml.Node) Device {
 		case "grpc":
 			dev.GRPC = p.address(v, join(path, "grpc"))
 			p.claim(v, join(path, "grpc"), dev.GRPC)
+		case "may":
+			dev.May = p.may(v, join(path, "may"))
 		default:
 			into = &own
 		}

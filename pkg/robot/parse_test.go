@@ -251,6 +251,9 @@ func FuzzParse(f *testing.F) {
 			f.Add([]byte(tt.yaml))
 		}
 	}
+	for may := range mays {
+		f.Add([]byte("robot: a\ndevices: {d: {kind: k, may: " + may + "}}\n"))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r, err := robot.Parse("r", data)
 		if err != nil {

@@ -51,7 +51,9 @@ type Device struct {
 	// GRPC is where the device serves its gRPC API, `host:port`. Devices for which the file does not say get
 	// 127.0.0.1:7101 and up, in the order of the file.
 	GRPC string
-	// Section holds the keys that belong to the kind: all but `kind` and `grpc`.
+	// May says what the device may do with others on the bus; nil if the file does not say.
+	May *May
+	// Section holds the keys that belong to the kind: all but `kind`, `grpc` and `may`.
 	Section
 }
 

@@ -17,7 +17,7 @@ type Section struct {
 	file      string     // "robot.yaml"; empty if no file was read
 	path      string     // "devices.front"; empty if no file was read
 	node      *yaml.Node // the mapping in the file, nil if there is none
-	common    *yaml.Node // what of it was read already: kind and grpc of a device
+	common    *yaml.Node // what of it was read already: kind, grpc and may of a device
 	overrides []override // in the order they were given; later ones win
 }
 

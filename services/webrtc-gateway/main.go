@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/output"
@@ -48,6 +49,10 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	case c.Check:
 		settings.PrintWarnings(out, c.Warnings)
 		return device.ExitStopped
+	}
+	if c.BusSeed, err = keys.Handed(c.BusSeedFile, environ); err != nil {
+		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%s\n", err)
+		return device.ExitConfiguration
 	}
 	level, _ := c.Level() // checked by Load
 	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",

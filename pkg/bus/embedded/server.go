@@ -3,27 +3,38 @@
 package embedded
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 )
 
-// Config describes where the server listens. The zero value is a free port on loopback.
+// Config describes where the server listens, and who may do what. The zero value is a free port on loopback, where
+// everybody may do everything.
 type Config struct {
 	// Listen is host:port. Port 0 takes a free one. Any address but loopback needs a Token of [access.MinToken]
-	// characters. Default 127.0.0.1:0.
+	// characters, or Tokens. Default 127.0.0.1:0.
 	Listen string
-	// Token that clients must present, if set.
+	// Token whose owner may do everything. Without one, and without any in Tokens, that is everybody.
 	Token string
 	// Leaf connects the bus to a hub. Default: to none.
 	Leaf *Leaf
+	// Tokens are those whose owners may do what their role allows; nil for none. One that is revoked ends its connections.
+	Tokens *tokens.Store
+	// Keys are those of processes, with what each may do; see [Server.SetKeys].
+	Keys permissions.Keys
+	// Log receives refusals, each once. Default: nothing is logged.
+	Log *slog.Logger
 }
 
 // stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience
@@ -36,6 +47,9 @@ const (
 	pingInterval = time.Second
 	maxPingsOut  = 3
 )
+
+// authTimeout is how long a client may take to say who it is. The refusal of a wrong token takes up to 3 s.
+const authTimeout = 5 * time.Second
 
 const (
 	// maxPayload is the largest message: whole JPEG pictures of any camera, which can only be dealt to workers in one
@@ -52,6 +66,9 @@ type Server struct {
 	server *server.Server
 	url    string
 	link   *link // nil without a hub
+	gate   *gate // nil if everybody may do everything, whatever happens
+	end    context.CancelFunc
+	owned  sync.WaitGroup
 }
 
 // Start returns when the server accepts connections. A client that does not read cannot stall the producers: it is
@@ -80,14 +97,18 @@ func start(cfg Config) (*Server, error) {
 	} else {
 		defer func() { _ = os.RemoveAll(o.StoreDir) }() // an empty folder is left at worst
 	}
+	started := &Server{}
+	started.guard(cfg, o)
 	s, err := server.NewServer(o)
 	if err != nil {
+		started.end()
 		return nil, err
 	}
-	started := &Server{server: s}
+	started.server = s
 	if cfg.Leaf != nil {
 		started.link = follow(cfg.Leaf, s)
 	}
+	started.open()
 	s.Start() // does not wait
 	if !s.ReadyForConnections(5 * time.Second) {
 		started.Close()
@@ -107,14 +128,13 @@ func options(cfg Config) (*server.Options, error) {
 	if err := l.Close(); err != nil {
 		return nil, err
 	}
-	if _, _, err := access.Address(address.String(), cfg.Token); err != nil {
+	if _, _, err := tokens.NewAuthority(cfg.Token, cfg.Tokens).Address(address.String()); err != nil {
 		return nil, err
 	}
 	o := &server.Options{
 		ServerName:          "waldo",
 		Host:                hostOf(address),
 		Port:                address.Port,
-		Authorization:       cfg.Token,
 		NoSigs:              true,
 		NoLog:               true,
 		NoFastProducerStall: true,
@@ -145,11 +165,54 @@ func hostOf(a *net.TCPAddr) string { return (&net.IPAddr{IP: a.IP, Zone: a.Zone}
 // URL is what clients on this machine connect to, without the token.
 func (s *Server) URL() string { return s.url }
 
+// guard has the server ask who connects, if it matters.
+func (s *Server) guard(cfg Config, o *server.Options) {
+	var ctx context.Context
+	ctx, s.end = context.WithCancel(context.Background())
+	if cfg.Token == "" && cfg.Tokens == nil && cfg.Keys == nil {
+		return
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s.gate = &gate{authority: tokens.NewAuthority(cfg.Token, cfg.Tokens), log: log, ctx: ctx, keys: cfg.Keys,
+		admitted: map[uint64]admitted{}}
+	o.CustomClientAuthentication = s.gate
+	o.AlwaysEnableNonce = true
+	o.AuthTimeout = authTimeout.Seconds()
+}
+
+// open has the gate work for the server, which has not started yet.
+func (s *Server) open() {
+	if s.gate == nil {
+		return
+	}
+	s.gate.server = s.server
+	log := &violations{gate: s.gate, log: s.gate.log}
+	if s.link != nil {
+		log.next = said{s.link}
+	}
+	s.server.SetLogger(log, false, false)
+	s.owned.Go(func() { s.gate.authority.Watch(s.gate.ctx, s.gate.renew) })
+}
+
+// SetKeys changes which keys of processes are known, and what their holders may do. Connections of holders for whom
+// something changes end, and are made again by themselves. It has no effect on a server that was started without keys
+// and tokens.
+func (s *Server) SetKeys(known permissions.Keys) {
+	if s.gate != nil {
+		s.gate.setKeys(known)
+	}
+}
+
 // Close disconnects all clients and returns when the server has ended.
 func (s *Server) Close() {
 	if s.link != nil {
 		s.link.close()
 	}
+	s.end()
 	s.server.Shutdown()
 	s.server.WaitForShutdown()
+	s.owned.Wait()
 }

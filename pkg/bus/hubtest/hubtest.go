@@ -4,7 +4,6 @@ package hubtest
 
 import (
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/bus/hub"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
@@ -77,13 +77,13 @@ func (h *Hub) member(t testing.TB, name string) hub.Member {
 func (h *Hub) SeedFile(name string) string { return filepath.Join(h.folder, name+".seed") }
 
 // seed is the secret key of a member.
-func (h *Hub) seed(t testing.TB, name string) string {
+func (h *Hub) seed(t testing.TB, name string) *keys.Seed {
 	t.Helper()
-	text, err := os.ReadFile(h.SeedFile(name))
+	seed, err := keys.Read(h.SeedFile(name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.TrimSpace(string(text))
+	return seed
 }
 
 // CloudConfig is how a gateway connects, in the account that sees all robots.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -193,15 +192,7 @@ func await(t *testing.T, events <-chan string, subject string) string {
 
 func plain(t *testing.T, cfg bus.Config) *nats.Conn {
 	t.Helper()
-	pair, err := nkeys.FromSeed([]byte(cfg.Seed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := nats.Connect(cfg.URL, nats.Nkey(public, pair.Sign))
+	nc, err := nats.Connect(cfg.URL, nats.Nkey(cfg.Seed.Public(), cfg.Seed.Sign))
 	if err != nil {
 		t.Fatal(err)
 	}

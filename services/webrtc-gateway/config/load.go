@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
@@ -19,6 +20,8 @@ type Settings struct {
 	NATS      string `yaml:"nats" help:"URL of the bus"`
 	TokenFile string `yaml:"token-file" help:"file with the token; default: the unit's credential \"token\""`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
+	// BusSeedFile is read by the program.
+	BusSeedFile string `yaml:"bus-seed-file" path:"any" help:"file with the key of this process on the bus, used there instead of the token; default: bus.seed among the credentials of its unit"`
 }
 
 // Validate reports all that is wrong.
@@ -46,6 +49,8 @@ type Config struct {
 	Drive   drive.Drive
 	// BusToken is what the bus wants to see, if anything.
 	BusToken string
+	// BusSeed is the key of this process on the bus; nil for none.
+	BusSeed *keys.Seed
 	// Devices are those of the robot file: name and kind.
 	Devices []robot.Device
 	// Warnings are what should be changed in the robot file though it works.

@@ -60,7 +60,8 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if g.listener, err = socket.Listen("tcp", address); err != nil {
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
 	}
-	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Log: log, Metrics: g.metrics})
+	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Seed: c.BusSeed, Log: log,
+		Metrics: g.metrics})
 	if err != nil {
 		return g, err
 	}

@@ -1,0 +1,13 @@
+package embedded
+
+// Remembered is how many connections the server remembers.
+func Remembered(s *Server) int {
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	return len(s.gate.admitted)
+}
+
+// ParseViolation is parseViolation, for fuzzing.
+func ParseViolation(format string, args ...any) (id uint64, action, subject string, ok bool) {
+	return parseViolation(format, args)
+}

@@ -1,0 +1,155 @@
+package embedded_test
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+// grant makes a token.
+func grant(t testing.TB, path string, request tokens.Request) string {
+	t.Helper()
+	token, _, err := tokens.Create(path, request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func TestTokens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	made := map[string]string{
+		"viewer":  grant(t, path, tokens.Request{Name: "Ann", Role: roles.Viewer}),
+		"driver":  grant(t, path, tokens.Request{Name: "Ben", Role: roles.Driver}),
+		"admin":   grant(t, path, tokens.Request{Name: "Cat", Role: roles.Admin}),
+		"service": grant(t, path, tokens.Request{Name: "Dan", Role: roles.Service, Device: "motors"}),
+	}
+	r := startRover(t, tokens.Open(path))
+	for _, name := range []string{"front", "motors", "voice"} {
+		serve(t, r.as(t, name, nil), name)
+	}
+	ask := func(c *bus.ConnCloser, device string) codes.Code {
+		client := devicev1.NewDeviceServiceClient(c.Client(bus.Address{Robot: "rover", Device: device}))
+		_, err := client.GetDevice(t.Context(), &devicev1.GetDeviceRequest{})
+		return status.Code(err)
+	}
+	for name, token := range made {
+		c := connect(t, bus.Config{URL: r.URL(), Token: token})
+		want := codes.OK
+		if name == "service" {
+			want = codes.PermissionDenied
+		}
+		if got := ask(c, "front"); got != want {
+			t.Errorf("%s asks the camera: %v", name, got)
+		}
+		if got := ask(c, "motors"); got != codes.OK {
+			t.Errorf("%s asks the motors: %v", name, got)
+		}
+		found, err := c.Devices(t.Context())
+		if name != "service" && (err != nil || len(found) != 3) {
+			t.Errorf("%s finds %v, %v", name, found, err)
+		}
+		_, err = c.Keep(t.Context(), bus.Address{Robot: "rover", Device: "front"}.Out(name), "g", 1<<20)
+		if (err == nil) != (name == "admin") || err != nil && !errors.Is(err, bus.ErrRefused) {
+			t.Errorf("%s has messages kept: %v", name, err)
+		}
+		sub, err := bus.Subscribe[*devicev1.Device](c.Conn, "_INBOX.>", stream.Latest())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		sub.Close()
+	}
+	if n := r.log.count(`subject=_INBOX.>`); n != 3 {
+		t.Errorf("%d of 3 were kept from reading the answers of others", n)
+	}
+}
+
+// TestRevoke: a token that is revoked, or expires, ends its connection.
+func TestRevoke(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	revoked := grant(t, path, tokens.Request{Name: "Ann", Role: roles.Viewer})
+	short := grant(t, path, tokens.Request{Name: "Ben", Role: roles.Viewer, Expires: time.Now().Add(3 * time.Second)})
+	stays := grant(t, path, tokens.Request{Name: "Cat", Role: roles.Viewer})
+	r := startRover(t, tokens.Open(path))
+	ended := map[string]chan struct{}{}
+	open := func(token string) *nats.Conn {
+		gone := make(chan struct{})
+		ended[token] = gone
+		nc, err := nats.Connect(r.URL(), nats.Token(token), nats.NoReconnect(),
+			nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		return nc
+	}
+	open(revoked)
+	open(short)
+	last := open(stays)
+	if _, err := tokens.Revoke(path, "Ann"); err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{revoked, short} {
+		select {
+		case <-ended[token]:
+		case <-time.After(patience):
+			t.Fatal("a connection outlives its token")
+		}
+		if nc, err := nats.Connect(r.URL(), nats.Token(token)); err == nil {
+			nc.Close()
+			t.Error("the token still opens the bus")
+		}
+	}
+	if err := last.Flush(); err != nil {
+		t.Error("another was cut off, too:", err)
+	}
+}
+
+// TestFirstToken: with the first token in the store, who came without one has to go.
+func TestFirstToken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	s := start(t, embedded.Config{Tokens: tokens.Open(path)})
+	gone := make(chan struct{})
+	nc, err := nats.Connect(s.URL(), nats.NoReconnect(), nats.ClosedHandler(func(*nats.Conn) { close(gone) }))
+	if err != nil {
+		t.Fatal("without any token nobody needs one:", err)
+	}
+	defer nc.Close()
+	token := grant(t, path, tokens.Request{Name: "Ann", Role: roles.Admin})
+	select {
+	case <-gone:
+	case <-time.After(patience):
+		t.Fatal("who has no token is still there")
+	}
+	connect(t, bus.Config{URL: s.URL(), Token: token})
+}
+
+// TestManyConnections: what is remembered of connections that have ended does not grow.
+func TestManyConnections(t *testing.T) {
+	r := startRover(t, nil)
+	for range 300 {
+		nc, err := nats.Connect(r.URL(), nats.Token(shared), nats.Timeout(patience))
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc.Close()
+	}
+	if n := embedded.Remembered(r.Server); n > 200 {
+		t.Errorf("%d connections are remembered", n)
+	}
+}

@@ -1,0 +1,255 @@
+package permissions_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	devices = "waldo.v1.rover."
+	hold    = ".rpc.waldo.device.v1.DeviceService.HoldStream"
+)
+
+// file has a device of every kind, with all that makes one read what others produce.
+const file = `
+robot: rover
+devices:
+  front: {kind: camera, source: /dev/video0}
+  map: {kind: camera, source: sim}
+  other: {kind: camera, source: sim, follow: arm}
+  lost: {kind: camera, source: sim, follow: nobody}
+  motors: {kind: serial, control: {safe: {x: 0}}}
+  arm: {kind: serial, control: {safe: {x: 0}, see: map}}
+  dome: {kind: rtsp-ingest, ptz: {onvif: "http://10.0.0.7", see: front}}
+  voice: {kind: audio}
+  pad: {kind: input}
+  guest: {kind: peer}
+  bot: {kind: peer, call: "http://10.0.0.8/connect", topic: chat}
+  plain: {kind: peer, call: "http://10.0.0.8/connect"}
+  link: {kind: uplink}
+  mind: {kind: mind, may: {read: [front/video-jpeg, arm], write: [voice/speaker], call: [motors], topics: [chat]}}
+  free: {kind: mind}
+drive: {device: motors, see: front}
+`
+
+func rover(t *testing.T) *robot.Robot {
+	t.Helper()
+	r, err := robot.Parse("r", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// ofOthers returns the subjects of a device that are not its own, or of discovery.
+func ofOthers(t *testing.T, r *robot.Robot, name string) (publish, subscribe []string) {
+	t.Helper()
+	d, err := r.Device(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := permissions.Of(permissions.Device(r, d), true)
+	other := func(s string) bool {
+		return !strings.HasPrefix(s, devices+name+".") && !strings.HasPrefix(s, "$SRV.")
+	}
+	keep := func(list []string) (kept []string) {
+		for _, s := range list {
+			if other(s) {
+				kept = append(kept, strings.TrimPrefix(s, devices))
+			}
+		}
+		slices.Sort(kept)
+		return kept
+	}
+	return keep(p.Publish), keep(p.Subscribe)
+}
+
+func TestDevicesReadWhatTheyNeed(t *testing.T) {
+	r := rover(t)
+	sees := func(camera string) [2][]string {
+		return [2][]string{{camera + hold}, {camera + ".out.captures", camera + ".state"}}
+	}
+	follows := func(board string) [2][]string {
+		return [2][]string{{board + hold}, {board + ".out.rx", board + ".state"}}
+	}
+	for name, want := range map[string][2][]string{
+		"front": {}, "lost": {}, "voice": {}, "pad": {}, "guest": {}, "free": {},
+		"map": follows("motors"), "other": follows("arm"),
+		"motors": sees("front"), "arm": sees("map"), "dome": sees("front"),
+		"bot":   {{"msg.chat"}, {"msg.chat"}},
+		"plain": {{"msg.default"}, {"msg.default"}},
+		"link":  {{"*" + hold}, {"*.out.>", "*.state"}},
+		"mind": {{"arm" + hold, "front" + hold, "motors.rpc.>", "msg.chat", "voice.in.speaker"},
+			{"arm.out.>", "arm.state", "front.out.video-jpeg", "front.state", "msg.chat"}},
+	} {
+		publish, subscribe := ofOthers(t, r, name)
+		if !slices.Equal(publish, want[0]) || !slices.Equal(subscribe, want[1]) {
+			t.Errorf("%s publishes %q and subscribes %q", name, publish, subscribe)
+		}
+	}
+}
+
+// TestCallsAsADriver: `may: {call: …}` is not more than a driver may.
+func TestCallsAsADriver(t *testing.T) {
+	r := rover(t)
+	mind, err := r.Device("mind")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := permissions.Of(permissions.Device(r, mind), true).Refuse
+	if !slices.Contains(refused, devices+"motors.rpc.waldo.control.v1.ControlService.ClearEStop") ||
+		slices.Contains(refused, devices+"motors.rpc.waldo.control.v1.ControlService.Acquire") {
+		t.Errorf("refused are %q", refused)
+	}
+}
+
+func TestConfined(t *testing.T) {
+	r := rover(t)
+	for i := range r.Devices {
+		d := &r.Devices[i]
+		if got := permissions.Confined(d); got != (d.Name != "free") {
+			t.Errorf("%s: %v", d.Name, got)
+		}
+	}
+}
+
+// TestNobodySpeaksForOthers: no holder of a key but the gateway may publish anything but holds to a device of another
+// name, and nobody may publish answers or the state and the streams of another.
+func TestNobodySpeaksForOthers(t *testing.T) {
+	r := rover(t)
+	all := map[string][]permissions.Rule{
+		"gateway": permissions.Gateway("rover"), "launcher": permissions.Launcher("rover"),
+		"slot": permissions.Slot("rover", "slot", "peer"),
+	}
+	for i := range r.Devices {
+		if d := &r.Devices[i]; d.Name != "mind" {
+			all[d.Name] = permissions.Device(r, d)
+		}
+	}
+	foreign := regexp.MustCompile(`\.(out|state|work)(\.|$)`)
+	for name, rules := range all {
+		p := permissions.Of(rules, true)
+		for _, s := range p.Publish {
+			own := strings.HasPrefix(s, devices+name+".") || name == "launcher" && s == devices+"robot.state"
+			switch {
+			case own, strings.HasPrefix(s, devices+"msg."):
+			case foreign.MatchString(s):
+				t.Errorf("%s may publish %s", name, s)
+			case name != "gateway" && name != "launcher" && !strings.HasSuffix(s, hold):
+				t.Errorf("%s may publish %s", name, s)
+			}
+		}
+		for _, s := range append(p.Publish, p.Subscribe...) {
+			if strings.HasPrefix(s, "_INBOX") || s == ">" || s == "*.>" || strings.HasPrefix(s, "$JS") || strings.HasPrefix(s, "$SYS") {
+				t.Errorf("%s may use %s", name, s)
+			}
+		}
+		for _, s := range p.Subscribe {
+			if name != "gateway" && strings.Contains(s, ".in.") && !strings.HasPrefix(s, devices+name+".") {
+				t.Errorf("%s may hear %s", name, s)
+			}
+		}
+	}
+}
+
+func TestRoles(t *testing.T) {
+	const (
+		everybody = "waldo.v1.rover.*"
+		estop     = ".rpc.waldo.control.v1.ControlService.EStop"
+		acquire   = ".rpc.waldo.control.v1.ControlService.Acquire"
+		take      = ".rpc.waldo.control.v1.ControlService.Take"
+		controls  = ".rpc.waldo.camera.v1.CameraService.SetControls"
+	)
+	for _, tt := range []struct {
+		role              roles.Role
+		device            string
+		may, mayNot       []string // publish
+		hears, hearsNever []string
+	}{
+		{roles.Viewer, "", []string{everybody + estop, everybody + hold, "$SRV.>"},
+			[]string{everybody + ".rpc.>", everybody + acquire, everybody + ".in.>", "waldo.v1.rover.msg.*"},
+			[]string{everybody + ".out.>", everybody + ".state", "waldo.v1.rover.msg.*"}, []string{everybody + ".in.>"}},
+		{roles.Driver, "", []string{everybody + ".rpc.>", everybody + ".in.>", "waldo.v1.rover.msg.*"},
+			[]string{everybody + ".out.>", everybody + ".state"}, []string{everybody + ".out.>"}, []string{everybody + ".rpc.>"}},
+		{roles.Operator, "", []string{everybody + ".rpc.>"}, nil, nil, nil},
+		{roles.Service, "motors", []string{"waldo.v1.rover.motors.rpc.>", "waldo.v1.rover.motors.in.>"},
+			[]string{everybody + ".rpc.>", everybody + estop, "waldo.v1.rover.msg.*"},
+			[]string{"waldo.v1.rover.motors.out.>"}, []string{everybody + ".out.>", everybody + ".state"}},
+		{roles.None, "", nil, []string{everybody + estop}, nil, []string{everybody + ".out.>"}},
+	} {
+		p := permissions.Of(permissions.Role(tt.role, "rover", tt.device), false)
+		has := func(list, want []string, is bool) {
+			for _, s := range want {
+				if slices.Contains(list, s) != is {
+					t.Errorf("%v: %s: %v", tt.role, s, !is)
+				}
+			}
+		}
+		has(p.Publish, tt.may, true)
+		has(p.Publish, tt.mayNot, false)
+		has(p.Subscribe, tt.hears, true)
+		has(p.Subscribe, tt.hearsNever, false)
+		where := "waldo.v1.rover." + map[bool]string{true: "*", false: tt.device}[tt.device == ""]
+		if tt.role >= roles.Driver && (slices.Contains(p.Refuse, where+take) != (tt.role != roles.Operator) ||
+			!slices.Contains(p.Refuse, where+controls) || slices.Contains(p.Refuse, where+acquire)) {
+			t.Errorf("%v: refused are %q", tt.role, p.Refuse)
+		}
+	}
+	if p := permissions.Of(permissions.Role(roles.Viewer, "", ""), false); !slices.Contains(p.Subscribe, "waldo.v1.*.*.out.>") {
+		t.Errorf("a token for any robot hears %q", p.Subscribe)
+	}
+}
+
+// TestKnowsAllMethods: a method that is not known here would need the role of a driver only.
+func TestKnowsAllMethods(t *testing.T) {
+	files, err := filepath.Glob("../../../api/proto/waldo/*/v1/*.proto")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no definitions", err)
+	}
+	service, rpc := regexp.MustCompile(`(?m)^service (\w+) `), regexp.MustCompile(`(?m)^  rpc (\w+)\((stream )?\w+\) returns \((stream )?`)
+	viewer := permissions.Of(permissions.Role(roles.Viewer, "r", ""), false)
+	driver := permissions.Of(permissions.Role(roles.None+roles.Driver, "r", ""), false)
+	operator := permissions.Of(permissions.Role(roles.Operator, "r", ""), false)
+	known := 0
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range service.FindAllStringSubmatchIndex(string(text), -1) {
+			name := "waldo." + filepath.Base(filepath.Dir(filepath.Dir(path))) + ".v1." + string(text[s[2]:s[3]])
+			body, _, _ := strings.Cut(string(text[s[0]:]), "\n}")
+			for _, m := range rpc.FindAllStringSubmatch(body, -1) {
+				if m[2] != "" || m[3] != "" {
+					continue
+				}
+				known++
+				subject := "waldo.v1.r.*.rpc." + name + "." + m[1]
+				role := roles.NeededFor("/"+name+"/"+m[1], false)
+				for has, p := range map[roles.Role]permissions.Permissions{roles.Driver: driver, roles.Operator: operator} {
+					if slices.Contains(p.Refuse, subject) == has.Allows(role) {
+						t.Errorf("%s needs %v, and %v has it: %v", subject, role, has, !has.Allows(role))
+					}
+				}
+				if slices.Contains(viewer.Publish, subject) != roles.Viewer.Allows(role) {
+					t.Errorf("%s needs %v, which a viewer has: %v", subject, role, !roles.Viewer.Allows(role))
+				}
+			}
+		}
+	}
+	if known < 20 {
+		t.Errorf("found %d methods", known)
+	}
+}
