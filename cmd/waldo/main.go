@@ -28,6 +28,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
 
   waldo up                         run the built-in robot; open the page it prints
   waldo up robot.yaml              run your own robot
+  waldo install robot.yaml         run it with systemd, from now on and after every start of the machine
   waldo ls                         list the running devices
   waldo restart front              restart the process of the device "front"
   waldo reload                     read robot.yaml again, and restart what has changed
@@ -62,6 +63,8 @@ const lastWords = 100 * time.Millisecond
 type commands struct {
 	Up  upCommand  `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
 	Bus busCommand `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
+
+	Install installCommand `cmd:"" help:"Run a robot as units of systemd, or change what they run."`
 
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
 	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`

@@ -34,6 +34,9 @@ func (r *restartCommand) Run(ctx context.Context, c console) error {
 	if name, device, ok := strings.Cut(r.Device, "/"); ok {
 		r.Robot, r.Device = name, device
 	}
+	if u := r.units(); u != nil {
+		return u.restart(ctx, r.Device, c)
+	}
 	return r.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		a, launcher, err := r.launcher(ctx, conn)
 		if err != nil {
@@ -65,6 +68,9 @@ others are unaffected. The robot's name and its bus cannot change while it runs.
 // Run reloads the file of a robot.
 func (r *reloadCommand) Run(ctx context.Context, c console) error {
 	to := remote{NATS: r.NATS, secretFlags: r.secretFlags, Robot: r.Robot, Timeout: r.Timeout}
+	if u := to.units(); u != nil {
+		return u.reload(ctx, c)
+	}
 	return to.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		a, launcher, err := to.launcher(ctx, conn)
 		if err != nil {
@@ -77,19 +83,7 @@ func (r *reloadCommand) Run(ctx context.Context, c console) error {
 		for _, warning := range changes.GetWarnings() {
 			_, _ = fmt.Fprintln(c.err, "warning:", warning)
 		}
-		nothing := true
-		for _, change := range []struct {
-			done  string
-			names []string
-		}{{"restarted", changes.GetRestarted()}, {"started", changes.GetStarted()}, {"stopped", changes.GetStopped()}} {
-			for _, name := range change.names {
-				nothing = false
-				_, _ = fmt.Fprintf(c.err, "%s/%s %s\n", a.Robot, name, change.done)
-			}
-		}
-		if nothing {
-			_, _ = fmt.Fprintf(c.err, "%s already runs as the file describes\n", a.Robot)
-		}
+		launchChanges{changes.GetRestarted(), changes.GetStarted(), changes.GetStopped()}.print(c, a.Robot, true)
 		return nil
 	})
 }
@@ -140,6 +134,9 @@ func (r *remote) planned(ctx context.Context, conn *bus.Conn) ([]planned, error)
 		return nil, err
 	}
 	var list []planned
+	if u := r.units(); u != nil {
+		list = u.planned(ctx)
+	}
 	for _, a := range all {
 		response, err := launcherv1.NewLauncherServiceClient(conn.Client(a)).ListProcesses(ctx,
 			&launcherv1.ListProcessesRequest{})

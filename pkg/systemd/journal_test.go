@@ -13,6 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// say writes one piece of a log.
+func say(t *testing.T, j *Journal, text string) {
+	t.Helper()
+	if n, err := j.Write([]byte(text)); err != nil || n != len(text) {
+		t.Errorf("it took %d bytes of %.100q: %v", n, text, err)
+	}
+}
+
 // decode takes an entry apart, as the journal does.
 func decode(t *testing.T, entry string) map[string]string {
 	t.Helper()
@@ -52,10 +60,10 @@ func TestJournal(t *testing.T) {
 		{func() { log.Debug("one\ntwo") }, "7", `"one\ntwo"`},
 		{func() { log.Log(t.Context(), slog.LevelInfo+2, "between") }, "6", "between"},
 		{func() { log.Log(t.Context(), slog.LevelError+4, "beyond") }, "3", "beyond"},
-		{func() { fmt.Fprint(j, "of another library\n") }, "6", "of another library"},
-		{func() { fmt.Fprint(j, "two\nlines\n") }, "6", "two\nlines"},
-		{func() { fmt.Fprint(j, "level=\n") }, "6", "level="},
-		{func() { fmt.Fprint(j, strings.Repeat("x", 1<<17)) }, "6", strings.Repeat("x", longestEntry) + "…"},
+		{func() { say(t, j, "of another library\n") }, "6", "of another library"},
+		{func() { say(t, j, "two\nlines\n") }, "6", "two\nlines"},
+		{func() { say(t, j, "level=\n") }, "6", "level="},
+		{func() { say(t, j, strings.Repeat("x", 1<<17)) }, "6", strings.Repeat("x", longestEntry) + "…"},
 	} {
 		tt.say()
 		got := decode(t, receive())
@@ -71,13 +79,13 @@ func TestJournalRestarts(t *testing.T) {
 	path, receive := listen(t)
 	var stderr bytes.Buffer
 	j := newJournal(path, &stderr, nil)
-	fmt.Fprint(j, "one\n")
+	say(t, j, "one\n")
 	receive()
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	j.conn.Close()
-	fmt.Fprint(j, "two\n")
+	say(t, j, "two\n")
 	if stderr.String() != "two\n" {
 		t.Errorf("stderr has %q", stderr.String())
 	}
@@ -85,7 +93,7 @@ func TestJournalRestarts(t *testing.T) {
 	if err := os.Rename(next, path); err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(j, "three\n")
+	say(t, j, "three\n")
 	if got := decode(t, receive()); got["MESSAGE"] != "three" {
 		t.Errorf("entry %q", got)
 	}

@@ -49,6 +49,15 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 	return bad
 }
 
+// CheckUnits is Check for a plan that units of systemd will run. Those of running, if it is not nil, have its addresses.
+// On another system no addresses are tried.
+func (p *Plan) CheckUnits(ctx context.Context, running *Plan) error {
+	if p.config.Root != "" {
+		return p.checkPrograms(ctx)
+	}
+	return p.check(ctx, running)
+}
+
 // check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.
 func (p *Plan) check(ctx context.Context, running *Plan) error {
 	return errors.Join(append([]error{p.checkPrograms(ctx)}, p.checkAddresses(running)...)...)
@@ -59,7 +68,7 @@ func (p *Plan) checkPrograms(ctx context.Context) error {
 	errs, warnings := make([]error, len(p.processes)), make([][]string, len(p.processes))
 	var checks sync.WaitGroup
 	for i, process := range p.processes {
-		checks.Go(func() { warnings[i], errs[i] = checkProcess(ctx, process) })
+		checks.Go(func() { warnings[i], errs[i] = checkProcess(ctx, process, p.config.Root) })
 	}
 	checks.Wait()
 	p.warnings = slices.Concat(warnings...)
@@ -103,12 +112,16 @@ func (p *Plan) checkFlags() error {
 }
 
 // checkProcess runs a program with --check. Its exit code tells whether all is well; its output lists
-// the errors.
-func checkProcess(ctx context.Context, p supervise.Process) (warnings []string, err error) {
+// the errors. root is that of another system, which may be for another processor: its programs cannot check then.
+func checkProcess(ctx context.Context, p supervise.Process, root string) (warnings []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, p.Path, append(p.Args[:len(p.Args):len(p.Args)], "--check")...)
 	cmd.Env = append(os.Environ(), p.Env...)
+	if root != "" {
+		cmd.Path, cmd.Dir = strings.TrimPrefix(p.Path, root), "/"
+		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
+	}
 	if p.Input != nil {
 		input, err := supervise.InputFile(p.Input)
 		if err != nil {
@@ -129,6 +142,8 @@ func checkProcess(ctx context.Context, p supervise.Process) (warnings []string, 
 	switch said = strings.TrimSpace(said); {
 	case err == nil:
 		return settings.ReadWarnings(out.String()), nil
+	case root != "" && cmd.ProcessState == nil:
+		return []string{fmt.Sprintf("%s: not checked: %s cannot run here: %v", p.Name, p.Path, err)}, nil
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("%s: %s --check did not end: %w", p.Name, p.Path, ctx.Err())
 	case said == "":

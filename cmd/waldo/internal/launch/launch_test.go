@@ -171,14 +171,14 @@ func TestCheckProcess(t *testing.T) {
 		"exit 78":                   " --check: exit status 78",
 		"kill -9 $$":                " --check: signal: killed",
 	} {
-		_, err := checkProcess(t.Context(), script(text))
+		_, err := checkProcess(t.Context(), script(text), "")
 		if want == "" != (err == nil) || err != nil && !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", text, err, want)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := checkProcess(ctx, script("exec sleep 60")); err == nil || !strings.Contains(err.Error(), "did not end") {
+	if _, err := checkProcess(ctx, script("exec sleep 60"), ""); err == nil || !strings.Contains(err.Error(), "did not end") {
 		t.Errorf("a program that hangs: got %v", err)
 	}
 }

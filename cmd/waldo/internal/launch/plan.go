@@ -29,6 +29,8 @@ type Config struct {
 	Token string
 	// NoGateway leaves the gateway out: it runs elsewhere.
 	NoGateway bool
+	// Root is the folder of another system whose programs check the file; empty for this one.
+	Root string
 }
 
 // Plan is a robot that is ready to run.
@@ -114,6 +116,15 @@ func (p *Plan) device(name string) *robot.Device {
 
 // Warnings are what Check found in the file that works, but should be changed.
 func (p *Plan) Warnings() []string { return p.warnings }
+
+// Processes are those that run, in order, without what is particular to a launcher.
+func (p *Plan) Processes() []supervise.Process { return p.processes }
+
+// HTTP is where the gateway serves the page.
+func (p *Plan) HTTP() string { return p.http() }
+
+// ICE is where the gateway sends and receives media.
+func (p *Plan) ICE() string { return p.ice() }
 
 // names lists the processes in order.
 func (p *Plan) names() []string {

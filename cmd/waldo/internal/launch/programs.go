@@ -42,8 +42,19 @@ func (p Programs) Find(kind string) (string, error) {
 	if kinds := p.Kinds(); len(kinds) > 0 {
 		found = strings.Join(kinds, ", ")
 	}
-	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH; there are programs for: %s",
-		programPrefix, kind, found)
+	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH%s; there are programs for: %s",
+		programPrefix, kind, ofPackage(kind), found)
+}
+
+// packaged are the kinds of devices whose programs Waldo's packages have, and the gateway.
+var packaged = []string{"audio", "camera", gatewayKind, "input", "peer", "rtsp-ingest", "serial", "uplink"}
+
+// ofPackage says where a program comes from.
+func ofPackage(kind string) string {
+	if !slices.Contains(packaged, kind) {
+		return ""
+	}
+	return fmt.Sprintf(" (it is in the package %s%s)", programPrefix, kind)
 }
 
 // Kinds lists the kinds of devices that have programs.
