@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
+	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/socket"
 )
 
@@ -47,6 +49,9 @@ type Config struct {
 	Token string
 	// Seed is the key of a process that the server knows; nil for none. It is used instead of the token.
 	Seed *keys.Seed
+	// CA is a PEM file with the authorities that are trusted if the server has TLS; empty: those of the system. A URL that
+	// begins with tls:// wants TLS.
+	CA string
 	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
@@ -109,6 +114,10 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	if err := access.CheckBusURL(cfg.URL); err != nil {
 		return nil, fmt.Errorf("nats url %w", err)
 	}
+	trust, err := certs.Client(cfg.CA)
+	if err != nil {
+		return nil, fmt.Errorf("nats ca: %w", err)
+	}
 	log := cfg.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -122,7 +131,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 		}
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	nc, err := nats.Connect(cfg.URL, c.options(cfg)...)
+	nc, err := nats.Connect(cfg.URL, c.options(cfg, trust)...)
 	if err != nil {
 		c.cancel()
 		c.forgetMetrics()
@@ -134,8 +143,12 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	return &ConnCloser{Conn: c, end: sync.OnceFunc(c.shutDown)}, nil
 }
 
-func (c *Conn) options(cfg Config) []nats.Option {
+func (c *Conn) options(cfg Config, trust *tls.Config) []nats.Option {
 	options := []nats.Option{
+		func(o *nats.Options) error { // not nats.Secure, which wants TLS of every server
+			o.TLSConfig = trust
+			return nil
+		},
 		nats.Name(cfg.Name),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),

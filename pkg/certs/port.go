@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -15,18 +16,12 @@ const handshake = 0x16
 
 // Port serves TLS and what comes without on one port: the first byte of a connection tells. The connections decide when
 // they are first read or written, in the goroutine of who does that. So who accepts them has to set deadlines, as
-// servers of [net/http] and gRPC do.
-//
-// refuse is asked about a connection without TLS, and returns why it is not served; nil: all are. It may write to the
-// connection before, which is closed then.
-func Port(l net.Listener, settings *tls.Config, refuse func(net.Conn) error) net.Listener {
-	return &port{l, settings, refuse}
-}
+// servers of [net/http] and gRPC do, and to decide what it does without TLS.
+func Port(l net.Listener, settings *tls.Config) net.Listener { return &port{l, settings} }
 
 type port struct {
 	net.Listener
 	settings *tls.Config
-	refuse   func(net.Conn) error
 }
 
 // Accept implements [net.Listener].
@@ -74,12 +69,6 @@ func (c *conn) decide() {
 		c.secured, c.carrier = secured, secured
 		return
 	}
-	if c.port.refuse != nil {
-		if c.err = c.port.refuse(c.Conn); c.err != nil {
-			_ = c.Conn.Close()
-			return
-		}
-	}
 	c.carrier = begun
 }
 
@@ -115,11 +104,38 @@ func (c *conn) tls() *tls.Conn {
 	return c.secured
 }
 
-// State returns the state of TLS of a connection that was accepted from a [Port]; nil if it has none, or nothing was
-// read from it yet.
+// Decide has a connection that was accepted from a [Port] decide, and returns the state of its TLS; nil if it has none.
+// Connections that have others below are taken apart with their method NetConn.
+func Decide(c net.Conn) (*tls.ConnectionState, error) {
+	accepted := accepted(c)
+	if accepted == nil {
+		return nil, nil
+	}
+	if _, err := accepted.decided(); err != nil {
+		return nil, err
+	}
+	return State(accepted), nil
+}
+
+// accepted finds a connection of a port.
+func accepted(c net.Conn) *conn {
+	for c != nil {
+		if found, ok := c.(*conn); ok {
+			return found
+		}
+		above, ok := c.(interface{ NetConn() net.Conn })
+		if !ok {
+			return nil
+		}
+		c = above.NetConn()
+	}
+	return nil
+}
+
+// State is Decide for a connection that was read from; nil for one that was not.
 func State(c net.Conn) *tls.ConnectionState {
-	accepted, ok := c.(*conn)
-	if !ok {
+	accepted := accepted(c)
+	if accepted == nil {
 		return nil
 	}
 	secured := accepted.tls()
@@ -168,9 +184,20 @@ func (b *begun) Read(p []byte) (int, error) {
 	return copy(p, b.first[:]), nil
 }
 
-// Local reports whether a connection comes from this machine, by its loopback addresses: what it carries crosses no
-// network.
-func Local(address net.Addr) bool {
-	at, err := netip.ParseAddrPort(address.String())
-	return err == nil && at.Addr().Unmap().IsLoopback()
+// Local reports whether a connection comes from this machine, by the address of the other end: one of loopback, or
+// another one of this machine. What it carries crosses no network.
+func Local(remote net.Addr) bool {
+	at, err := netip.ParseAddrPort(remote.String())
+	if err != nil {
+		return false
+	}
+	ip := at.Addr().Unmap().WithZone("")
+	if ip.IsLoopback() {
+		return true
+	}
+	own, _ := net.InterfaceAddrs() // none, if the system does not tell
+	return slices.ContainsFunc(own, func(a net.Addr) bool {
+		prefix, err := netip.ParsePrefix(a.String())
+		return err == nil && prefix.Addr().Unmap().WithZone("") == ip
+	})
 }

@@ -57,13 +57,18 @@ func Load(cert, key string, log *slog.Logger) (*Source, error) {
 	return s, s.read()
 }
 
-// Leaf returns the source of the leaf in a folder, see [Folder]. If there is none yet, handshakes fail until there is.
-func Leaf(folder string, log *slog.Logger) (*Source, error) {
-	s := newSource(filepath.Join(folder, leafFile), filepath.Join(folder, leafKey), log)
+// LoadIssued is Load for files that another process of the robot writes. While there are none, handshakes fail.
+func LoadIssued(cert, key string, log *slog.Logger) (*Source, error) {
+	s := newSource(cert, key, log)
 	if err := s.read(); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return s, err
 	}
 	return s, nil
+}
+
+// LeafFiles are those of the leaf in a folder, see [Folder].
+func LeafFiles(folder string) (cert, key string) {
+	return filepath.Join(folder, leafFile), filepath.Join(folder, leafKey)
 }
 
 func newSource(cert, key string, log *slog.Logger) *Source {

@@ -138,7 +138,8 @@ func TestSourceReadsAgain(t *testing.T) {
 // TestLeafComesLater: who starts before the leaf was issued serves it as soon as it is there.
 func TestLeafComesLater(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "tls")
-	s, err := certs.Leaf(folder, nil)
+	cert, key := certs.LeafFiles(folder)
+	s, err := certs.LoadIssued(cert, key, nil)
 	if err != nil || s.Certificate() != nil {
 		t.Fatalf("%v, %v", s.Certificate(), err)
 	}

@@ -37,7 +37,11 @@ func configure[C any](k Kind[C], args []string, environ func(string) string, hel
 	if err == nil && whole != nil {
 		err = own.Locate(ofRobot(&config, whole, given.Value("device")))
 	}
-	return common, config, given, errors.Join(shared.Decode(&common), tokenErr, err)
+	err = errors.Join(shared.Decode(&common), tokenErr, err)
+	if whole != nil && common.TLSCert == "" && common.TLSKey == "" {
+		err = errors.Join(err, common.useTLS(&whole.TLS, environ))
+	}
+	return common, config, given, err
 }
 
 // OfRobot is a configuration that also depends on other parts of the robot file than the section of the device. OfRobot

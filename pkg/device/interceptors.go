@@ -28,6 +28,7 @@ import (
 // ending the device.
 type guard struct {
 	device    string
+	tls       bool // calls of other machines must come by TLS
 	authority *tokens.Authority
 	self      string // what the process itself presents when it asks whether it is alive
 	sessions  *sessions.Sessions
@@ -42,12 +43,13 @@ type guard struct {
 
 func newGuard(s Settings, audits *audit.Log, log *slog.Logger, r prometheus.Registerer) *guard {
 	authority := s.authority()
-	g := &guard{device: s.Device, authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
+	g := &guard{device: s.Device, tls: s.TLSCert != "", authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_device_refused_total", Help: "gRPC calls that were refused, by what was wrong with their token: " +
-				"missing, unknown, expired, revoked; unreadable, the file of tokens; role, it allows too little."},
+				"missing, unknown, expired, revoked; unreadable, the file of tokens; role, it allows too little; tls, it came in " +
+				"the clear."},
 			[]string{"reason"}),
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_device_wrong_tokens_total", Help: "gRPC calls that presented a wrong token."})}
@@ -153,6 +155,12 @@ func (g *guard) end(method string, err *error) {
 
 // authorize returns what the token of a call gives. A call may present several; the first one that is good counts.
 func (g *guard) authorize(ctx context.Context, method string, need roles.Role) (tokens.Grant, error) {
+	if g.tls {
+		if err := encrypted(ctx); err != nil {
+			g.note(ctx, tokens.Grant{}, method, "tls")
+			return tokens.Grant{}, err
+		}
+	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	grant, err := g.authority.Check("")
 	for _, header := range md.Get("authorization") {

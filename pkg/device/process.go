@@ -22,6 +22,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -114,8 +115,15 @@ func listen(s Settings, log *slog.Logger) (l listeners, err error) {
 	if err != nil {
 		return l, fmt.Errorf("metrics: %w", err)
 	}
+	certificate, err := s.certificate(log)
+	if err != nil {
+		return l, err
+	}
 	if l.grpc, err = net.Listen("tcp", grpcAt); err != nil {
 		return l, &addressError{"grpc", err}
+	}
+	if certificate != nil {
+		l.grpc = certs.Port(l.grpc, certificate.Server("h2"))
 	}
 	if l.metrics, err = net.Listen("tcp", metricsAt); err != nil {
 		_ = l.grpc.Close() // on the way out of a failed start
@@ -131,7 +139,7 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	guard := newGuard(s, audits, log, registry)
 	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}
-	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, Log: log,
+	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, CA: s.CA, Log: log,
 		Metrics: registry})
 	if err != nil {
 		audits.Close()
@@ -177,6 +185,9 @@ func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Serve
 		// A reader that vanished without a word ends its call, and with it the work that is done for it.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
+	}
+	if g.tls {
+		options = append(options, grpc.Creds(newDecided()))
 	}
 	if largestStep > 0 {
 		// gRPC begins with 64 KiB in flight, and on a busy machine a raw picture then takes seconds.

@@ -25,6 +25,9 @@ type Settings struct {
 	TokenFile string `yaml:"token-file" help:"file with that secret, which wins only where no token is given; default: the unit's credential \"token\""`
 	// AccessFile holds the tokens of people and programs, see package tokens; empty: there are none.
 	AccessFile string `yaml:"access-file" help:"file of the tokens that waldo token create makes; default: access.json in the folder of the robot's state"`
+	TLSCert    string `yaml:"tls-cert" help:"PEM file of the certificate for gRPC; default: as tls: in the robot file says"`
+	TLSKey     string `yaml:"tls-key" help:"PEM file of its key"`
+	CA         string `yaml:"ca" help:"PEM file of the authorities to trust, in place of the system's, if the bus has TLS"`
 	LogLevel   string `yaml:"log-level" help:"debug, info, warn or error"`
 	// State is the folder for what outlasts the process, which has the audit log; empty: none is written.
 	State string `yaml:"-"`
@@ -34,7 +37,8 @@ type Settings struct {
 	// Seed is the key of this process on the bus; nil for none.
 	Seed *keys.Seed
 
-	epoch int64 // of the process, if that is known before the device starts
+	issued bool  // the certificate is written by another process, maybe later
+	epoch  int64 // of the process, if that is known before the device starts
 }
 
 // defaultSettings are in force where nothing else is said.
@@ -69,6 +73,7 @@ func (s *Settings) Validate() error {
 	_, _, grpcErr := s.authority().Address(s.GRPC)
 	_, metricsErr := access.Loopback(s.Metrics) // metrics are never protected, so never public
 	_, levelErr := settings.Level(s.LogLevel)
+	certErr, keyErr := s.checkTLS()
 	var errs []error
 	for _, field := range []struct {
 		key string
@@ -80,6 +85,8 @@ func (s *Settings) Validate() error {
 		{"grpc", grpcErr},
 		{"metrics", metricsErr},
 		{"token", access.CheckToken(s.Token)},
+		{"tls-cert", certErr},
+		{"tls-key", keyErr},
 		{"log-level", levelErr},
 	} {
 		if field.err != nil {

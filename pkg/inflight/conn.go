@@ -74,6 +74,9 @@ type conn struct {
 	number  uint32    // of that ping
 }
 
+// NetConn returns what is below, as that of a tls.Conn does.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	c.in.feed(p[:n])

@@ -2,11 +2,15 @@ package robot
 
 import (
 	"errors"
+	"fmt"
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/waldo-robot/waldo/pkg/certs"
 )
 
 // TLS is the key `tls:`, which says what certificate the page, gRPC and the bus have: `auto`, `off`, or keys. Auto and
@@ -56,6 +60,54 @@ func (t *TLS) SetWord(word string) error {
 
 // On reports whether there is TLS at all.
 func (t *TLS) On() bool { return t.Auto || t.Cert != "" || t.ACME.Domain != "" }
+
+// Files returns the files of the certificate and its key; none if TLS is off. If they are issued, another process of the
+// robot writes them.
+func (t *TLS) Files(environ func(string) string) (cert, key string, issued bool, err error) {
+	if !t.Auto && t.ACME.Domain == "" {
+		return t.Cert, t.Key, false, nil
+	}
+	folder, err := certs.Folder(environ)
+	if err != nil {
+		return "", "", true, fmt.Errorf("tls: there is no folder for the robot's certificate: %w", err)
+	}
+	cert, key = certs.LeafFiles(folder)
+	return cert, key, true, nil
+}
+
+// CheckFiles returns what is wrong with the files that the robot's owner has named: errors for what no client would
+// take, and warnings for what is wrong with the time only, which passes, and must not keep a robot from driving.
+func (t *TLS) CheckFiles(now time.Time) (warnings []error, err error) {
+	if t.Cert == "" {
+		return nil, nil
+	}
+	var errs []error
+	for _, one := range joined(certs.Check(t.Cert, t.Key, t.Names, now)) {
+		var bad *certs.FileError
+		if !errors.As(one, &bad) {
+			errs = append(errs, one)
+			continue
+		}
+		located := t.Locate(BadField(bad.Field, "%s", bad.Problem))
+		if bad.Time {
+			warnings = append(warnings, located)
+		} else {
+			errs = append(errs, located)
+		}
+	}
+	return warnings, errors.Join(errs...)
+}
+
+// joined returns the errors of errors.Join.
+func joined(err error) []error {
+	if list, ok := err.(interface{ Unwrap() []error }); ok {
+		return list.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
 
 // Equal reports whether two mean the same.
 func (t *TLS) Equal(u *TLS) bool {

@@ -1,10 +1,13 @@
 package robot_test
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -46,5 +49,34 @@ func TestTLS(t *testing.T) {
 		"tls: {cert: cert.pem, key: /etc/key.pem}"))
 	if err != nil || r.TLS.Cert != filepath.Join("here", "cert.pem") || r.TLS.Key != "/etc/key.pem" {
 		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// TestTLSFiles: what is wrong with the files is told with the line of the field; the time is a warning.
+func TestTLSFiles(t *testing.T) {
+	a := certstest.NewAuthority(t)
+	now := time.Now()
+	cert, key := a.Issue([]string{"rover.lan"})
+	_, other := a.Issue([]string{"rover.lan"})
+	old, oldKey := a.Issue([]string{"rover.lan"}, certstest.Between(now.Add(-2*time.Hour), now.Add(-time.Hour)))
+	for _, tt := range []struct{ cert, key, names, err, warning string }{
+		{cert, key, "rover.lan", "", ""},
+		{cert, other, "rover.lan", "robot.yaml:3: tls.key: " + other, ""},
+		{cert + "x", key, "rover.lan", "robot.yaml:3: tls.cert: there is no file", ""},
+		{cert, key, "raver.lan", "robot.yaml:3: tls.cert: " + cert + " is for rover.lan", ""},
+		{old, oldKey, "rover.lan", "", "robot.yaml:3: tls.cert: " + old + " expired"},
+		{old, oldKey, "raver.lan", "and not for raver.lan", "expired"},
+	} {
+		r, err := robot.Parse("robot.yaml", []byte("robot: rover\ndevices: {front: {kind: camera}}\n"+
+			"tls: {cert: '"+tt.cert+"', key: '"+tt.key+"', names: ["+tt.names+"]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		warnings, err := r.TLS.CheckFiles(now)
+		for got, want := range map[string]string{fmt.Sprint(err): tt.err, fmt.Sprint(warnings): tt.warning} {
+			if !strings.Contains(got, want) || want == "" && got != "<nil>" && got != "[]" {
+				t.Errorf("%+v: %s", tt, got)
+			}
+		}
 	}
 }

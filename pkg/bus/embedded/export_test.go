@@ -11,3 +11,6 @@ func Remembered(s *Server) int {
 func ParseViolation(format string, args ...any) (id uint64, action, subject string, ok bool) {
 	return parseViolation(format, args)
 }
+
+// EncryptedOrLocal is for tests.
+var EncryptedOrLocal = encryptedOrLocal

@@ -18,6 +18,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
+	"github.com/waldo-robot/waldo/pkg/certs"
 )
 
 // answerFor is how long a holder may answer what it was asked: longer than any call waits.
@@ -28,6 +29,7 @@ const fewAdmitted = 64
 
 // gate decides who may connect and what they may do, by their key or token. It implements [server.Authentication].
 type gate struct {
+	tls       bool // connections of other machines must have it
 	authority *tokens.Authority
 	log       *slog.Logger
 	guesses   access.Guesses
@@ -49,10 +51,23 @@ type admitted struct {
 
 // Check implements [server.Authentication].
 func (g *gate) Check(c server.ClientAuthentication) bool {
+	if g.tls && !encryptedOrLocal(c) {
+		g.wrong(c, "a connection to the bus came without TLS from another machine: let it use tls:// in place of nats://")
+		return false
+	}
 	if key := c.GetOpts().Nkey; key != "" {
 		return g.checkKey(c, key)
 	}
 	return g.checkToken(c, c.GetOpts().Token)
+}
+
+// encryptedOrLocal reports whether what a connection carries can be read by nobody on the network.
+func encryptedOrLocal(c server.ClientAuthentication) bool {
+	if c.GetTLSConnectionState() != nil {
+		return true
+	}
+	address := c.RemoteAddress()
+	return address == nil || certs.Local(address) // without an address it is within this process
 }
 
 func (g *gate) checkKey(c server.ClientAuthentication, key string) bool {

@@ -4,6 +4,7 @@ package embedded
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,8 @@ type Config struct {
 	Listen string
 	// Token whose owner may do everything. Without one, and without any in Tokens, that is everybody.
 	Token string
+	// TLS is offered to clients, and required of those on other machines. Nil: there is none.
+	TLS *tls.Config
 	// Leaf connects the bus to a hub. Default: to none.
 	Leaf *Leaf
 	// Tokens are those whose owners may do what their role allows; nil for none. One that is revoked ends its connections.
@@ -146,6 +149,9 @@ func options(cfg Config) (*server.Options, error) {
 		JetStreamMaxMemory:  maxKept,
 		JetStreamMaxStore:   maxStored,
 	}
+	if cfg.TLS != nil {
+		o.TLSConfig, o.AllowNonTLS, o.TLSTimeout = cfg.TLS, true, authTimeout.Seconds()
+	}
 	if cfg.Leaf != nil {
 		return o, cfg.Leaf.lead(o)
 	}
@@ -176,7 +182,7 @@ func (s *Server) guard(cfg Config, o *server.Options) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s.gate = &gate{authority: tokens.NewAuthority(cfg.Token, cfg.Tokens), log: log, ctx: ctx, keys: cfg.Keys,
+	s.gate = &gate{tls: cfg.TLS != nil, authority: tokens.NewAuthority(cfg.Token, cfg.Tokens), log: log, ctx: ctx, keys: cfg.Keys,
 		admitted: map[uint64]admitted{}}
 	o.CustomClientAuthentication = s.gate
 	o.AlwaysEnableNonce = true
