@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/systemd"
 )
@@ -44,7 +47,14 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if b.Listen == "" && r.NATS.Listen != "" {
 		field, listen = r.File+": nats.listen", r.NATS.Listen
 	}
-	server, err := embedded.Start(embedded.Config{Listen: listen, Token: b.Token})
+	log := output.NewLog(c.err)
+	defer log.Close(lastWords)
+	said := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: access.RedactAttr}))
+	leaf, err := launch.Leaf(r, said)
+	if err != nil {
+		return configurationError{err}
+	}
+	server, err := embedded.Start(embedded.Config{Listen: listen, Token: b.Token, Leaf: leaf})
 	if errors.Is(err, launch.ErrAddressInUse) {
 		return fmt.Errorf("%s: %w: stop the other program, or choose another address", field, err)
 	}
@@ -52,12 +62,37 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 		return configurationError{fmt.Errorf("%s: %w", field, err)}
 	}
 	defer server.Close()
+	stop, err := announceRobot(server.URL(), b.Token, r, said)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	defer report(systemd.NewUnit(os.Getenv), strings.TrimPrefix(server.URL(), "nats://"))()
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.URL()) // for people and scripts that wait for it
 		<-ctx.Done()
 		return nil
 	})
+}
+
+// announceRobot tells the hub about the robot, if it has one, until stop is called.
+func announceRobot(url, token string, r *robot.Robot, log *slog.Logger) (stop func(), err error) {
+	if !r.Fleet.Given() {
+		return func() {}, nil
+	}
+	conn, err := bus.Connect(bus.Config{URL: url, Name: r.Name + "/bus", Token: token, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	told, err := launch.Announce(conn.Conn, r, log)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return func() {
+		told.Close()
+		conn.Close()
+	}, nil
 }
 
 // robot returns what the robot file says, nothing if there is none.

@@ -43,6 +43,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo token create anna --role driver
                                    make a token, with which anna may drive
   waldo link robot.yaml            print the link to the robot's page at its rendezvous server
+  waldo hub hub.yaml               run a server at which the robots of a fleet meet
   waldo rendezvous                 run a server through which robots are reached from anywhere
 
 Exit codes: 0 done, or stopped on request; 1 it failed; 2 wrong command line;
@@ -79,6 +80,7 @@ type commands struct {
 	Link     linkCommand     `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
 	Token    tokenCommand    `cmd:"" help:"Make, list and revoke tokens, which let others reach the robot."`
 
+	Hub        hubCommand        `cmd:"" help:"Run a server at which the robots of a fleet meet."`
 	Rendezvous rendezvousCommand `cmd:"" help:"Run a server through which robots behind NAT are reached from anywhere."`
 	Version    versionCommand    `cmd:"" help:"Print the version."`
 }

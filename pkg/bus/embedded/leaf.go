@@ -2,18 +2,17 @@ package embedded
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
-	"os"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 )
 
 // Leaf describes the connection of a robot's bus to a hub; see package hub. Over it go calls from the hub and their
@@ -24,8 +23,8 @@ type Leaf struct {
 	URL string
 	// Robot is the name of the robot.
 	Robot string
-	// SeedFile has the robot's secret key. It is read once.
-	SeedFile string
+	// Seed proves to the hub which robot it is.
+	Seed *keys.Seed
 	// TLS has the authorities that the hub's certificate may be of. Nil means those of the system.
 	TLS *tls.Config
 	// Log is told when the hub is reached, refuses, or is lost. Default: nobody is told.
@@ -56,12 +55,11 @@ func (l *Leaf) remote() (*server.RemoteLeafOpts, error) {
 	if err != nil || access.CheckBusURL(l.URL) != nil {
 		return nil, fmt.Errorf("hub: %.80q is not the URL of a hub: write tls://host:7422", access.RedactURL(l.URL))
 	}
-	seed, err := readSeed(l.SeedFile)
-	if err != nil {
-		return nil, err
+	if l.Seed == nil {
+		return nil, errors.New("key: is missing: `waldo hub key FILE` makes one")
 	}
 	r := &server.RemoteLeafOpts{
-		URLs: []*url.URL{u}, Nkey: seed, DialTimeout: dialTimeout,
+		URLs: []*url.URL{u}, Nkey: string(l.Seed.Text()), DialTimeout: dialTimeout,
 		DenyImports: neverFromHub, DenyExports: neverToHub,
 		Compression:             server.CompressionOpts{Mode: server.CompressionOff},
 		IgnoreDiscoveredServers: true,
@@ -72,17 +70,10 @@ func (l *Leaf) remote() (*server.RemoteLeafOpts, error) {
 	return r, nil
 }
 
-// readSeed checks the file with the robot's key.
-func readSeed(path string) (seed string, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("the robot's key for the hub: %w", err)
-	}
-	seed = strings.TrimSpace(string(text))
-	if _, err := nkeys.FromSeed([]byte(seed)); err != nil {
-		return "", fmt.Errorf("the robot's key for the hub: %s has no secret key: `waldo hub key %s` makes one", path, path)
-	}
-	return seed, nil
+// Validate checks everything but whether the hub takes the robot.
+func (l *Leaf) Validate() error {
+	_, err := l.remote()
+	return err
 }
 
 // lead has the server connect to the hub.

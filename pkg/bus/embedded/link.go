@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nkeys"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus/greeting"
@@ -153,7 +152,7 @@ var explanations = []struct{ said, means string }{
 func (l *Leaf) explain(text string) string {
 	if strings.Contains(text, "Authorization Violation") || strings.Contains(text, "Authentication Timeout") {
 		return fmt.Sprintf("the hub does not accept the robot's key: its hub.yaml needs `robots: {%s: {key: %s}}`", l.Robot,
-			l.public())
+			l.Seed.Public())
 	}
 	for _, e := range explanations {
 		if strings.Contains(text, e.said) && strings.Contains(e.means, "%s") {
@@ -163,23 +162,6 @@ func (l *Leaf) explain(text string) string {
 		}
 	}
 	return ""
-}
-
-// public is the public part of the robot's key.
-func (l *Leaf) public() string {
-	seed, err := readSeed(l.SeedFile)
-	if err != nil {
-		return "U…"
-	}
-	pair, err := nkeys.FromSeed([]byte(seed))
-	if err != nil {
-		return "U…"
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		return "U…"
-	}
-	return public
 }
 
 // said hears what the server says. It implements [server.Logger].

@@ -12,9 +12,8 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/nats-io/nkeys"
-
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -154,7 +153,7 @@ func checkMembers(key string, members map[string]Member) error {
 		switch k := members[name].Key; {
 		case k == "":
 			errs = append(errs, robot.BadField(key+"."+name, "has no key: `waldo hub key FILE` makes one"))
-		case !nkeys.IsValidPublicUserKey(k):
+		case !keys.IsPublic(k):
 			errs = append(errs, robot.BadField(key+"."+name+".key", "%s", notPublic(k)))
 		}
 	}
@@ -163,7 +162,7 @@ func checkMembers(key string, members map[string]Member) error {
 
 // notPublic does not repeat what may be a secret.
 func notPublic(key string) string {
-	if _, err := nkeys.FromSeed([]byte(key)); err == nil {
+	if _, err := keys.Parse([]byte(key)); err == nil {
 		return "is a secret key: give the public one, which begins with U, and keep this one at the robot"
 	}
 	return "is not a public key: `waldo hub key FILE` prints it, it begins with U"
@@ -191,16 +190,9 @@ func (c *Config) checkKeys() error {
 // NewKey writes a new secret key to a file that only its owner can read, and returns the public key. It does not
 // replace a file.
 func NewKey(path string) (public string, err error) {
-	pair, err := nkeys.CreateUser()
+	seed, err := keys.New()
 	if err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
-	}
-	seed, err := pair.Seed()
-	if err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
-	}
-	if public, err = pair.PublicKey(); err != nil {
-		return "", fmt.Errorf("make a key: %w", err)
+		return "", err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return "", err
@@ -209,6 +201,6 @@ func NewKey(path string) (public string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = fmt.Fprintf(f, "%s\n", seed)
-	return public, errors.Join(err, f.Close())
+	_, err = fmt.Fprintf(f, "%s\n", seed.Text())
+	return seed.Public(), errors.Join(err, f.Close())
 }

@@ -10,8 +10,8 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
-	"github.com/waldo-robot/waldo/pkg/bus/hub"
 	"github.com/waldo-robot/waldo/pkg/bus/hubtest"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 )
 
 // run starts the bus of a robot without waiting for its link.
@@ -38,8 +38,7 @@ func awaitProblem(t *testing.T, r *hubtest.Robot, want string) {
 
 func TestMistakes(t *testing.T) {
 	h := hubtest.Start(t, "rover")
-	stranger := t.TempDir() + "/seed"
-	public, err := hub.NewKey(stranger)
+	stranger, err := keys.New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +47,7 @@ func TestMistakes(t *testing.T) {
 		change func(*embedded.Leaf)
 		want   string
 	}{
-		{"a key that the hub does not know", func(l *embedded.Leaf) { l.SeedFile = stranger }, "robots: {rover: {key: " + public},
+		{"a key that the hub does not know", func(l *embedded.Leaf) { l.Seed = stranger }, "robots: {rover: {key: " + stranger.Public()},
 		{"the port of clients", func(l *embedded.Leaf) { l.URL = h.Server.URL() }, "is for clients"},
 		{"nobody there", func(l *embedded.Leaf) { l.URL = "nats://127.0.0.1:1" }, "cannot be reached"},
 		{"TLS, and the hub has none", func(l *embedded.Leaf) {
@@ -73,8 +72,7 @@ func TestLeafRefuses(t *testing.T) {
 		want   string
 	}{
 		{func(l *embedded.Leaf) { l.URL = "hub.example.org" }, "is not the URL of a hub"},
-		{func(l *embedded.Leaf) { l.SeedFile = "/nowhere" }, "no such file"},
-		{func(l *embedded.Leaf) { l.SeedFile = "/dev/null" }, "has no secret key"},
+		{func(l *embedded.Leaf) { l.Seed = nil }, "key: is missing"},
 	} {
 		leaf := h.Leaf(t, "rover")
 		tt.change(leaf)

@@ -72,7 +72,7 @@ func (p *Plan) checkPrograms(ctx context.Context) error {
 	}
 	checks.Wait()
 	p.warnings = slices.Concat(warnings...)
-	return errors.Join(append(once(errs), p.checkFlags())...)
+	return errors.Join(append(once(errs), p.checkFlags(), p.checkFleet())...)
 }
 
 // once leaves out lines that another program has printed already: several read the section `drive:`.

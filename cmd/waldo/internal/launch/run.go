@@ -30,9 +30,16 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 		return err
 	}
 	defer release()
+	log := func(level slog.Level) *slog.Logger {
+		return slog.New(slog.NewTextHandler(printer.Writer("waldo"), &slog.HandlerOptions{Level: level}))
+	}
 	natsURL := p.natsURL()
 	if natsURL == "" {
-		server, err := embedded.Start(embedded.Config{Listen: p.natsListen(), Token: p.config.Token})
+		leaf, err := Leaf(p.robot, log(slog.LevelInfo))
+		if err != nil {
+			return err
+		}
+		server, err := embedded.Start(embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf})
 		if err != nil {
 			return fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
 		}
@@ -41,7 +48,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	conn, err := bus.Connect(bus.Config{
 		URL: natsURL, Name: p.robot.Name + "/" + launcherName, Token: p.config.Token,
-		Log: slog.New(slog.NewTextHandler(printer.Writer("waldo"), &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log: log(slog.LevelWarn),
 	})
 	if err != nil {
 		return err
@@ -55,6 +62,10 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	if err := s.serve(); err != nil {
 		return err
 	}
+	if s.announcement, err = Announce(conn.Conn, p.robot, log(slog.LevelWarn)); err != nil {
+		return err
+	}
+	defer s.announcement.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	var waiting sync.WaitGroup
 	defer waiting.Wait()

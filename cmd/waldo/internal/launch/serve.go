@@ -35,6 +35,8 @@ type server struct {
 	printer    *supervise.Printer
 	conn       *bus.Conn
 	natsURL    string
+	// announcement is what the hub is told.
+	announcement *Announcement
 
 	reloading sync.Mutex    // held while a file is checked and applied
 	wake      chan struct{} // holds a token when slots have changed
@@ -149,6 +151,7 @@ func (s *server) replace(next *Plan) (supervise.Changes, error) {
 	defer s.mu.Unlock()
 	s.kept(next)
 	s.plan = next
+	s.announcement.Change(next.robot)
 	return s.apply()
 }
 
@@ -186,6 +189,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 			"waldo up", r.File, p.robot.Name, r.Name)}
 	case r.NATS != p.robot.NATS:
 		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}
+	case r.Fleet != p.robot.Fleet:
+		return nil, &fixedError{r.File + ": fleet: cannot change while the robot runs: restart waldo up"}
 	}
 	next, missing := New(r, p.programs, p.config)
 	return next, errors.Join(missing, next.check(ctx, p))
