@@ -74,7 +74,7 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 	}
 	answer, err := c.conn.request(ctx, msg, most)
 	if err != nil {
-		return callError(c.address, err)
+		return c.conn.callError(c.address, err)
 	}
 	if err := answerError(answer); err != nil {
 		return err
@@ -165,7 +165,13 @@ func (most answerTooLarge) Error() string {
 }
 
 // callError turns the reason for a missing answer into a gRPC status.
-func callError(a Address, err error) error {
+func (c *Conn) callError(a Address, err error) error {
+	silent := errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
+	if silent && c.away != nil {
+		if away := c.away(a.Robot); away != "" {
+			return status.Errorf(codes.Unavailable, "%s; so device %s cannot be reached", away, a.Device)
+		}
+	}
 	switch {
 	case errors.Is(err, ErrRefused):
 		return status.Errorf(codes.PermissionDenied, "this method of device %s: %v: %s", a, err, remedy)

@@ -52,6 +52,9 @@ type Config struct {
 	// CA is a PEM file with the authorities that are trusted if the server has TLS; empty: those of the system. A URL that
 	// begins with tls:// wants TLS.
 	CA string
+	// Away returns why a robot as a whole cannot be reached, empty if it can; errors of calls to its devices then say so
+	// instead of blaming the device. Nil: nobody knows.
+	Away func(robot string) string
 	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
@@ -73,6 +76,7 @@ func (c *ConnCloser) Close() { c.end() }
 type Conn struct {
 	nc         *nats.Conn
 	log        *slog.Logger
+	away       func(robot string) string // nil: nobody knows
 	metrics    *metrics
 	parts      *store
 	registerer prometheus.Registerer // nil for none
@@ -122,7 +126,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{log: log, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
+	c := &Conn{log: log, away: cfg.Away, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
 	c.metrics = newMetrics(c.Connected)
 	c.parts = newStore(c.metrics)
 	if c.registerer != nil {

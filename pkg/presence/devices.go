@@ -48,6 +48,7 @@ type Devices struct {
 	mu      sync.Mutex
 	entries map[string]*entry
 	changed chan struct{} // closed and replaced at each change
+	away    string
 }
 
 type entry struct {
@@ -144,6 +145,16 @@ func (d *Devices) Expect(expected []*devicev1.Device) {
 	}
 }
 
+// SetAway tells why the robot cannot be reached; empty if it can. Its devices are gone then as soon as they are not heard.
+func (d *Devices) SetAway(reason string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.away != reason {
+		d.away = reason
+		d.tellLocked()
+	}
+}
+
 func (d *Devices) listen(ctx context.Context) {
 	for device, err := range d.states.All(ctx) {
 		if err != nil {
@@ -215,7 +226,7 @@ func (d *Devices) tellLocked() {
 func (d *Devices) List() (*signalingv1.DeviceList, <-chan struct{}) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := &signalingv1.DeviceList{}
+	list := &signalingv1.DeviceList{RobotAway: d.away}
 	for _, name := range slices.Sorted(maps.Keys(d.entries)) {
 		list.Devices = append(list.Devices, d.entries[name].status)
 	}

@@ -17,6 +17,7 @@ import (
 type Settings struct {
 	RobotFile string `yaml:"robot-file" help:"robot.yaml that describes the robot; without it the devices are found on the bus"`
 	Robot     string `yaml:"robot" help:"name of the robot; default: that of the robot file"`
+	Fleet     bool   `yaml:"fleet" help:"serve all robots at a hub, of which --nats is the address, each at /r/<robot>/"`
 	NATS      string `yaml:"nats" help:"URL of the bus"`
 	TokenFile string `yaml:"token-file" help:"file with the token; default: the unit's credential \"token\""`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
@@ -35,6 +36,10 @@ func (s *Settings) Validate() error {
 	}
 	if _, err := s.Level(); err != nil {
 		errs = append(errs, robot.BadField("log-level", "%w", err))
+	}
+	if s.Fleet && s.RobotFile != "" {
+		errs = append(errs, robot.BadField("fleet", "serves robots that describe themselves: leave out robot-file, and give "+
+			"what its section gateway: says as flags"))
 	}
 	return errors.Join(errs...)
 }
@@ -62,7 +67,10 @@ type Config struct {
 const about = `waldo-gateway brings the cameras of a robot to browsers: the page, WHEP, and a WebSocket for signalling.
 
 Every setting is a flag, an environment variable (--http is WALDO_HTTP) and, from --http on, a key of the section
-gateway: of robot.yaml. The flag wins over the environment over the file.`
+gateway: of robot.yaml. The flag wins over the environment over the file.
+
+With --fleet it serves all robots at a hub: / is a list of them, and each is below /r/<robot>/ as at a gateway of its
+own. Robots describe themselves there, so it needs no robot file.`
 
 // Load reads flags and environment, and the robot file they name. Help goes to out; the error is settings.ErrHelp then.
 func Load(args []string, environ func(string) string, out io.Writer) (*Config, error) {
@@ -95,6 +103,10 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	var tokenErr error
 	c.BusToken, tokenErr = given.LayToken(&section)
 	err = errors.Join(shared.Decode(&c.Settings), tokenErr, driveErr, given.Decode(&section, &c.Gateway))
+	if c.Fleet && c.Gateway.Rendezvous.URL != "" {
+		err = errors.Join(err, section.Locate(robot.BadField("rendezvous.url", "is for the gateway of one robot: leave it out "+
+			"with --fleet")))
+	}
 	if len(c.Devices) > 0 {
 		err = errors.Join(err, section.Locate(c.Gateway.RTCBot.check(c.Devices)))
 	}

@@ -11,14 +11,17 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/net/netutil"
 
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/presence"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
@@ -35,11 +38,13 @@ type Gateway struct {
 	listener  net.Listener
 	conn      *bus.ConnCloser
 	transport *rtc.Transport
-	robot     *robot
+	robot     *robot  // nil: there is a fleet
+	robots    *robots // of a fleet; nil: there is one robot
 	http      *http.Server
 	served    chan error
 	serving   sync.WaitGroup
 	metrics   *prometheus.Registry
+	known     atomic.Pointer[presence.Robots] // nil until there is a fleet
 	rendezvous
 }
 
@@ -61,7 +66,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
 	}
 	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Seed: c.BusSeed, Log: log,
-		Metrics: g.metrics})
+		Metrics: g.metrics, Away: g.away})
 	if err != nil {
 		return g, err
 	}
@@ -84,15 +89,42 @@ func (g *Gateway) serve(c *config.Config, version string, page fs.FS, log *slog.
 		conn: g.conn.Conn, transport: g.transport, config: c, version: version, epoch: access.NewID(), page: page,
 		iceServers: g.iceServers(c), key: g.key, rendezvous: g.state(),
 	}
-	g.robot, err = all.serve(c.Robot, c.Devices, c.Drive.Message(), g.metrics, log)
+	handler, err := g.open(all, c, log)
 	if err != nil {
 		return err
 	}
-	handler := g.robot.server.Handler()
 	g.http = newHTTP(handler, log)
 	g.rendezvous.serve(newHTTP(server.Remote(handler), log))
 	g.serving.Go(func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) })
 	return nil
+}
+
+// open starts what answers requests: one robot, or a fleet.
+func (g *Gateway) open(all *shared, c *config.Config, log *slog.Logger) (handler http.Handler, err error) {
+	if c.Fleet {
+		if g.robots, err = all.serveFleet(g.metrics, log); err != nil {
+			return nil, err
+		}
+		g.known.Store(g.robots.known)
+		return g.robots.front.Handler(), nil
+	}
+	expected := make([]*devicev1.Device, len(c.Devices))
+	for i, d := range c.Devices {
+		expected[i] = &devicev1.Device{Name: d.Name, Kind: d.Kind}
+	}
+	g.robot, err = all.serve(c.Robot, expected, c.Drive.Message(), all.serverConfig(), g.metrics, log)
+	if err != nil {
+		return nil, err
+	}
+	return g.robot.server.Handler(), nil
+}
+
+// away tells callers why a robot of a fleet cannot be reached.
+func (g *Gateway) away(robot string) string {
+	if known := g.known.Load(); known != nil {
+		return known.Away(robot)
+	}
+	return ""
 }
 
 func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
@@ -125,6 +157,9 @@ func (g *Gateway) stop() {
 	if g.robot != nil {
 		g.robot.server.Close()
 	}
+	if g.robots != nil {
+		g.robots.stop()
+	}
 	if g.http != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
@@ -137,6 +172,9 @@ func (g *Gateway) stop() {
 	}
 	if g.robot != nil {
 		g.robot.close()
+	}
+	if g.robots != nil {
+		g.robots.close()
 	}
 	if g.transport != nil {
 		_ = g.transport.Close() // nothing can be done about a failure

@@ -13,7 +13,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/identity"
-	robots "github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
@@ -57,9 +56,20 @@ type robot struct {
 	server     *server.Server
 }
 
+// serverConfig is what the servers of all robots have in common.
+func (a *shared) serverConfig() server.Config {
+	g := &a.config.Gateway
+	return server.Config{
+		Version: a.version, Epoch: a.epoch, ICEServers: a.iceServers, Token: g.Token, Hosts: g.Hosts, Origins: g.Origins,
+		Key: a.key, GuestToken: g.Rendezvous.GuestToken, Rendezvous: a.rendezvous,
+		BusConnected: a.conn.Connected, Page: a.page,
+	}
+}
+
 // serve starts to serve a robot, whose devices are expected and which is driven as drive says; both may be nil.
 func (a *shared) serve(
-	name string, expected []robots.Device, drive *signalingv1.Drive, metrics *prometheus.Registry, log *slog.Logger,
+	name string, expected []*devicev1.Device, drive *signalingv1.Drive, c server.Config, metrics *prometheus.Registry,
+	log *slog.Logger,
 ) (r *robot, err error) {
 	r = &robot{}
 	defer func() {
@@ -68,11 +78,7 @@ func (a *shared) serve(
 			r = nil
 		}
 	}()
-	known, order := make([]*devicev1.Device, len(expected)), make([]string, len(expected))
-	for i, d := range expected {
-		known[i], order[i] = &devicev1.Device{Name: d.Name, Kind: d.Kind}, d.Name
-	}
-	if r.directory, err = devices.New(a.conn, name, devices.Config{Expected: known, Log: log}); err != nil {
+	if r.directory, err = devices.New(a.conn, name, devices.Config{Expected: expected, Log: log}); err != nil {
 		return r, err
 	}
 	r.publishers = publish.New(publish.Config{Bus: a.conn, Robot: name, Log: log, Metrics: metrics})
@@ -88,15 +94,10 @@ func (a *shared) serve(
 	caller := calls.New(definitions, name, r.directory, r.drivers, metrics)
 	r.bridge = channels.New(a.conn, name, r.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: metrics})
-	g := &a.config.Gateway
-	r.server, err = server.New(r.engine, r.directory, server.Config{
-		Drive: drive, Caller: caller, Channels: r.bridge, Pictures: r.hub, MotionJPEG: r.mjpeg,
-		Publishers: r.publishers, RTCBot: r.rtcbot(g.RTCBot, order, log),
-		Robot: name, Version: a.version, Epoch: a.epoch, ICEServers: a.iceServers,
-		Token: g.Token, Hosts: g.Hosts, Origins: g.Origins,
-		Key: a.key, GuestToken: g.Rendezvous.GuestToken, Rendezvous: a.rendezvous,
-		BusConnected: a.conn.Connected, Page: a.page, Log: log, Metrics: metrics,
-	})
+	c.Robot, c.Drive, c.Log, c.Metrics = name, drive, log, metrics
+	c.Caller, c.Channels, c.Pictures, c.MotionJPEG, c.Publishers = caller, r.bridge, r.hub, r.mjpeg, r.publishers
+	c.RTCBot = r.rtcbot(a.config.Gateway.RTCBot, expected, log)
+	r.server, err = server.New(r.engine, r.directory, c)
 	return r, err
 }
 
@@ -129,7 +130,11 @@ func (r *robot) close() {
 }
 
 // rtcbot makes what serves the clients of RTCBot.
-func (r *robot) rtcbot(c config.RTCBot, order []string, log *slog.Logger) *rtcbot.Gateway {
+func (r *robot) rtcbot(c config.RTCBot, expected []*devicev1.Device, log *slog.Logger) *rtcbot.Gateway {
+	order := make([]string, len(expected))
+	for i, d := range expected {
+		order[i] = d.GetName()
+	}
 	return rtcbot.New(rtcbot.Config{
 		Engine: r.engine, Bridge: r.bridge, Directory: r.directory, Voices: r.voices,
 		Publisher: publisher{r.publishers},

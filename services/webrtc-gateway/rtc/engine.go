@@ -64,6 +64,13 @@ func (e *Engine) remove(p *Peer) {
 	e.leave()
 }
 
+// Busy reports whether there are peers.
+func (e *Engine) Busy() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.peers) > 0
+}
+
 // end ends a peer without waiting for it. Once the engine is closed there is nothing to do: Close ends all peers.
 func (e *Engine) end(p *Peer) {
 	e.mu.Lock()

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -32,16 +33,18 @@ type guard struct {
 	audience func(*http.Request) audience
 }
 
-func newGuard(s *Server, of func(*http.Request) audience) (*guard, error) {
-	g := &guard{config: s.config, tickets: s.tickets, stopping: s.ctx, log: s.log, audience: of,
+func newGuard(
+	stopping context.Context, c *Config, t tickets, log *slog.Logger, of func(*http.Request) audience,
+) (*guard, error) {
+	g := &guard{config: *c, tickets: t, stopping: stopping, log: log, audience: of,
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
-	s.config.Metrics.MustRegister(g.wrong)
+	c.Metrics.MustRegister(g.wrong)
 	if g.config.Token == "" {
 		return g, nil
 	}
 	var err error
-	g.sessions, err = newSessions(g.config.Robot, g.config.Token)
+	g.sessions, err = newSessions(cmp.Or(g.config.Realm, g.config.Robot), g.config.Token)
 	return g, err
 }
 
@@ -82,9 +85,13 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 }
 
 // clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path
-// instead, and not know what prefix a proxy has taken off.
+// instead, and not know what prefix a proxy has taken off. The last slash of a robot's folder stays: what its page loads
+// is relative to that.
 func clean(r *http.Request) *http.Request {
 	cleaned := path.Clean("/" + r.URL.Path)
+	if strings.HasPrefix(cleaned, "/r/") && strings.HasSuffix(r.URL.Path, "/") {
+		cleaned += "/"
+	}
 	if cleaned == r.URL.Path {
 		return r
 	}

@@ -88,17 +88,23 @@ func (s *Server) devices(w http.ResponseWriter, _ *http.Request) {
 // healthz answers GET /healthz. A gateway without a bus still serves the page and recovers by itself, so it must not be
 // restarted: the status code is 200.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeHealth(w, s.config.BusConnected, "the bus is not reachable", s.config.Rendezvous)
+}
+
+// writeHealth answers with the health of a gateway. Rendezvous reports whether it is connected to its rendezvous server;
+// nil: it has none.
+func writeHealth(w http.ResponseWriter, connected func() bool, reason string, rendezvous func() bool) {
 	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must
 	// not hide the answer.
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	answer := `{"status":"ok"`
-	if !s.config.BusConnected() {
-		answer = `{"status":"degraded","reason":"the bus is not reachable"`
+	if !connected() {
+		answer = `{"status":"degraded","reason":"` + reason + `"`
 	}
-	if s.config.Rendezvous != nil {
-		answer += `,"rendezvous":"` + map[bool]string{true: "connected", false: "away"}[s.config.Rendezvous()] + `"`
+	if rendezvous != nil {
+		answer += `,"rendezvous":"` + map[bool]string{true: "connected", false: "away"}[rendezvous()] + `"`
 	}
 	_, _ = w.Write([]byte(answer + "}\n")) // the visitor may have left
 }

@@ -24,6 +24,9 @@ var types = map[string]string{
 	".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
 }
 
+// robotPage is the file that is the page of a robot.
+const robotPage = "index.html"
+
 // page serves static files from memory.
 type page map[string]file // by URL path
 
@@ -33,7 +36,8 @@ type file struct {
 	policy            string
 }
 
-func newPage(files fs.FS) (page, error) {
+// newPage returns the files of a page, with a certain one at its root.
+func newPage(files fs.FS, root string) (page, error) {
 	p := page{}
 	if files == nil {
 		return p, nil
@@ -42,8 +46,8 @@ func newPage(files fs.FS) (page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if index, ok := all["index.html"]; ok {
-		if all["index.html"], err = preload(all, index); err != nil {
+	if index, ok := all[root]; ok {
+		if all[root], err = preload(all, root, index); err != nil {
 			return nil, err
 		}
 	}
@@ -53,7 +57,7 @@ func newPage(files fs.FS) (page, error) {
 			policy: fmt.Sprintf(policy, hashes(data)),
 		}
 	}
-	if index, ok := p["/index.html"]; ok {
+	if index, ok := p["/"+root]; ok {
 		p["/"] = index
 	}
 	return p, nil

@@ -18,12 +18,12 @@ var (
 
 // preload names, ahead of the first module of a page, all those that it imports, directly or not: each after those it
 // imports itself. So a browser requests them at once, not each when the one before has named it.
-func preload(files map[string][]byte, page []byte) ([]byte, error) {
+func preload(files map[string][]byte, name string, page []byte) ([]byte, error) {
 	g := graph{files: files, seen: map[string]bool{}}
 	starts := entries.FindAllSubmatchIndex(page, -1)
 	for _, at := range starts {
 		entry := path.Clean(string(page[at[2]:at[3]]))
-		if err := g.visit("index.html", entry); err != nil {
+		if err := g.visit(name, entry); err != nil {
 			return nil, err
 		}
 		g.order = g.order[:len(g.order)-1] // the page requests it anyway

@@ -57,7 +57,7 @@ func TestPreload(t *testing.T) {
 			for name, data := range tt.files {
 				files[name] = &fstest.MapFile{Data: []byte(data)}
 			}
-			p, err := newPage(files)
+			p, err := newPage(files, robotPage)
 			if tt.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.fails) {
 					t.Errorf("%v, want %q", err, tt.fails)
@@ -81,7 +81,7 @@ func TestPreload(t *testing.T) {
 
 // TestPreloadPage finds modules that nothing uses as well.
 func TestPreloadPage(t *testing.T) {
-	p, err := newPage(web.Files)
+	p, err := newPage(web.Files, robotPage)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestPreloadPage(t *testing.T) {
 		}
 	}
 	more["page/main.js"].Data = append([]byte("import './more.js';\n"), more["page/main.js"].Data...)
-	next, err := newPage(more)
+	next, err := newPage(more, robotPage)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,8 @@ type Config struct {
 	GuestToken string
 	// Token that visitors must present; empty: none.
 	Token string
+	// Realm is whose sessions count, which browsers have opened with the token; empty: those of the robot.
+	Realm string
 	// Hosts are the names that the gateway answers to, besides those of loopback. Empty: any name with a token, no
 	// other without.
 	Hosts []string
@@ -152,7 +154,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
 	s.dialInSockets = sockets{most: maxDialIns, full: "robots have dialed in already"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	page, err := newPage(c.Page)
+	page, err := newPage(c.Page, robotPage)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +162,7 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		return nil, err
 	}
 	routes := s.routes(page)
-	s.guard, err = newGuard(s, func(r *http.Request) audience {
+	s.guard, err = newGuard(s.ctx, &s.config, s.tickets, s.log, func(r *http.Request) audience {
 		_, pattern := routes.Handler(r)
 		return audienceOf(pattern, page.public(r.URL.Path))
 	})

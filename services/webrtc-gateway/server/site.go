@@ -6,8 +6,8 @@ import (
 	"slices"
 )
 
-// free are the routes that any page may link to: they are served from memory.
-var free = []string{pagePattern, "GET /healthz"}
+// free are the routes that any page may link to: they are served from memory, or by a robot of a fleet, which asks again.
+var free = append([]string{pagePattern, "GET /healthz", folderPattern}, robotPatterns...)
 
 // fromSite refuses what a browser requests for a foreign page, except for the free routes. Pictures, frames and links
 // come without an Origin, so [guard.checkOrigin] does not see them; browsers describe them in Sec-Fetch-Site, which

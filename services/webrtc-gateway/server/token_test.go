@@ -250,9 +250,8 @@ func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Text
 		metrics := prometheus.NewRegistry()
-		server := &Server{ctx: t.Context(), log: slog.New(slog.NewTextHandler(&log, nil)),
-			config: Config{Token: "secret", Metrics: metrics}}
-		guard, err := newGuard(server, func(*http.Request) audience { return holders })
+		guard, err := newGuard(t.Context(), &Config{Token: "secret", Metrics: metrics}, tickets{},
+			slog.New(slog.NewTextHandler(&log, nil)), func(*http.Request) audience { return holders })
 		if err != nil {
 			t.Fatal(err)
 		}
