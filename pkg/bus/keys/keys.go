@@ -102,8 +102,8 @@ func read(f *os.File, name string) (*Seed, error) {
 }
 
 // Handed returns the seed that this process was given: by a launcher, in the file that was named, or among the
-// credentials of its unit, whichever comes first; nil if it was given none. It is for use once: what a launcher hands
-// over can be read once.
+// credentials of its unit, whichever comes first; nil if it was given none, or an empty credential. It is for use once:
+// what a launcher hands over can be read once.
 func Handed(file string, environ func(string) string) (*Seed, error) {
 	if given := environ(HandedFD); given != "" {
 		return fromFD(given)
@@ -116,7 +116,7 @@ func Handed(file string, environ func(string) string) (*Seed, error) {
 		return nil, nil
 	}
 	path := filepath.Join(folder, credential)
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil, nil
 	}
 	return Read(path)

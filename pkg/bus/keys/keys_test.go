@@ -165,6 +165,7 @@ func TestHanded(t *testing.T) {
 	handed, named, unit := newSeed(t), newSeed(t), newSeed(t)
 	file := write(t, "named", 0o600, named.Text())
 	folder := filepath.Dir(write(t, "bus.seed", 0o400, unit.Text()))
+	empty := filepath.Dir(write(t, "bus.seed", 0o400, nil))
 	fd, inode := open(t, write(t, "handed", 0o600, handed.Text()))
 	for _, tt := range []struct {
 		name, file string
@@ -176,6 +177,7 @@ func TestHanded(t *testing.T) {
 		{"by a launcher", file, map[string]string{keys.HandedFD: strconv.Itoa(fd), "CREDENTIALS_DIRECTORY": folder}, handed, ""},
 		{"a file", file, map[string]string{"CREDENTIALS_DIRECTORY": folder}, named, ""},
 		{"a unit", "", map[string]string{"CREDENTIALS_DIRECTORY": folder}, unit, ""},
+		{"a unit with an empty one", "", map[string]string{"CREDENTIALS_DIRECTORY": empty}, nil, ""},
 		{"a unit without", "", map[string]string{"CREDENTIALS_DIRECTORY": t.TempDir()}, nil, ""},
 		{"no number", "", map[string]string{keys.HandedFD: "four"}, nil, "leave it to waldo up"},
 		{"not a file of ours", "", map[string]string{keys.HandedFD: "1"}, nil, "leave it to waldo up"},

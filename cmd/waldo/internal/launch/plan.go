@@ -6,6 +6,8 @@ import (
 	"net"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -56,7 +58,7 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		}
 		// The device reads its gRPC address and everything else from the file. An address in the
 		// environment can be right for one process at most, so no process gets it.
-		p.add(supervise.Process{
+		p.add(p.deviceToken(d), supervise.Process{
 			Name: d.Name, Path: path, Args: []string{"--robot-file", r.File, "--device", d.Name},
 			Env:    []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
 			Config: d.GRPC + " " + d.Meaning() + driven(r, d),
@@ -70,7 +72,7 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		if err != nil {
 			return p, errors.Join(append(errs, err)...)
 		}
-		p.add(supervise.Process{
+		p.add(p.config.Token, supervise.Process{
 			Name: gatewayKind, Path: path, Args: []string{"--robot-file", r.File},
 			Env:    []string{"WALDO_METRICS=", "WALDO_HTTP=" + config.HTTP},
 			Config: p.gatewayConfig(),
@@ -81,10 +83,22 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 
 // add completes a process. It is handed the file as it was read, so that a half-edited file cannot harm
 // a process that restarts.
-func (p *Plan) add(process supervise.Process) {
-	process.Env = append(process.Env, "WALDO_TOKEN="+p.config.Token, robot.HandedFD+"=3")
+func (p *Plan) add(token string, process supervise.Process) {
+	process.Env = append(process.Env, "WALDO_TOKEN="+token, "WALDO_TOKEN_FILE=", noSeedFile, robot.HandedFD+"=3")
 	process.Input = p.robot.Text
 	p.processes = append(p.processes, process)
+}
+
+// noSeedFile keeps what an operator has set for one process from all others.
+const noSeedFile = "WALDO_BUS_SEED_FILE="
+
+// deviceToken is what a device gets to check tokens by. One that has a key of its own on the bus needs no more than the
+// verifier; with the token it could do there whatever it likes.
+func (p *Plan) deviceToken(d *robot.Device) string {
+	if p.natsURL() == "" && permissions.Confined(d) {
+		return access.Verifier(p.config.Token)
+	}
+	return p.config.Token
 }
 
 // driven is the part of the section `drive:` that the process of the device it names reads: what its driver must see.

@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
@@ -33,21 +35,13 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	log := func(level slog.Level) *slog.Logger {
 		return slog.New(slog.NewTextHandler(printer.Writer("waldo"), &slog.HandlerOptions{Level: level}))
 	}
-	natsURL := p.natsURL()
-	if natsURL == "" {
-		leaf, err := Leaf(p.robot, log(slog.LevelInfo))
-		if err != nil {
-			return err
-		}
-		server, err := embedded.Start(embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf})
-		if err != nil {
-			return fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
-		}
-		defer server.Close()
-		natsURL = server.URL()
+	natsURL, ring, stop, err := p.runBus(log)
+	if err != nil {
+		return err
 	}
+	defer stop()
 	conn, err := bus.Connect(bus.Config{
-		URL: natsURL, Name: p.robot.Name + "/" + launcherName, Token: p.config.Token,
+		URL: natsURL, Name: p.robot.Name + "/" + launcherName, Token: p.config.Token, Seed: ring.of(launcherName),
 		Log: log(slog.LevelWarn),
 	})
 	if err != nil {
@@ -56,7 +50,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	defer conn.Close()
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
 	s := &server{
-		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, plan: p,
+		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p,
 		wake: make(chan struct{}, 1), slots: map[string]*slot{},
 	}
 	if err := s.serve(); err != nil {
@@ -82,6 +76,32 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	waiting.Go(func() { s.expire(ctx) })
 	return s.supervisor.Run(ctx, s.first())
+}
+
+// runBus runs the bus of the robot, with keys for all processes, unless the robot uses another one.
+func (p *Plan) runBus(log func(slog.Level) *slog.Logger) (natsURL string, keys *ring, stop func(), err error) {
+	if natsURL = p.natsURL(); natsURL != "" {
+		return natsURL, nil, func() {}, nil
+	}
+	leaf, err := Leaf(p.robot, log(slog.LevelInfo))
+	if err != nil {
+		return "", nil, nil, err
+	}
+	keys = &ring{}
+	if err := keys.issue(p.robot, nil); err != nil {
+		return "", nil, nil, err
+	}
+	config := embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf, Keys: keys.known,
+		Log: log(slog.LevelWarn)}
+	if path, err := tokens.Path(os.Getenv); err == nil { // otherwise there are none
+		config.Tokens = tokens.Open(path)
+	}
+	server, err := embedded.Start(config)
+	if err != nil {
+		return "", nil, nil, fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
+	}
+	keys.serve(server)
+	return server.URL(), keys, server.Close, nil
 }
 
 // awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.

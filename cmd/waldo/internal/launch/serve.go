@@ -15,13 +15,15 @@ import (
 	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/version"
 )
 
 const (
 	// launcherName is the launcher's name on the bus, beside the devices of its robot.
-	launcherName = "launcher"
+	launcherName = permissions.LauncherName
 	// LauncherKind is the kind by which launchers are found on the bus.
 	LauncherKind = "launcher"
 	// maxText bounds the text of an error: gRPC clients lose longer ones.
@@ -35,6 +37,7 @@ type server struct {
 	printer    *supervise.Printer
 	conn       *bus.Conn
 	natsURL    string
+	ring       *ring
 	// announcement is what the hub is told.
 	announcement *Announcement
 
@@ -64,6 +67,7 @@ func (s *server) processes() []supervise.Process {
 	}
 	for i, process := range list {
 		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+s.natsURL)
+		process.Secret, process.SecretFD = s.ring.secret(process.Name), keys.HandedFD
 		process.NewProbe = s.newProbe(s.plan, process.Name)
 		list[i] = process
 	}

@@ -47,7 +47,7 @@ func (s *slot) process(plan *Plan, name string) supervise.Process {
 		Args: []string{"--robot", plan.robot.Name, "--device", name, "--carries", contents[s.content]},
 		// It has no robot file, and what an operator has set for one device is not meant for it.
 		Env: []string{"WALDO_ROBOT_FILE=", "WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP=", "WALDO_CALL=",
-			"WALDO_TOKEN=" + plan.config.Token},
+			"WALDO_TOKEN=" + plan.deviceToken(&robot.Device{Name: name, Kind: slotKind}), "WALDO_TOKEN_FILE=", noSeedFile},
 	}
 }
 
@@ -172,6 +172,9 @@ func (s *server) remove(name string) error {
 
 // apply has all that is wanted run, and nothing else. The caller holds mu.
 func (s *server) apply() (supervise.Changes, error) {
+	if err := s.ring.issue(s.plan.robot, slices.Collect(maps.Keys(s.slots))); err != nil {
+		return supervise.Changes{}, status.Error(codes.Unavailable, err.Error())
+	}
 	changes, err := s.supervisor.Change(s.processes())
 	if err != nil {
 		return changes, status.Error(codes.Unavailable, err.Error())

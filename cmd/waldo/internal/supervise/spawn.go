@@ -61,6 +61,15 @@ func (s *spawner) start(p Process, output io.Writer) (child, error) {
 		defer func() { _ = input.Close() }() // the process has its own
 		cmd.ExtraFiles = []*os.File{input}
 	}
+	if p.Secret != nil {
+		secret, err := InputFile(p.Secret)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = secret.Close() }() // the process has its own
+		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", p.SecretFD, 2+len(cmd.ExtraFiles)))
+	}
 	started := make(chan error, 1)
 	s.work <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {
@@ -69,15 +78,20 @@ func (s *spawner) start(p Process, output io.Writer) (child, error) {
 	return process{cmd}, nil
 }
 
-// InputFile returns a file in memory with this content, so that a full disk does not matter.
+// InputFile returns a file in memory with this content, so that a full disk does not matter. Only processes of the same
+// user can open it.
 func InputFile(content []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("robot.yaml", unix.MFD_CLOEXEC)
+	const name = "waldo"
+	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("hand over the robot file: %w", err)
+		return nil, fmt.Errorf("hand over a file in memory: %w", err)
 	}
-	f := os.NewFile(uintptr(fd), "robot.yaml")
+	f := os.NewFile(uintptr(fd), name)
 	if _, err := f.WriteAt(content, 0); err != nil {
-		return nil, errors.Join(fmt.Errorf("hand over the robot file: %w", err), f.Close())
+		return nil, errors.Join(fmt.Errorf("hand over a file in memory: %w", err), f.Close())
+	}
+	if err := f.Chmod(0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("hand over a file in memory: %w", err), f.Close())
 	}
 	return f, nil
 }

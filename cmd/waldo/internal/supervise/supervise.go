@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,10 @@ type Process struct {
 	Env []string
 	// Input is what the process finds in file descriptor 3; nil for nothing.
 	Input []byte
+	// Secret is what the process finds in another file descriptor, whose number is in the environment variable SecretFD;
+	// nil for nothing. Nobody else can read it.
+	Secret   []byte
+	SecretFD string
 	// Config is the part of Input that concerns this process: when it changes, the process has to be
 	// restarted.
 	Config string
@@ -44,7 +49,8 @@ type Process struct {
 
 // same tells whether a process that was started as p runs as q would.
 func (p *Process) same(q *Process) bool {
-	return p.Path == q.Path && p.Config == q.Config && slices.Equal(p.Args, q.Args) && slices.Equal(p.Env, q.Env)
+	return p.Path == q.Path && p.Config == q.Config && slices.Equal(p.Args, q.Args) && slices.Equal(p.Env, q.Env) &&
+		bytes.Equal(p.Secret, q.Secret)
 }
 
 // starter starts processes: real ones, or a test's.
