@@ -87,6 +87,7 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	controlv1.RegisterControlServiceServer(kit, &service{a: a})
 	out := device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{})
 	kit.OnStop(a.close)
+	kit.BeforeRestart(a.obstacles)
 	ctx := a.start()
 	if a.watcher != nil {
 		a.owned.Go(func() { a.watchCamera(ctx) })

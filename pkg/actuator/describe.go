@@ -1,11 +1,15 @@
 package actuator
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/control"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // describe returns the state as a message of the API. It needs mu.
@@ -24,6 +28,16 @@ func (a *Actuator) describe(now control.Clock) *controlv1.ControlState {
 			Persisted: e.persisted, Id: e.ID}
 	}
 	return state
+}
+
+// obstacles is who would lose the lease by a restart.
+func (a *Actuator) obstacles() []device.Obstacle {
+	holder := a.State().GetHolder()
+	if holder == "" {
+		return nil
+	}
+	return []device.Obstacle{{Kind: devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_LEASE,
+		Text: fmt.Sprintf("the lease is held by %q", holder)}}
 }
 
 var phases = map[control.Phase]controlv1.ControlPhase{

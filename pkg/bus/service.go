@@ -158,6 +158,12 @@ func (s *Service) Close() {
 	s.leave()
 }
 
+// Leave has no more calls come; those that have come already are answered. Close is still to be called. It returns at
+// once; after a [Conn.Flush] the server knows.
+func (s *Service) Leave() {
+	_ = s.micro.Stop() // fails only if the connection is closed, which has the same effect
+}
+
 // dispatch runs a call on a goroutine of its own, so that a slow one does not hold up the others.
 func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 	if m.Reply == "" || strings.HasPrefix(m.Reply, root) {

@@ -73,6 +73,10 @@ func (k *Kit) setState(state devicev1.DeviceState, reason string) bool {
 		return false
 	}
 	k.about.State, k.about.StateReason = state, reason
+	if state == devicev1.DeviceState_DEVICE_STATE_READY && !k.worked {
+		k.worked = true
+		close(k.ready)
+	}
 	k.setHealth()
 	k.tell()
 	return true
@@ -112,9 +116,21 @@ func (k *Kit) poke() {
 	}
 }
 
-// announce publishes the current description on the bus.
+// announce publishes the current description on the bus, unless another process speaks for the device.
 func (k *Kit) announce() {
+	k.speaking.Lock()
+	defer k.speaking.Unlock()
+	if k.quiet {
+		return
+	}
 	_ = k.conn.Publish(k.address.State(), k.Device()) // counted by the bus; said again within a second
+}
+
+// speak says whether this process speaks for the device. Once it has returned, nothing is announced any more if not.
+func (k *Kit) speak(may bool) {
+	k.speaking.Lock()
+	defer k.speaking.Unlock()
+	k.quiet = !may
 }
 
 // watch returns the device as it is and a subscription to all that changes afterwards.

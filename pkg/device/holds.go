@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/handover"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -109,4 +110,30 @@ func (h *holds) schedule() {
 	if !next.IsZero() {
 		h.timer = time.AfterFunc(time.Until(next), h.expire)
 	}
+}
+
+// list returns the holds, and how long they last.
+func (h *holds) list(stream string) (all []handover.Hold) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	for holder, until := range h.until {
+		all = append(all, handover.Hold{Stream: stream, Holder: holder, TTL: until.Sub(now)})
+	}
+	return all
+}
+
+// inherit puts the holds of a predecessor in the place of those that there were. They last for at least so long.
+func (h *holds) inherit(all []handover.Hold, least time.Duration) {
+	h.update(func() {
+		if h.stopped {
+			return
+		}
+		clear(h.until)
+		for _, one := range all {
+			if len(h.until) < maxHolders {
+				h.until[one.Holder] = time.Now().Add(min(max(one.TTL, least), longestHold))
+			}
+		}
+	})
 }

@@ -46,8 +46,13 @@ func NewIn[M proto.Message](k *Kit, name string, policy stream.Policy) *In[M] {
 }
 
 // Receive calls take for every message that comes, one after the other, until ctx ends; then it returns its error.
-// Before and afterwards messages go by unheard.
+// Before and afterwards messages go by unheard, and also while a predecessor of this process hears them.
 func (i *In[M]) Receive(ctx context.Context, take func(M)) error {
+	select {
+	case <-i.kit.active:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	sub, err := bus.Subscribe[M](i.kit.Bus(), i.kit.address.In(i.name), i.policy)
 	if err != nil {
 		return err

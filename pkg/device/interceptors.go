@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -36,6 +37,8 @@ type guard struct {
 	log       *slog.Logger
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
+
+	streaming atomic.Int64 // calls under way that stream what the device produces or accepts
 
 	guesses access.Guesses
 	wrong   prometheus.Counter
@@ -111,6 +114,10 @@ func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo
 	if err != nil {
 		return err
 	}
+	if !aside(info.FullMethod) {
+		g.streaming.Add(1)
+		defer g.streaming.Add(-1)
+	}
 	session := g.sessions.Open(withUser(s.Context(), grant), grant)
 	defer session.Close()
 	err = next(srv, guarded{s, session})
@@ -138,6 +145,11 @@ func (s guarded) RecvMsg(m any) error {
 		return tokens.Status(why)
 	}
 	return err
+}
+
+// aside reports whether a streaming method is one that every device serves, about itself.
+func aside(method string) bool {
+	return strings.HasPrefix(method, "/grpc.") || strings.HasPrefix(method, "/waldo.device.")
 }
 
 // end is deferred: it turns a panic, and an error without a code, into one that is the same for callers on gRPC and on

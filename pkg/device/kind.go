@@ -17,6 +17,10 @@ type Kind[C any] struct {
 	// LargestStep is the size of the largest message, in bytes, that a call may stream to the device; 0 means 4 MiB, which
 	// is the limit for all other calls.
 	LargestStep int
+	// Beside reports whether two processes can have the hardware at the same time. If so, `waldo upgrade` starts a process
+	// beside the present one, which takes over when it has its first picture. Otherwise, and if Beside is nil, the present
+	// process closes the hardware, and the other one opens it.
+	Beside func(C) bool
 	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls
 	// come once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)

@@ -33,6 +33,8 @@ type Kit struct {
 
 	address bus.Address
 	epoch   int64
+	beside  bool // see Kind.Beside
+	guard   *guard
 	conn    *bus.ConnCloser
 	server  *grpc.Server
 	readers *inflight.Readers
@@ -41,14 +43,26 @@ type Kit struct {
 	changes *stream.Topic[*devicev1.Device]
 	wake    chan struct{} // holds a token when the bus has to be told of the device
 
+	heir   *heir         // of a successor that takes over while its predecessor serves; else nil
+	active chan struct{} // closed when this process is the one that serves
+	ready  chan struct{} // closed when the hardware has worked once
+
+	speaking sync.Mutex // held while the device is announced
+	quiet    bool       // another process speaks for the device
+
 	mu       sync.Mutex
+	served   *bus.Service
+	kept     map[string]keep  // see Keep
 	about    *devicev1.Device // never handed out, only copies
 	outs     []*out
 	ins      []*in
 	services []registration
 	failed   error    // the first registration that failed
 	namesake string   // see Namesake
+	worked   bool     // ready is closed
 	onStop   []func() // in the order in which they were given
+
+	obstacles []func() []Obstacle // see BeforeRestart
 }
 
 // registration is a service to be served on the bus as well, once the driver is complete.

@@ -27,6 +27,8 @@ const (
 	ExitStopped = 0
 	// ExitAddress is the end because an address to listen on is taken or cannot be had, or because of [ErrTaken].
 	ExitAddress = 71
+	// ExitSuccession is the end of a process that was to take over from another one and could not: that one goes on.
+	ExitSuccession = 75
 	// ExitConfiguration is the end by a configuration that cannot work; starting again does not help.
 	ExitConfiguration = 78
 )
@@ -77,23 +79,8 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	process, err := Start(k, common, config, log)
-	if err != nil {
-		log.Error("cannot start", "error", err)
-		return exitCode(err)
-	}
-	stopReporting := process.report(systemd.NewUnit(environ))
-	select {
-	case <-ctx.Done():
-	case <-time.After(trimAfter):
-		trim()
-		<-ctx.Done()
-	}
-	stop() // a second signal ends the process at once
-	stopReporting()
-	log.Info("stopping")
-	stopWithin(patience, process, log)
-	return ExitStopped
+	l := lives[C]{kind: k, settings: common, config: config, log: log, defaults: stop, unit: systemd.NewUnit(environ)}
+	return l.run(ctx)
 }
 
 // journalFields are those of each entry of the device in the journal of systemd.

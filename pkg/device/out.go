@@ -27,6 +27,11 @@ type OutOptions struct {
 	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
 	// whether there is such a stream. Who knows its name may hold it all the same.
 	Absent bool
+	// Begin asks for a message that a reader can begin with, a key frame, which then comes soon. By it a process that takes
+	// over from another one begins the stream; see `waldo upgrade`. Nil: every message will do, or one comes by itself.
+	Begin func(context.Context) error
+	// Together has two processes, of which one takes over from the other, both publish the stream meanwhile.
+	Together bool
 	// Whole has messages travel in one piece, up to what the server takes, so that they can be dealt
 	// to workers ([bus.Join]).
 	Whole bool
@@ -47,7 +52,10 @@ type out struct {
 	keyFrames atomic.Bool
 	passed    atomic.Bool // see SetPassedThrough
 	types     atomic.Pointer[[]string]
-	absent    atomic.Bool // from the description
+	absent    atomic.Bool                 // from the description
+	begin     func(context.Context) error // see OutOptions.Begin
+	together  bool                        // see OutOptions.Together
+	gate      gate
 	send      func(epoch int64, subject string, m proto.Message) error
 	holds     *holds
 	published prometheus.Counter
@@ -64,6 +72,9 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		message:   zero.ProtoReflect().Descriptor(),
 		original:  o.AlternativeTo,
 		small:     o.Small,
+		begin:     o.Begin,
+		together:  o.Together,
+		gate:      gate{begun: make(chan struct{}), taken: make(chan struct{})},
 		holds:     newHolds(k.changed),
 		published: newStreamCounter("waldo_device_published_total", "Messages published on a stream.", name),
 		lost: newStreamCounter("waldo_device_lost_total",
@@ -88,6 +99,9 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		k.fail(fmt.Errorf("stream %q is an alternative to %q, which is not defined: define that stream first", name,
 			o.AlternativeTo))
 	}
+	if k.heir != nil {
+		core.gate.heir, core.gate.shut = k.heir, !o.Together
+	}
 	k.addOut(core)
 	return &Out[M]{core}
 }
@@ -101,9 +115,10 @@ func newStreamCounter(name, help, stream string) prometheus.Counter {
 // lost, and counted. It does not wait for readers; only a bus that is there and does not read, which is then given up,
 // delays it, for 2 s at most.
 func (o *Out[M]) Publish(m M) {
-	if !o.Held() {
+	if !o.Held() || !o.enter(m) {
 		return
 	}
+	defer o.leave()
 	if err := o.send(o.kit.epoch, o.kit.address.Out(o.name), m); err != nil {
 		o.lost.Inc()
 		return

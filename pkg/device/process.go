@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -23,6 +22,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/certs"
+	"github.com/waldo-robot/waldo/pkg/handover"
 	"github.com/waldo-robot/waldo/pkg/inflight"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -48,6 +48,7 @@ type Process struct {
 	driver Driver
 	guard  *guard
 	http   *http.Server
+	at     listeners
 
 	listening string // where gRPC is served, on this machine
 
@@ -70,24 +71,36 @@ func Start[C any](k Kind[C], s Settings, config C, log *slog.Logger) (*Process, 
 	if err != nil {
 		return nil, err
 	}
-	p, err := assemble(k, s, config, log, listeners)
+	return begin(k, s, config, log, listeners, nil)
+}
+
+// begin runs a device on sockets that it owns from now on, with what a predecessor has left, if there was one.
+func begin[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners, left *handover.Estate) (*Process,
+	error) {
+	p, err := assemble(k, s, config, log, l, nil)
 	if err != nil {
-		listeners.close()
+		l.close()
 		return nil, err
 	}
+	p.kit.inherit(left, leastHold)
+	p.work()
 	p.kit.settle()
-	p.run(listeners)
-	p.kit.Audit.Write(audit.Event{Kind: audit.Started, Device: s.Device, Reason: "waldo-" + k.Name + " " + k.Version})
-	log.Info("serving", "epoch", p.kit.Epoch(), "grpc", listeners.grpc.Addr().String(), "metrics",
-		listeners.metrics.Addr().String())
+	p.serve()
 	return p, nil
 }
 
-type listeners struct{ grpc, metrics net.Listener }
+// listeners are the sockets of a device.
+type listeners struct {
+	grpc, metrics net.Listener
+	sockets       []net.Listener // of grpc and metrics, without what is around them
+	asked         []string       // what they are for and where, as configured
+}
 
 func (l listeners) close() {
-	for _, one := range []io.Closer{l.grpc, l.metrics} {
-		_ = one.Close() // on the way out of a failed start
+	for _, one := range []net.Listener{l.grpc, l.metrics} {
+		if one != nil {
+			_ = one.Close() // on the way out
+		}
 	}
 }
 
@@ -103,7 +116,12 @@ func (e *addressError) Error() string {
 
 func (e *addressError) Unwrap() error { return e.err }
 
-func listen(s Settings, log *slog.Logger) (l listeners, err error) {
+func listen(s Settings, log *slog.Logger) (listeners, error) {
+	return listenWith(s, log, func(string, string) net.Listener { return nil })
+}
+
+// listenWith listens where nothing is given.
+func listenWith(s Settings, log *slog.Logger, given func(what, at string) net.Listener) (l listeners, err error) {
 	grpcAt, narrowed, err := s.authority().Address(s.GRPC)
 	if err != nil {
 		return l, fmt.Errorf("grpc: %w", err)
@@ -119,21 +137,36 @@ func listen(s Settings, log *slog.Logger) (l listeners, err error) {
 	if err != nil {
 		return l, err
 	}
-	if l.grpc, err = net.Listen("tcp", grpcAt); err != nil {
-		return l, &addressError{"grpc", err}
+	l.asked = []string{"grpc " + grpcAt, "metrics " + metricsAt}
+	if l.grpc, err = listenOne("grpc", grpcAt, given); err != nil {
+		return l, err
 	}
+	l.sockets = []net.Listener{l.grpc}
 	if certificate != nil {
 		l.grpc = certs.Port(l.grpc, certificate.Server("h2"))
 	}
-	if l.metrics, err = net.Listen("tcp", metricsAt); err != nil {
-		_ = l.grpc.Close() // on the way out of a failed start
-		return l, &addressError{"metrics", err}
+	if l.metrics, err = listenOne("metrics", metricsAt, given); err != nil {
+		l.close()
+		return l, err
+	}
+	l.sockets = append(l.sockets, l.metrics)
+	return l, nil
+}
+
+func listenOne(what, at string, given func(what, at string) net.Listener) (net.Listener, error) {
+	if l := given(what, at); l != nil {
+		return l, nil
+	}
+	l, err := net.Listen("tcp", at)
+	if err != nil {
+		return nil, &addressError{what, err}
 	}
 	return l, nil
 }
 
-// assemble makes all the parts of a device, none of them running yet, and registers it on the bus.
-func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners) (_ *Process, err error) {
+// assemble makes all the parts of a device, none of them running yet, and registers it on the bus, unless it is an heir,
+// whose predecessor is registered.
+func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners, h *heir) (_ *Process, err error) {
 	registry := prometheus.NewRegistry()
 	audits := s.openAudit(log)
 	guard := newGuard(s, audits, log, registry)
@@ -156,17 +189,22 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	kit := &Kit{
 		stopping: ctx, stop: cancel,
 		Log: log, Metrics: registry, Audit: audits, address: address, epoch: about.Epoch, conn: conn, about: about,
+		beside: k.Beside != nil && k.Beside(config), guard: guard,
 		server: newServer(guard, readers, k.LargestStep), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
+		heir: h, active: make(chan struct{}), ready: make(chan struct{}), quiet: h != nil, kept: map[string]keep{},
 	}
 	driver, err := equip(k, kit, config)
 	if err != nil {
 		return nil, err
 	}
-	if err := kit.serveBus(guard); err != nil {
-		return nil, err
+	if h == nil {
+		if err := kit.serveBus(); err != nil {
+			return nil, err
+		}
+		close(kit.active)
 	}
-	return &Process{kit: kit, driver: driver, guard: guard, http: newDebugServer(registry),
+	return &Process{kit: kit, driver: driver, guard: guard, http: newDebugServer(registry), at: l,
 		listening: l.grpc.Addr().String()}, nil
 }
 
@@ -217,9 +255,9 @@ func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 
 // serveBus serves the unary methods on the bus, and makes the device known to those who look for devices. The state is
 // announced later, so the device can be called once it is announced.
-func (k *Kit) serveBus(g *guard) error {
+func (k *Kit) serveBus() error {
 	service, err := k.conn.Serve(bus.ServiceConfig{
-		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: g.bus, MaxRequest: maxRequest,
+		Address: k.address, Kind: k.about.Kind, Version: k.about.Version, Interceptor: k.guard.bus, MaxRequest: maxRequest,
 		Epoch:    k.epoch,
 		Metadata: map[string]string{"grpc": k.about.GrpcAddress, "epoch": fmt.Sprint(k.epoch)},
 	})
@@ -232,6 +270,9 @@ func (k *Kit) serveBus(g *guard) error {
 			return err
 		}
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.served = service
 	return nil
 }
 
@@ -246,15 +287,22 @@ func (k *Kit) settle() {
 	_ = k.conn.Flush(ctx) // a bus that hangs is no reason to wait longer
 }
 
-func (p *Process) run(l listeners) {
+// work runs the driver.
+func (p *Process) work() { p.owned.Go(func() { supervise(p.kit.stopping, p.kit, p.driver) }) }
+
+// serve lets the world in.
+func (p *Process) serve() {
 	ctx := p.kit.stopping
 	p.kit.announce()
-	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(p.kit.readers.Listen(l.grpc))) })
-	p.owned.Go(func() { p.served("metrics", p.http.Serve(l.metrics)) })
+	p.owned.Go(func() { p.served("grpc", p.kit.server.Serve(p.kit.readers.Listen(p.at.grpc))) })
+	p.owned.Go(func() { p.served("metrics", p.http.Serve(p.at.metrics)) })
 	p.owned.Go(func() { p.announce(ctx) })
 	p.owned.Go(func() { p.guard.sessions.Run(ctx) })
 	p.owned.Go(func() { p.kit.lookForNamesakes(ctx) })
-	p.owned.Go(func() { supervise(ctx, p.kit, p.driver) })
+	p.kit.Log.Info("serving", "epoch", p.kit.Epoch(), "grpc", p.at.grpc.Addr().String(), "metrics",
+		p.at.metrics.Addr().String())
+	p.kit.Audit.Write(audit.Event{Kind: audit.Started, Device: p.kit.address.Device,
+		Reason: "waldo-" + p.kit.about.Kind + " " + p.kit.about.Version})
 }
 
 func (p *Process) served(what string, err error) {
@@ -293,7 +341,10 @@ func (p *Process) Kit() *Kit { return p.kit }
 
 // Stop ends the device and returns when nothing of it is left: within 2 s, unless the driver or a call takes longer to
 // see that its context has ended. It may be called more than once, and from several goroutines.
-func (p *Process) Stop() {
+func (p *Process) Stop() { p.stopWithin(graceful) }
+
+// stopWithin is Stop for calls under way that may take so long.
+func (p *Process) stopWithin(grace time.Duration) {
 	p.stop.Do(func() {
 		p.kit.setState(devicev1.DeviceState_DEVICE_STATE_STOPPING, "stopped on request")
 		p.kit.changes.Close(nil)
@@ -301,17 +352,18 @@ func (p *Process) Stop() {
 		for _, o := range p.kit.outs {
 			o.holds.stop()
 		}
-		p.stopServers()
+		p.stopServers(grace)
 		p.owned.Wait()
 		p.kit.stopped()
 		p.kit.conn.Close()
 		p.kit.Audit.Close()
+		p.at.close() // closed already if it has served
 	})
 }
 
 // stopServers gives calls under way their time, and then cancels them.
-func (p *Process) stopServers() {
-	force := time.AfterFunc(graceful, p.kit.server.Stop)
+func (p *Process) stopServers(grace time.Duration) {
+	force := time.AfterFunc(grace, p.kit.server.Stop)
 	p.kit.server.GracefulStop()
 	force.Stop()
 	_ = p.http.Close() // scrapes under way may break

@@ -31,7 +31,6 @@ func (p *Process) report(unit *systemd.Unit) (stop func()) {
 		owned.Go(func() { p.feed(ctx, unit) })
 	}
 	return func() {
-		unit.Stopping()
 		cancel()
 		owned.Wait()
 	}

@@ -19,7 +19,7 @@ import (
 
 // bareKit is a kit without gRPC and bus.
 func bareKit() *Kit {
-	return &Kit{
+	return &Kit{ready: make(chan struct{}),
 		Log: slog.New(slog.DiscardHandler), health: health.NewServer(), about: &devicev1.Device{State: starting},
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
 	}

@@ -57,6 +57,9 @@ func line(status string) string {
 	return "STATUS=" + status
 }
 
+// Main says that another process is the main process of the unit from now on.
+func (u *Unit) Main(pid int) { u.send("MAINPID=" + strconv.Itoa(pid)) }
+
 // Stopping says that the process ends on request.
 func (u *Unit) Stopping() { u.send("STOPPING=1") }
 

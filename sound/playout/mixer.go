@@ -6,7 +6,9 @@ import (
 	"time"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/sound/pcm"
@@ -177,6 +179,14 @@ func (m *Mixer) talking() bool {
 	defer m.mu.Unlock()
 	m.sweep(m.config.Now())
 	return len(m.voices) > 0
+}
+
+// Obstacles is who would be cut off by a restart.
+func (m *Mixer) Obstacles() []device.Obstacle {
+	if !m.talking() {
+		return nil
+	}
+	return []device.Obstacle{{Kind: devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_TALKER, Text: "somebody is talking"}}
 }
 
 // Close ends all talkers and feeds. Read gives silence from then on.

@@ -93,11 +93,13 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	d.service = service.New(d.pipeline, config.Streams, shared.New(kit.Log, kit.Metrics))
 	camerav1.RegisterCameraServiceServer(kit, d.service)
 	// It is for actuators, which know its name, and nothing to show to people.
-	d.captures = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true})
+	d.captures = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true, Together: true})
+	kit.Keep("camera", d.keep, d.take)
 	for _, s := range config.Streams {
 		mediaType := s.Content.MediaType
 		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Small: s.Content.Small,
-			Whole: !media.InterCoded(mediaType)}
+			Whole: !media.InterCoded(mediaType),
+			Begin: func(ctx context.Context) error { return d.pipeline.RequestKeyFrame(ctx, s.Content) }}
 		if s.AlternativeTo == "" || config.Codecs.Encodes(mediaType) { // whatever the source sends, as far as is known
 			options.KeyFrameOnRequest, options.MediaTypes = true, []string{mediaType}
 		}

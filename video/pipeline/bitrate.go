@@ -68,6 +68,33 @@ func (p *Pipeline) LimitBitrate(s Stream, l limits.Limit) (Bitrate, error) {
 	return b, nil
 }
 
+// Kept is what callers have changed, and what outlives the process if another one takes over.
+type Kept struct {
+	Bitrate int64          `json:"bitrate"` // see SetBitrate
+	Limits  []limits.Limit `json:"limits"`  // see LimitBitrate
+}
+
+// Kept returns what callers have changed of a stream.
+func (p *Pipeline) Kept(s Stream) Kept {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return Kept{p.bitrate.Load(), p.lifeOf(s).limits.All(time.Now())}
+}
+
+// Keep takes what callers have changed of a stream, of the same configuration in another process.
+func (p *Pipeline) Keep(s Stream, k Kept) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if k.Bitrate > 0 {
+		p.bitrate.Store(k.Bitrate)
+	}
+	for _, l := range k.Limits {
+		if l.Check() == nil && l.Bitrate > 0 {
+			_ = p.lifeOf(s).limits.Put(l, time.Now()) // there were no more of them in the other process
+		}
+	}
+}
+
 // configured is the bit rate of a stream without limits. The caller holds mu, and there is a source.
 func (p *Pipeline) configured(s Stream) int64 {
 	width, height, rate := p.oriented()

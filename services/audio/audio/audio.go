@@ -107,6 +107,7 @@ func (d *driver) addSpeaker(config Config, heard *capture.Pipeline) error {
 		return err
 	}
 	d.speaker, d.needs.while = speaker, speaker.While
+	d.kit.BeforeRestart(speaker.Mixer.Obstacles)
 	d.talk = device.NewIn[*mediav1.AudioFrame](d.kit, "speaker", stream.DropOldest(speakerQueue))
 	return nil
 }

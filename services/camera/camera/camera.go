@@ -17,7 +17,8 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "camera", Version: version.Version, Defaults: Defaults(), New: newDriver}
+	return device.Kind[Config]{Name: "camera", Version: version.Version, Defaults: Defaults(), New: newDriver,
+		Beside: func(c Config) bool { return !c.isDevice() }}
 }
 
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {

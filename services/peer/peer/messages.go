@@ -59,6 +59,7 @@ func newMessenger(kit *device.Kit) *messenger {
 	})
 	register(kit.Metrics, m.slot)
 	kit.OnStop(m.always.Wait)
+	kit.BeforeRestart(m.slot.Obstacles)
 	return m
 }
 

@@ -92,6 +92,7 @@ func newCamera(kit *device.Kit, c Config) (device.Driver, error) {
 	})
 	register(kit.Metrics, d.slot)
 	kit.OnStop(d.always.Wait)
+	kit.BeforeRestart(d.slot.Obstacles)
 	return d, nil
 }
 

@@ -28,9 +28,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
@@ -277,6 +279,16 @@ func (s *Slot) Publisher() *peerv1.GetPublisherResponse {
 		r.Age = durationpb.New(time.Since(s.now.heard))
 	}
 	return r
+}
+
+// Obstacles is who would be cut off by a restart.
+func (s *Slot) Obstacles() []device.Obstacle {
+	who := s.Publisher().GetPublisher()
+	if who == nil {
+		return nil
+	}
+	return []device.Obstacle{{Kind: devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_PUBLISHER,
+		Text: fmt.Sprintf("%q publishes", who.GetName())}}
 }
 
 // Stats returns what was counted.

@@ -21,7 +21,14 @@ import (
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
 	return device.Kind[Config]{Name: "rtsp-ingest", Version: version.Version, Defaults: Defaults(), OneCore: true,
-		New: newDriver}
+		New: newDriver, Beside: beside}
+}
+
+// beside reports whether a camera lets two processes connect: one that publishes by itself, is moved or is spoken
+// through has one at a time, and the Insta360 takes one connection.
+func beside(c Config) bool {
+	a, err := c.address()
+	return c.Listen == "" && c.PTZ == nil && !c.Speaker && err == nil && a.Scheme != "insta360"
 }
 
 // driver is a camera with the line that it hangs on.

@@ -65,6 +65,7 @@ func newSound(kit *device.Kit, c Config, talk func(context.Context) (feed.Voice,
 			return nil, err
 		}
 		config.Speaker = s.speech.speaker
+		kit.BeforeRestart(s.speech.speaker.Mixer.Obstacles)
 	}
 	s.levels = playout.NewLevels(s.pipeline, config.Speaker)
 	s.loudness = device.NewOut[*audiov1.StreamLevelsResponse](kit, "levels", device.OutOptions{Absent: !c.Speaker})

@@ -101,6 +101,18 @@ func (s *Set) forget(now time.Time) {
 	}
 }
 
+// All returns the bit rates that are allowed now, each until its end. Pauses are too short to be worth passing on.
+func (s *Set) All(now time.Time) (all []Limit) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for holder, h := range s.held {
+		if now.Before(h.until) {
+			all = append(all, Limit{Holder: holder, Bitrate: h.bitrate, TTL: h.until.Sub(now)})
+		}
+	}
+	return all
+}
+
 // At returns what is in force: the lowest bit rate, 0 if there is none, and whether the stream is paused.
 func (s *Set) At(now time.Time) (bitrate int64, paused bool) {
 	s.mu.Lock()

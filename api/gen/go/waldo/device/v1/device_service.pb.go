@@ -24,6 +24,67 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// RestartObstacleKind is what a restart would disturb. May grow.
+type RestartObstacleKind int32
+
+const (
+	// Unset; never sent.
+	RestartObstacleKind_RESTART_OBSTACLE_KIND_UNSPECIFIED RestartObstacleKind = 0
+	// Somebody holds the lease of an actuator: it would stop, and the lease would be lost.
+	RestartObstacleKind_RESTART_OBSTACLE_KIND_LEASE RestartObstacleKind = 1
+	// Somebody is talking through a speaker.
+	RestartObstacleKind_RESTART_OBSTACLE_KIND_TALKER RestartObstacleKind = 2
+	// Somebody publishes through a device of the kind `peer`.
+	RestartObstacleKind_RESTART_OBSTACLE_KIND_PUBLISHER RestartObstacleKind = 3
+	// Somebody reads a stream, on the bus or over gRPC.
+	RestartObstacleKind_RESTART_OBSTACLE_KIND_READER RestartObstacleKind = 4
+)
+
+// Enum value maps for RestartObstacleKind.
+var (
+	RestartObstacleKind_name = map[int32]string{
+		0: "RESTART_OBSTACLE_KIND_UNSPECIFIED",
+		1: "RESTART_OBSTACLE_KIND_LEASE",
+		2: "RESTART_OBSTACLE_KIND_TALKER",
+		3: "RESTART_OBSTACLE_KIND_PUBLISHER",
+		4: "RESTART_OBSTACLE_KIND_READER",
+	}
+	RestartObstacleKind_value = map[string]int32{
+		"RESTART_OBSTACLE_KIND_UNSPECIFIED": 0,
+		"RESTART_OBSTACLE_KIND_LEASE":       1,
+		"RESTART_OBSTACLE_KIND_TALKER":      2,
+		"RESTART_OBSTACLE_KIND_PUBLISHER":   3,
+		"RESTART_OBSTACLE_KIND_READER":      4,
+	}
+)
+
+func (x RestartObstacleKind) Enum() *RestartObstacleKind {
+	p := new(RestartObstacleKind)
+	*p = x
+	return p
+}
+
+func (x RestartObstacleKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (RestartObstacleKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_waldo_device_v1_device_service_proto_enumTypes[0].Descriptor()
+}
+
+func (RestartObstacleKind) Type() protoreflect.EnumType {
+	return &file_waldo_device_v1_device_service_proto_enumTypes[0]
+}
+
+func (x RestartObstacleKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use RestartObstacleKind.Descriptor instead.
+func (RestartObstacleKind) EnumDescriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{0}
+}
+
 // GetDeviceRequest asks for the description of the device.
 type GetDeviceRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -507,6 +568,163 @@ func (x *GetDescriptorsResponse) GetFiles() *descriptorpb.FileDescriptorSet {
 	return nil
 }
 
+// GetRestartSafetyRequest asks whether a restart is safe.
+type GetRestartSafetyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRestartSafetyRequest) Reset() {
+	*x = GetRestartSafetyRequest{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRestartSafetyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRestartSafetyRequest) ProtoMessage() {}
+
+func (x *GetRestartSafetyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRestartSafetyRequest.ProtoReflect.Descriptor instead.
+func (*GetRestartSafetyRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{10}
+}
+
+// GetRestartSafetyResponse says what a restart would disturb.
+type GetRestartSafetyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True if nothing stands against a restart: `obstacles` is empty.
+	Safe bool `protobuf:"varint,1,opt,name=safe,proto3" json:"safe,omitempty"`
+	// What stands against it, the gravest first; at most 64.
+	Obstacles []*RestartObstacle `protobuf:"bytes,2,rep,name=obstacles,proto3" json:"obstacles,omitempty"`
+	// True if the device can be upgraded without a gap: another process can have its hardware at the same time, so that
+	// `waldo upgrade` interrupts no stream on the bus. Otherwise the hardware is closed and opened again.
+	WithoutGap    bool `protobuf:"varint,3,opt,name=without_gap,json=withoutGap,proto3" json:"without_gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRestartSafetyResponse) Reset() {
+	*x = GetRestartSafetyResponse{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRestartSafetyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRestartSafetyResponse) ProtoMessage() {}
+
+func (x *GetRestartSafetyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRestartSafetyResponse.ProtoReflect.Descriptor instead.
+func (*GetRestartSafetyResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetRestartSafetyResponse) GetSafe() bool {
+	if x != nil {
+		return x.Safe
+	}
+	return false
+}
+
+func (x *GetRestartSafetyResponse) GetObstacles() []*RestartObstacle {
+	if x != nil {
+		return x.Obstacles
+	}
+	return nil
+}
+
+func (x *GetRestartSafetyResponse) GetWithoutGap() bool {
+	if x != nil {
+		return x.WithoutGap
+	}
+	return false
+}
+
+// RestartObstacle is one thing that a restart would disturb.
+type RestartObstacle struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What it is.
+	Kind RestartObstacleKind `protobuf:"varint,1,opt,name=kind,proto3,enum=waldo.device.v1.RestartObstacleKind" json:"kind,omitempty"`
+	// For people to read, for example `the lease is held by "Ann"`.
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RestartObstacle) Reset() {
+	*x = RestartObstacle{}
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RestartObstacle) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RestartObstacle) ProtoMessage() {}
+
+func (x *RestartObstacle) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_device_v1_device_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RestartObstacle.ProtoReflect.Descriptor instead.
+func (*RestartObstacle) Descriptor() ([]byte, []int) {
+	return file_waldo_device_v1_device_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *RestartObstacle) GetKind() RestartObstacleKind {
+	if x != nil {
+		return x.Kind
+	}
+	return RestartObstacleKind_RESTART_OBSTACLE_KIND_UNSPECIFIED
+}
+
+func (x *RestartObstacle) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
 var File_waldo_device_v1_device_service_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_service_proto_rawDesc = "" +
@@ -533,14 +751,30 @@ const file_waldo_device_v1_device_service_proto_rawDesc = "" +
 	"\x16GetDescriptorsResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bservices\x18\x02 \x03(\tR\bservices\x128\n" +
-	"\x05files\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\x05files2\xf1\x03\n" +
+	"\x05files\x18\x03 \x01(\v2\".google.protobuf.FileDescriptorSetR\x05files\"\x19\n" +
+	"\x17GetRestartSafetyRequest\"\x8f\x01\n" +
+	"\x18GetRestartSafetyResponse\x12\x12\n" +
+	"\x04safe\x18\x01 \x01(\bR\x04safe\x12>\n" +
+	"\tobstacles\x18\x02 \x03(\v2 .waldo.device.v1.RestartObstacleR\tobstacles\x12\x1f\n" +
+	"\vwithout_gap\x18\x03 \x01(\bR\n" +
+	"withoutGap\"_\n" +
+	"\x0fRestartObstacle\x128\n" +
+	"\x04kind\x18\x01 \x01(\x0e2$.waldo.device.v1.RestartObstacleKindR\x04kind\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text*\xc6\x01\n" +
+	"\x13RestartObstacleKind\x12%\n" +
+	"!RESTART_OBSTACLE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n" +
+	"\x1bRESTART_OBSTACLE_KIND_LEASE\x10\x01\x12 \n" +
+	"\x1cRESTART_OBSTACLE_KIND_TALKER\x10\x02\x12#\n" +
+	"\x1fRESTART_OBSTACLE_KIND_PUBLISHER\x10\x03\x12 \n" +
+	"\x1cRESTART_OBSTACLE_KIND_READER\x10\x042\xe0\x04\n" +
 	"\rDeviceService\x12X\n" +
 	"\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\"\x04\xd8\xe2\x18\x01\x12`\n" +
 	"\vWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse\"\x04\xd8\xe2\x18\x010\x01\x12[\n" +
 	"\n" +
 	"HoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\"\x04\xd8\xe2\x18\x01\x12^\n" +
 	"\vAcknowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\"\x04\xd8\xe2\x18\x01\x12g\n" +
-	"\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01B\xc9\x01\n" +
+	"\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01\x12m\n" +
+	"\x10GetRestartSafety\x12(.waldo.device.v1.GetRestartSafetyRequest\x1a).waldo.device.v1.GetRestartSafetyResponse\"\x04\xd8\xe2\x18\x01B\xc9\x01\n" +
 	"\x13com.waldo.device.v1B\x12DeviceServiceProtoP\x01Z@github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1;devicev1\xa2\x02\x03WDX\xaa\x02\x0fWaldo.Device.V1\xca\x02\x0fWaldo\\Device\\V1\xe2\x02\x1bWaldo\\Device\\V1\\GPBMetadata\xea\x02\x11Waldo::Device::V1b\x06proto3"
 
 var (
@@ -555,42 +789,51 @@ func file_waldo_device_v1_device_service_proto_rawDescGZIP() []byte {
 	return file_waldo_device_v1_device_service_proto_rawDescData
 }
 
-var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_waldo_device_v1_device_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_waldo_device_v1_device_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_waldo_device_v1_device_service_proto_goTypes = []any{
-	(*GetDeviceRequest)(nil),               // 0: waldo.device.v1.GetDeviceRequest
-	(*GetDeviceResponse)(nil),              // 1: waldo.device.v1.GetDeviceResponse
-	(*WatchDeviceRequest)(nil),             // 2: waldo.device.v1.WatchDeviceRequest
-	(*WatchDeviceResponse)(nil),            // 3: waldo.device.v1.WatchDeviceResponse
-	(*HoldStreamRequest)(nil),              // 4: waldo.device.v1.HoldStreamRequest
-	(*HoldStreamResponse)(nil),             // 5: waldo.device.v1.HoldStreamResponse
-	(*AcknowledgeRequest)(nil),             // 6: waldo.device.v1.AcknowledgeRequest
-	(*AcknowledgeResponse)(nil),            // 7: waldo.device.v1.AcknowledgeResponse
-	(*GetDescriptorsRequest)(nil),          // 8: waldo.device.v1.GetDescriptorsRequest
-	(*GetDescriptorsResponse)(nil),         // 9: waldo.device.v1.GetDescriptorsResponse
-	(*Device)(nil),                         // 10: waldo.device.v1.Device
-	(*durationpb.Duration)(nil),            // 11: google.protobuf.Duration
-	(*descriptorpb.FileDescriptorSet)(nil), // 12: google.protobuf.FileDescriptorSet
+	(RestartObstacleKind)(0),               // 0: waldo.device.v1.RestartObstacleKind
+	(*GetDeviceRequest)(nil),               // 1: waldo.device.v1.GetDeviceRequest
+	(*GetDeviceResponse)(nil),              // 2: waldo.device.v1.GetDeviceResponse
+	(*WatchDeviceRequest)(nil),             // 3: waldo.device.v1.WatchDeviceRequest
+	(*WatchDeviceResponse)(nil),            // 4: waldo.device.v1.WatchDeviceResponse
+	(*HoldStreamRequest)(nil),              // 5: waldo.device.v1.HoldStreamRequest
+	(*HoldStreamResponse)(nil),             // 6: waldo.device.v1.HoldStreamResponse
+	(*AcknowledgeRequest)(nil),             // 7: waldo.device.v1.AcknowledgeRequest
+	(*AcknowledgeResponse)(nil),            // 8: waldo.device.v1.AcknowledgeResponse
+	(*GetDescriptorsRequest)(nil),          // 9: waldo.device.v1.GetDescriptorsRequest
+	(*GetDescriptorsResponse)(nil),         // 10: waldo.device.v1.GetDescriptorsResponse
+	(*GetRestartSafetyRequest)(nil),        // 11: waldo.device.v1.GetRestartSafetyRequest
+	(*GetRestartSafetyResponse)(nil),       // 12: waldo.device.v1.GetRestartSafetyResponse
+	(*RestartObstacle)(nil),                // 13: waldo.device.v1.RestartObstacle
+	(*Device)(nil),                         // 14: waldo.device.v1.Device
+	(*durationpb.Duration)(nil),            // 15: google.protobuf.Duration
+	(*descriptorpb.FileDescriptorSet)(nil), // 16: google.protobuf.FileDescriptorSet
 }
 var file_waldo_device_v1_device_service_proto_depIdxs = []int32{
-	10, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
-	10, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
-	11, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
-	12, // 3: waldo.device.v1.GetDescriptorsResponse.files:type_name -> google.protobuf.FileDescriptorSet
-	0,  // 4: waldo.device.v1.DeviceService.GetDevice:input_type -> waldo.device.v1.GetDeviceRequest
-	2,  // 5: waldo.device.v1.DeviceService.WatchDevice:input_type -> waldo.device.v1.WatchDeviceRequest
-	4,  // 6: waldo.device.v1.DeviceService.HoldStream:input_type -> waldo.device.v1.HoldStreamRequest
-	6,  // 7: waldo.device.v1.DeviceService.Acknowledge:input_type -> waldo.device.v1.AcknowledgeRequest
-	8,  // 8: waldo.device.v1.DeviceService.GetDescriptors:input_type -> waldo.device.v1.GetDescriptorsRequest
-	1,  // 9: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
-	3,  // 10: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
-	5,  // 11: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
-	7,  // 12: waldo.device.v1.DeviceService.Acknowledge:output_type -> waldo.device.v1.AcknowledgeResponse
-	9,  // 13: waldo.device.v1.DeviceService.GetDescriptors:output_type -> waldo.device.v1.GetDescriptorsResponse
-	9,  // [9:14] is the sub-list for method output_type
-	4,  // [4:9] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	14, // 0: waldo.device.v1.GetDeviceResponse.device:type_name -> waldo.device.v1.Device
+	14, // 1: waldo.device.v1.WatchDeviceResponse.device:type_name -> waldo.device.v1.Device
+	15, // 2: waldo.device.v1.HoldStreamRequest.ttl:type_name -> google.protobuf.Duration
+	16, // 3: waldo.device.v1.GetDescriptorsResponse.files:type_name -> google.protobuf.FileDescriptorSet
+	13, // 4: waldo.device.v1.GetRestartSafetyResponse.obstacles:type_name -> waldo.device.v1.RestartObstacle
+	0,  // 5: waldo.device.v1.RestartObstacle.kind:type_name -> waldo.device.v1.RestartObstacleKind
+	1,  // 6: waldo.device.v1.DeviceService.GetDevice:input_type -> waldo.device.v1.GetDeviceRequest
+	3,  // 7: waldo.device.v1.DeviceService.WatchDevice:input_type -> waldo.device.v1.WatchDeviceRequest
+	5,  // 8: waldo.device.v1.DeviceService.HoldStream:input_type -> waldo.device.v1.HoldStreamRequest
+	7,  // 9: waldo.device.v1.DeviceService.Acknowledge:input_type -> waldo.device.v1.AcknowledgeRequest
+	9,  // 10: waldo.device.v1.DeviceService.GetDescriptors:input_type -> waldo.device.v1.GetDescriptorsRequest
+	11, // 11: waldo.device.v1.DeviceService.GetRestartSafety:input_type -> waldo.device.v1.GetRestartSafetyRequest
+	2,  // 12: waldo.device.v1.DeviceService.GetDevice:output_type -> waldo.device.v1.GetDeviceResponse
+	4,  // 13: waldo.device.v1.DeviceService.WatchDevice:output_type -> waldo.device.v1.WatchDeviceResponse
+	6,  // 14: waldo.device.v1.DeviceService.HoldStream:output_type -> waldo.device.v1.HoldStreamResponse
+	8,  // 15: waldo.device.v1.DeviceService.Acknowledge:output_type -> waldo.device.v1.AcknowledgeResponse
+	10, // 16: waldo.device.v1.DeviceService.GetDescriptors:output_type -> waldo.device.v1.GetDescriptorsResponse
+	12, // 17: waldo.device.v1.DeviceService.GetRestartSafety:output_type -> waldo.device.v1.GetRestartSafetyResponse
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_waldo_device_v1_device_service_proto_init() }
@@ -604,13 +847,14 @@ func file_waldo_device_v1_device_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_device_v1_device_service_proto_rawDesc), len(file_waldo_device_v1_device_service_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   10,
+			NumEnums:      1,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_waldo_device_v1_device_service_proto_goTypes,
 		DependencyIndexes: file_waldo_device_v1_device_service_proto_depIdxs,
+		EnumInfos:         file_waldo_device_v1_device_service_proto_enumTypes,
 		MessageInfos:      file_waldo_device_v1_device_service_proto_msgTypes,
 	}.Build()
 	File_waldo_device_v1_device_service_proto = out.File

@@ -19,11 +19,12 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	DeviceService_GetDevice_FullMethodName      = "/waldo.device.v1.DeviceService/GetDevice"
-	DeviceService_WatchDevice_FullMethodName    = "/waldo.device.v1.DeviceService/WatchDevice"
-	DeviceService_HoldStream_FullMethodName     = "/waldo.device.v1.DeviceService/HoldStream"
-	DeviceService_Acknowledge_FullMethodName    = "/waldo.device.v1.DeviceService/Acknowledge"
-	DeviceService_GetDescriptors_FullMethodName = "/waldo.device.v1.DeviceService/GetDescriptors"
+	DeviceService_GetDevice_FullMethodName        = "/waldo.device.v1.DeviceService/GetDevice"
+	DeviceService_WatchDevice_FullMethodName      = "/waldo.device.v1.DeviceService/WatchDevice"
+	DeviceService_HoldStream_FullMethodName       = "/waldo.device.v1.DeviceService/HoldStream"
+	DeviceService_Acknowledge_FullMethodName      = "/waldo.device.v1.DeviceService/Acknowledge"
+	DeviceService_GetDescriptors_FullMethodName   = "/waldo.device.v1.DeviceService/GetDescriptors"
+	DeviceService_GetRestartSafety_FullMethodName = "/waldo.device.v1.DeviceService/GetRestartSafety"
 )
 
 // DeviceServiceClient is the client API for DeviceService service.
@@ -61,6 +62,9 @@ type DeviceServiceClient interface {
 	// GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
 	// built without them can call the device and read its streams. They do not change during a life of the device.
 	GetDescriptors(ctx context.Context, in *GetDescriptorsRequest, opts ...grpc.CallOption) (*GetDescriptorsResponse, error)
+	// GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+	// The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
+	GetRestartSafety(ctx context.Context, in *GetRestartSafetyRequest, opts ...grpc.CallOption) (*GetRestartSafetyResponse, error)
 }
 
 type deviceServiceClient struct {
@@ -130,6 +134,16 @@ func (c *deviceServiceClient) GetDescriptors(ctx context.Context, in *GetDescrip
 	return out, nil
 }
 
+func (c *deviceServiceClient) GetRestartSafety(ctx context.Context, in *GetRestartSafetyRequest, opts ...grpc.CallOption) (*GetRestartSafetyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRestartSafetyResponse)
+	err := c.cc.Invoke(ctx, DeviceService_GetRestartSafety_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // DeviceServiceServer is the server API for DeviceService service.
 // All implementations must embed UnimplementedDeviceServiceServer
 // for forward compatibility.
@@ -165,6 +179,9 @@ type DeviceServiceServer interface {
 	// GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
 	// built without them can call the device and read its streams. They do not change during a life of the device.
 	GetDescriptors(context.Context, *GetDescriptorsRequest) (*GetDescriptorsResponse, error)
+	// GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+	// The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
+	GetRestartSafety(context.Context, *GetRestartSafetyRequest) (*GetRestartSafetyResponse, error)
 	mustEmbedUnimplementedDeviceServiceServer()
 }
 
@@ -189,6 +206,9 @@ func (UnimplementedDeviceServiceServer) Acknowledge(context.Context, *Acknowledg
 }
 func (UnimplementedDeviceServiceServer) GetDescriptors(context.Context, *GetDescriptorsRequest) (*GetDescriptorsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetDescriptors not implemented")
+}
+func (UnimplementedDeviceServiceServer) GetRestartSafety(context.Context, *GetRestartSafetyRequest) (*GetRestartSafetyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRestartSafety not implemented")
 }
 func (UnimplementedDeviceServiceServer) mustEmbedUnimplementedDeviceServiceServer() {}
 func (UnimplementedDeviceServiceServer) testEmbeddedByValue()                       {}
@@ -294,6 +314,24 @@ func _DeviceService_GetDescriptors_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _DeviceService_GetRestartSafety_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRestartSafetyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(DeviceServiceServer).GetRestartSafety(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: DeviceService_GetRestartSafety_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(DeviceServiceServer).GetRestartSafety(ctx, req.(*GetRestartSafetyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // DeviceService_ServiceDesc is the grpc.ServiceDesc for DeviceService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -316,6 +354,10 @@ var DeviceService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetDescriptors",
 			Handler:    _DeviceService_GetDescriptors_Handler,
+		},
+		{
+			MethodName: "GetRestartSafety",
+			Handler:    _DeviceService_GetRestartSafety_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

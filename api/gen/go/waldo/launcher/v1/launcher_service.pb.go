@@ -492,6 +492,107 @@ func (*RestartProcessResponse) Descriptor() ([]byte, []int) {
 	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{6}
 }
 
+// UpgradeProcessRequest names a process.
+type UpgradeProcessRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the device, or `gateway`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Upgrade an actuator even while somebody holds its lease. It stops first, and the lease is lost.
+	Force         bool `protobuf:"varint,2,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeProcessRequest) Reset() {
+	*x = UpgradeProcessRequest{}
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeProcessRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeProcessRequest) ProtoMessage() {}
+
+func (x *UpgradeProcessRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeProcessRequest.ProtoReflect.Descriptor instead.
+func (*UpgradeProcessRequest) Descriptor() ([]byte, []int) {
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *UpgradeProcessRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UpgradeProcessRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// UpgradeProcessResponse is the answer to UpgradeProcess.
+type UpgradeProcessResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True if the process was restarted because it cannot hand over.
+	Restarted     bool `protobuf:"varint,1,opt,name=restarted,proto3" json:"restarted,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpgradeProcessResponse) Reset() {
+	*x = UpgradeProcessResponse{}
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpgradeProcessResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpgradeProcessResponse) ProtoMessage() {}
+
+func (x *UpgradeProcessResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpgradeProcessResponse.ProtoReflect.Descriptor instead.
+func (*UpgradeProcessResponse) Descriptor() ([]byte, []int) {
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *UpgradeProcessResponse) GetRestarted() bool {
+	if x != nil {
+		return x.Restarted
+	}
+	return false
+}
+
 // ReloadRequest asks for robot.yaml to be read again. The launcher knows its path.
 type ReloadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -501,7 +602,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -513,7 +614,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[7]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -526,7 +627,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{7}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{9}
 }
 
 // ReloadResponse is the answer to Reload.
@@ -547,7 +648,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -559,7 +660,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[8]
+	mi := &file_waldo_launcher_v1_launcher_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -572,7 +673,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{8}
+	return file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ReloadResponse) GetRestarted() []string {
@@ -625,7 +726,12 @@ const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\bactuator\x18\x06 \x01(\bR\bactuator\"+\n" +
 	"\x15RestartProcessRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"\x18\n" +
-	"\x16RestartProcessResponse\"\x0f\n" +
+	"\x16RestartProcessResponse\"A\n" +
+	"\x15UpgradeProcessRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05force\x18\x02 \x01(\bR\x05force\"6\n" +
+	"\x16UpgradeProcessResponse\x12\x1c\n" +
+	"\trestarted\x18\x01 \x01(\bR\trestarted\"\x0f\n" +
 	"\rReloadRequest\"~\n" +
 	"\x0eReloadResponse\x12\x1c\n" +
 	"\trestarted\x18\x01 \x03(\tR\trestarted\x12\x18\n" +
@@ -640,10 +746,11 @@ const file_waldo_launcher_v1_launcher_service_proto_rawDesc = "" +
 	"\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n" +
 	"\x15PROCESS_STATE_WAITING\x10\x02\x12\x17\n" +
-	"\x13PROCESS_STATE_ENDED\x10\x032\x98\x03\n" +
+	"\x13PROCESS_STATE_ENDED\x10\x032\x85\x04\n" +
 	"\x0fLauncherService\x12h\n" +
 	"\rListProcesses\x12'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\"\x04\xd8\xe2\x18\x01\x12k\n" +
-	"\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\"\x04\xd8\xe2\x18\x04\x12S\n" +
+	"\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\"\x04\xd8\xe2\x18\x04\x12k\n" +
+	"\x0eUpgradeProcess\x12(.waldo.launcher.v1.UpgradeProcessRequest\x1a).waldo.launcher.v1.UpgradeProcessResponse\"\x04\xd8\xe2\x18\x04\x12S\n" +
 	"\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\"\x04\xd8\xe2\x18\x04\x12Y\n" +
 	"\bOpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponse\"\x04\xd8\xe2\x18\x02B\xd9\x01\n" +
 	"\x15com.waldo.launcher.v1B\x14LauncherServiceProtoP\x01ZDgithub.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1;launcherv1\xa2\x02\x03WLX\xaa\x02\x11Waldo.Launcher.V1\xca\x02\x11Waldo\\Launcher\\V1\xe2\x02\x1dWaldo\\Launcher\\V1\\GPBMetadata\xea\x02\x13Waldo::Launcher::V1b\x06proto3"
@@ -661,7 +768,7 @@ func file_waldo_launcher_v1_launcher_service_proto_rawDescGZIP() []byte {
 }
 
 var file_waldo_launcher_v1_launcher_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_waldo_launcher_v1_launcher_service_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
+var file_waldo_launcher_v1_launcher_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_waldo_launcher_v1_launcher_service_proto_goTypes = []any{
 	(SlotContent)(0),               // 0: waldo.launcher.v1.SlotContent
 	(ProcessState)(0),              // 1: waldo.launcher.v1.ProcessState
@@ -672,25 +779,29 @@ var file_waldo_launcher_v1_launcher_service_proto_goTypes = []any{
 	(*Process)(nil),                // 6: waldo.launcher.v1.Process
 	(*RestartProcessRequest)(nil),  // 7: waldo.launcher.v1.RestartProcessRequest
 	(*RestartProcessResponse)(nil), // 8: waldo.launcher.v1.RestartProcessResponse
-	(*ReloadRequest)(nil),          // 9: waldo.launcher.v1.ReloadRequest
-	(*ReloadResponse)(nil),         // 10: waldo.launcher.v1.ReloadResponse
-	(*durationpb.Duration)(nil),    // 11: google.protobuf.Duration
+	(*UpgradeProcessRequest)(nil),  // 9: waldo.launcher.v1.UpgradeProcessRequest
+	(*UpgradeProcessResponse)(nil), // 10: waldo.launcher.v1.UpgradeProcessResponse
+	(*ReloadRequest)(nil),          // 11: waldo.launcher.v1.ReloadRequest
+	(*ReloadResponse)(nil),         // 12: waldo.launcher.v1.ReloadResponse
+	(*durationpb.Duration)(nil),    // 13: google.protobuf.Duration
 }
 var file_waldo_launcher_v1_launcher_service_proto_depIdxs = []int32{
 	0,  // 0: waldo.launcher.v1.OpenSlotRequest.content:type_name -> waldo.launcher.v1.SlotContent
-	11, // 1: waldo.launcher.v1.OpenSlotRequest.ttl:type_name -> google.protobuf.Duration
+	13, // 1: waldo.launcher.v1.OpenSlotRequest.ttl:type_name -> google.protobuf.Duration
 	6,  // 2: waldo.launcher.v1.ListProcessesResponse.processes:type_name -> waldo.launcher.v1.Process
 	1,  // 3: waldo.launcher.v1.Process.state:type_name -> waldo.launcher.v1.ProcessState
 	4,  // 4: waldo.launcher.v1.LauncherService.ListProcesses:input_type -> waldo.launcher.v1.ListProcessesRequest
 	7,  // 5: waldo.launcher.v1.LauncherService.RestartProcess:input_type -> waldo.launcher.v1.RestartProcessRequest
-	9,  // 6: waldo.launcher.v1.LauncherService.Reload:input_type -> waldo.launcher.v1.ReloadRequest
-	2,  // 7: waldo.launcher.v1.LauncherService.OpenSlot:input_type -> waldo.launcher.v1.OpenSlotRequest
-	5,  // 8: waldo.launcher.v1.LauncherService.ListProcesses:output_type -> waldo.launcher.v1.ListProcessesResponse
-	8,  // 9: waldo.launcher.v1.LauncherService.RestartProcess:output_type -> waldo.launcher.v1.RestartProcessResponse
-	10, // 10: waldo.launcher.v1.LauncherService.Reload:output_type -> waldo.launcher.v1.ReloadResponse
-	3,  // 11: waldo.launcher.v1.LauncherService.OpenSlot:output_type -> waldo.launcher.v1.OpenSlotResponse
-	8,  // [8:12] is the sub-list for method output_type
-	4,  // [4:8] is the sub-list for method input_type
+	9,  // 6: waldo.launcher.v1.LauncherService.UpgradeProcess:input_type -> waldo.launcher.v1.UpgradeProcessRequest
+	11, // 7: waldo.launcher.v1.LauncherService.Reload:input_type -> waldo.launcher.v1.ReloadRequest
+	2,  // 8: waldo.launcher.v1.LauncherService.OpenSlot:input_type -> waldo.launcher.v1.OpenSlotRequest
+	5,  // 9: waldo.launcher.v1.LauncherService.ListProcesses:output_type -> waldo.launcher.v1.ListProcessesResponse
+	8,  // 10: waldo.launcher.v1.LauncherService.RestartProcess:output_type -> waldo.launcher.v1.RestartProcessResponse
+	10, // 11: waldo.launcher.v1.LauncherService.UpgradeProcess:output_type -> waldo.launcher.v1.UpgradeProcessResponse
+	12, // 12: waldo.launcher.v1.LauncherService.Reload:output_type -> waldo.launcher.v1.ReloadResponse
+	3,  // 13: waldo.launcher.v1.LauncherService.OpenSlot:output_type -> waldo.launcher.v1.OpenSlotResponse
+	9,  // [9:14] is the sub-list for method output_type
+	4,  // [4:9] is the sub-list for method input_type
 	4,  // [4:4] is the sub-list for extension type_name
 	4,  // [4:4] is the sub-list for extension extendee
 	0,  // [0:4] is the sub-list for field type_name
@@ -707,7 +818,7 @@ func file_waldo_launcher_v1_launcher_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_launcher_v1_launcher_service_proto_rawDesc), len(file_waldo_launcher_v1_launcher_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   9,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -21,6 +21,7 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	LauncherService_ListProcesses_FullMethodName  = "/waldo.launcher.v1.LauncherService/ListProcesses"
 	LauncherService_RestartProcess_FullMethodName = "/waldo.launcher.v1.LauncherService/RestartProcess"
+	LauncherService_UpgradeProcess_FullMethodName = "/waldo.launcher.v1.LauncherService/UpgradeProcess"
 	LauncherService_Reload_FullMethodName         = "/waldo.launcher.v1.LauncherService/Reload"
 	LauncherService_OpenSlot_FullMethodName       = "/waldo.launcher.v1.LauncherService/OpenSlot"
 )
@@ -39,6 +40,14 @@ type LauncherServiceClient interface {
 	// permanently is started too. It returns when the new process has been started, not when it is ready.
 	// Fails with NOT_FOUND if there is no process of that name.
 	RestartProcess(ctx context.Context, in *RestartProcessRequest, opts ...grpc.CallOption) (*RestartProcessResponse, error)
+	// UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+	// meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+	// bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+	// can be open only once is closed by the present process and opened at once by the other. If that one does not become
+	// ready, the present process goes on. The gateway, and slots, are restarted instead.
+	// Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+	// reason if the present process goes on, for example because a lease is held and `force` is not set.
+	UpgradeProcess(ctx context.Context, in *UpgradeProcessRequest, opts ...grpc.CallOption) (*UpgradeProcessResponse, error)
 	// Reload reads robot.yaml again and checks all of it. If it is valid, processes whose configuration
 	// has changed are restarted, new ones are started and removed ones are stopped; the others keep
 	// running untouched.
@@ -83,6 +92,16 @@ func (c *launcherServiceClient) RestartProcess(ctx context.Context, in *RestartP
 	return out, nil
 }
 
+func (c *launcherServiceClient) UpgradeProcess(ctx context.Context, in *UpgradeProcessRequest, opts ...grpc.CallOption) (*UpgradeProcessResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpgradeProcessResponse)
+	err := c.cc.Invoke(ctx, LauncherService_UpgradeProcess_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *launcherServiceClient) Reload(ctx context.Context, in *ReloadRequest, opts ...grpc.CallOption) (*ReloadResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ReloadResponse)
@@ -117,6 +136,14 @@ type LauncherServiceServer interface {
 	// permanently is started too. It returns when the new process has been started, not when it is ready.
 	// Fails with NOT_FOUND if there is no process of that name.
 	RestartProcess(context.Context, *RestartProcessRequest) (*RestartProcessResponse, error)
+	// UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+	// meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+	// bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+	// can be open only once is closed by the present process and opened at once by the other. If that one does not become
+	// ready, the present process goes on. The gateway, and slots, are restarted instead.
+	// Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+	// reason if the present process goes on, for example because a lease is held and `force` is not set.
+	UpgradeProcess(context.Context, *UpgradeProcessRequest) (*UpgradeProcessResponse, error)
 	// Reload reads robot.yaml again and checks all of it. If it is valid, processes whose configuration
 	// has changed are restarted, new ones are started and removed ones are stopped; the others keep
 	// running untouched.
@@ -146,6 +173,9 @@ func (UnimplementedLauncherServiceServer) ListProcesses(context.Context, *ListPr
 }
 func (UnimplementedLauncherServiceServer) RestartProcess(context.Context, *RestartProcessRequest) (*RestartProcessResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RestartProcess not implemented")
+}
+func (UnimplementedLauncherServiceServer) UpgradeProcess(context.Context, *UpgradeProcessRequest) (*UpgradeProcessResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpgradeProcess not implemented")
 }
 func (UnimplementedLauncherServiceServer) Reload(context.Context, *ReloadRequest) (*ReloadResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Reload not implemented")
@@ -210,6 +240,24 @@ func _LauncherService_RestartProcess_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _LauncherService_UpgradeProcess_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpgradeProcessRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(LauncherServiceServer).UpgradeProcess(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: LauncherService_UpgradeProcess_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(LauncherServiceServer).UpgradeProcess(ctx, req.(*UpgradeProcessRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _LauncherService_Reload_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ReloadRequest)
 	if err := dec(in); err != nil {
@@ -260,6 +308,10 @@ var LauncherService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RestartProcess",
 			Handler:    _LauncherService_RestartProcess_Handler,
+		},
+		{
+			MethodName: "UpgradeProcess",
+			Handler:    _LauncherService_UpgradeProcess_Handler,
 		},
 		{
 			MethodName: "Reload",

@@ -18,7 +18,7 @@ from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb
 from waldo.device.v1 import device_pb2 as waldo_dot_device_dot_v1_dot_device__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n\x10GetDeviceRequest\"<\n\x11GetDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"\x14\n\x12WatchDeviceRequest\">\n\x13WatchDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"[\n\x11HoldStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"4\n\x12HoldStreamResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\"4\n\x12\x41\x63knowledgeRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"\x15\n\x13\x41\x63knowledgeResponse\"\x17\n\x15GetDescriptorsRequest\"l\n\x16GetDescriptorsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x31\n\x05\x66iles\x18\x03 \x01(\x0b\x32\".google.protobuf.FileDescriptorSet2\xf1\x03\n\rDeviceService\x12X\n\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\"\x04\xd8\xe2\x18\x01\x12`\n\x0bWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12[\n\nHoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\"\x04\xd8\xe2\x18\x01\x12^\n\x0b\x41\x63knowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\"\x04\xd8\xe2\x18\x01\x12g\n\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a\'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$waldo/device/v1/device_service.proto\x12\x0fwaldo.device.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\"\x12\n\x10GetDeviceRequest\"<\n\x11GetDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"\x14\n\x12WatchDeviceRequest\">\n\x13WatchDeviceResponse\x12\'\n\x06\x64\x65vice\x18\x01 \x01(\x0b\x32\x17.waldo.device.v1.Device\"[\n\x11HoldStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"4\n\x12HoldStreamResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x0f\n\x07subject\x18\x02 \x01(\t\"4\n\x12\x41\x63knowledgeRequest\x12\x0c\n\x04\x63\x61ll\x18\x01 \x01(\t\x12\x10\n\x08messages\x18\x02 \x01(\x03\"\x15\n\x13\x41\x63knowledgeResponse\"\x17\n\x15GetDescriptorsRequest\"l\n\x16GetDescriptorsResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08services\x18\x02 \x03(\t\x12\x31\n\x05\x66iles\x18\x03 \x01(\x0b\x32\".google.protobuf.FileDescriptorSet\"\x19\n\x17GetRestartSafetyRequest\"r\n\x18GetRestartSafetyResponse\x12\x0c\n\x04safe\x18\x01 \x01(\x08\x12\x33\n\tobstacles\x18\x02 \x03(\x0b\x32 .waldo.device.v1.RestartObstacle\x12\x13\n\x0bwithout_gap\x18\x03 \x01(\x08\"S\n\x0fRestartObstacle\x12\x32\n\x04kind\x18\x01 \x01(\x0e\x32$.waldo.device.v1.RestartObstacleKind\x12\x0c\n\x04text\x18\x02 \x01(\t*\xc6\x01\n\x13RestartObstacleKind\x12%\n!RESTART_OBSTACLE_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESTART_OBSTACLE_KIND_LEASE\x10\x01\x12 \n\x1cRESTART_OBSTACLE_KIND_TALKER\x10\x02\x12#\n\x1fRESTART_OBSTACLE_KIND_PUBLISHER\x10\x03\x12 \n\x1cRESTART_OBSTACLE_KIND_READER\x10\x04\x32\xe0\x04\n\rDeviceService\x12X\n\tGetDevice\x12!.waldo.device.v1.GetDeviceRequest\x1a\".waldo.device.v1.GetDeviceResponse\"\x04\xd8\xe2\x18\x01\x12`\n\x0bWatchDevice\x12#.waldo.device.v1.WatchDeviceRequest\x1a$.waldo.device.v1.WatchDeviceResponse\"\x04\xd8\xe2\x18\x01\x30\x01\x12[\n\nHoldStream\x12\".waldo.device.v1.HoldStreamRequest\x1a#.waldo.device.v1.HoldStreamResponse\"\x04\xd8\xe2\x18\x01\x12^\n\x0b\x41\x63knowledge\x12#.waldo.device.v1.AcknowledgeRequest\x1a$.waldo.device.v1.AcknowledgeResponse\"\x04\xd8\xe2\x18\x01\x12g\n\x0eGetDescriptors\x12&.waldo.device.v1.GetDescriptorsRequest\x1a\'.waldo.device.v1.GetDescriptorsResponse\"\x04\xd8\xe2\x18\x01\x12m\n\x10GetRestartSafety\x12(.waldo.device.v1.GetRestartSafetyRequest\x1a).waldo.device.v1.GetRestartSafetyResponse\"\x04\xd8\xe2\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,6 +35,10 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_DEVICESERVICE'].methods_by_name['Acknowledge']._serialized_options = b'\330\342\030\001'
   _globals['_DEVICESERVICE'].methods_by_name['GetDescriptors']._options = None
   _globals['_DEVICESERVICE'].methods_by_name['GetDescriptors']._serialized_options = b'\330\342\030\001'
+  _globals['_DEVICESERVICE'].methods_by_name['GetRestartSafety']._options = None
+  _globals['_DEVICESERVICE'].methods_by_name['GetRestartSafety']._serialized_options = b'\330\342\030\001'
+  _globals['_RESTARTOBSTACLEKIND']._serialized_start=939
+  _globals['_RESTARTOBSTACLEKIND']._serialized_end=1137
   _globals['_GETDEVICEREQUEST']._serialized_start=183
   _globals['_GETDEVICEREQUEST']._serialized_end=201
   _globals['_GETDEVICERESPONSE']._serialized_start=203
@@ -55,6 +59,12 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETDESCRIPTORSREQUEST']._serialized_end=598
   _globals['_GETDESCRIPTORSRESPONSE']._serialized_start=600
   _globals['_GETDESCRIPTORSRESPONSE']._serialized_end=708
-  _globals['_DEVICESERVICE']._serialized_start=711
-  _globals['_DEVICESERVICE']._serialized_end=1208
+  _globals['_GETRESTARTSAFETYREQUEST']._serialized_start=710
+  _globals['_GETRESTARTSAFETYREQUEST']._serialized_end=735
+  _globals['_GETRESTARTSAFETYRESPONSE']._serialized_start=737
+  _globals['_GETRESTARTSAFETYRESPONSE']._serialized_end=851
+  _globals['_RESTARTOBSTACLE']._serialized_start=853
+  _globals['_RESTARTOBSTACLE']._serialized_end=936
+  _globals['_DEVICESERVICE']._serialized_start=1140
+  _globals['_DEVICESERVICE']._serialized_end=1748
 # @@protoc_insertion_point(module_scope)

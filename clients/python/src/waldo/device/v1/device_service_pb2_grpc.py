@@ -40,6 +40,11 @@ class DeviceServiceStub(object):
                 request_serializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsRequest.SerializeToString,
                 response_deserializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsResponse.FromString,
                 )
+        self.GetRestartSafety = channel.unary_unary(
+                '/waldo.device.v1.DeviceService/GetRestartSafety',
+                request_serializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyRequest.SerializeToString,
+                response_deserializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyResponse.FromString,
+                )
 
 
 class DeviceServiceServicer(object):
@@ -100,6 +105,14 @@ class DeviceServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRestartSafety(self, request, context):
+        """GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+        The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeviceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -127,6 +140,11 @@ def add_DeviceServiceServicer_to_server(servicer, server):
                     servicer.GetDescriptors,
                     request_deserializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsRequest.FromString,
                     response_serializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsResponse.SerializeToString,
+            ),
+            'GetRestartSafety': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRestartSafety,
+                    request_deserializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyRequest.FromString,
+                    response_serializer=waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,5 +239,22 @@ class DeviceService(object):
         return grpc.experimental.unary_unary(request, target, '/waldo.device.v1.DeviceService/GetDescriptors',
             waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsRequest.SerializeToString,
             waldo_dot_device_dot_v1_dot_device__service__pb2.GetDescriptorsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetRestartSafety(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/waldo.device.v1.DeviceService/GetRestartSafety',
+            waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyRequest.SerializeToString,
+            waldo_dot_device_dot_v1_dot_device__service__pb2.GetRestartSafetyResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -74,6 +74,14 @@ class DeviceServiceStub:
     built without them can call the device and read its streams. They do not change during a life of the device.
     """
 
+    GetRestartSafety: grpc.UnaryUnaryMultiCallable[
+        waldo.device.v1.device_service_pb2.GetRestartSafetyRequest,
+        waldo.device.v1.device_service_pb2.GetRestartSafetyResponse,
+    ]
+    """GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+    The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
+    """
+
 class DeviceServiceAsyncStub:
     """DeviceService is served by devices of every kind, on gRPC and (its unary methods) on the bus."""
 
@@ -128,6 +136,14 @@ class DeviceServiceAsyncStub:
     ]
     """GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
     built without them can call the device and read its streams. They do not change during a life of the device.
+    """
+
+    GetRestartSafety: grpc.aio.UnaryUnaryMultiCallable[
+        waldo.device.v1.device_service_pb2.GetRestartSafetyRequest,
+        waldo.device.v1.device_service_pb2.GetRestartSafetyResponse,
+    ]
+    """GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+    The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
     """
 
 class DeviceServiceServicer(metaclass=abc.ABCMeta):
@@ -194,6 +210,16 @@ class DeviceServiceServicer(metaclass=abc.ABCMeta):
     ) -> typing.Union[waldo.device.v1.device_service_pb2.GetDescriptorsResponse, collections.abc.Awaitable[waldo.device.v1.device_service_pb2.GetDescriptorsResponse]]:
         """GetDescriptors returns the definitions of the device's gRPC services and of the messages of its streams, so that programs that were
         built without them can call the device and read its streams. They do not change during a life of the device.
+        """
+
+    @abc.abstractmethod
+    def GetRestartSafety(
+        self,
+        request: waldo.device.v1.device_service_pb2.GetRestartSafetyRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[waldo.device.v1.device_service_pb2.GetRestartSafetyResponse, collections.abc.Awaitable[waldo.device.v1.device_service_pb2.GetRestartSafetyResponse]]:
+        """GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+        The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
         """
 
 def add_DeviceServiceServicer_to_server(servicer: DeviceServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

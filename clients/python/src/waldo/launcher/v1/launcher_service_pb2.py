@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\"x\n\x0fOpenSlotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x07\x63ontent\x18\x02 \x01(\x0e\x32\x1e.waldo.launcher.v1.SlotContent\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x12\n\x10OpenSlotResponse\"\x16\n\x14ListProcessesRequest\"F\n\x15ListProcessesResponse\x12-\n\tprocesses\x18\x01 \x03(\x0b\x32\x1a.waldo.launcher.v1.Process\"\x84\x01\n\x07Process\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.waldo.launcher.v1.ProcessState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x05\x12\x10\n\x08\x61\x63tuator\x18\x06 \x01(\x08\"%\n\x15RestartProcessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x18\n\x16RestartProcessResponse\"\x0f\n\rReloadRequest\"W\n\x0eReloadResponse\x12\x11\n\trestarted\x18\x01 \x03(\t\x12\x0f\n\x07started\x18\x02 \x03(\t\x12\x0f\n\x07stopped\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t*^\n\x0bSlotContent\x12\x1c\n\x18SLOT_CONTENT_UNSPECIFIED\x10\x00\x12\x16\n\x12SLOT_CONTENT_VIDEO\x10\x01\x12\x19\n\x15SLOT_CONTENT_MESSAGES\x10\x02*|\n\x0cProcessState\x12\x1d\n\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n\x15PROCESS_STATE_WAITING\x10\x02\x12\x17\n\x13PROCESS_STATE_ENDED\x10\x03\x32\x98\x03\n\x0fLauncherService\x12h\n\rListProcesses\x12\'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\"\x04\xd8\xe2\x18\x01\x12k\n\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\"\x04\xd8\xe2\x18\x04\x12S\n\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\"\x04\xd8\xe2\x18\x04\x12Y\n\x08OpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponse\"\x04\xd8\xe2\x18\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(waldo/launcher/v1/launcher_service.proto\x12\x11waldo.launcher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cwaldo/access/v1/access.proto\"x\n\x0fOpenSlotRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x07\x63ontent\x18\x02 \x01(\x0e\x32\x1e.waldo.launcher.v1.SlotContent\x12&\n\x03ttl\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x12\n\x10OpenSlotResponse\"\x16\n\x14ListProcessesRequest\"F\n\x15ListProcessesResponse\x12-\n\tprocesses\x18\x01 \x03(\x0b\x32\x1a.waldo.launcher.v1.Process\"\x84\x01\n\x07Process\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12.\n\x05state\x18\x03 \x01(\x0e\x32\x1f.waldo.launcher.v1.ProcessState\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x0b\n\x03pid\x18\x05 \x01(\x05\x12\x10\n\x08\x61\x63tuator\x18\x06 \x01(\x08\"%\n\x15RestartProcessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x18\n\x16RestartProcessResponse\"4\n\x15UpgradeProcessRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"+\n\x16UpgradeProcessResponse\x12\x11\n\trestarted\x18\x01 \x01(\x08\"\x0f\n\rReloadRequest\"W\n\x0eReloadResponse\x12\x11\n\trestarted\x18\x01 \x03(\t\x12\x0f\n\x07started\x18\x02 \x03(\t\x12\x0f\n\x07stopped\x18\x03 \x03(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t*^\n\x0bSlotContent\x12\x1c\n\x18SLOT_CONTENT_UNSPECIFIED\x10\x00\x12\x16\n\x12SLOT_CONTENT_VIDEO\x10\x01\x12\x19\n\x15SLOT_CONTENT_MESSAGES\x10\x02*|\n\x0cProcessState\x12\x1d\n\x19PROCESS_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15PROCESS_STATE_RUNNING\x10\x01\x12\x19\n\x15PROCESS_STATE_WAITING\x10\x02\x12\x17\n\x13PROCESS_STATE_ENDED\x10\x03\x32\x85\x04\n\x0fLauncherService\x12h\n\rListProcesses\x12\'.waldo.launcher.v1.ListProcessesRequest\x1a(.waldo.launcher.v1.ListProcessesResponse\"\x04\xd8\xe2\x18\x01\x12k\n\x0eRestartProcess\x12(.waldo.launcher.v1.RestartProcessRequest\x1a).waldo.launcher.v1.RestartProcessResponse\"\x04\xd8\xe2\x18\x04\x12k\n\x0eUpgradeProcess\x12(.waldo.launcher.v1.UpgradeProcessRequest\x1a).waldo.launcher.v1.UpgradeProcessResponse\"\x04\xd8\xe2\x18\x04\x12S\n\x06Reload\x12 .waldo.launcher.v1.ReloadRequest\x1a!.waldo.launcher.v1.ReloadResponse\"\x04\xd8\xe2\x18\x04\x12Y\n\x08OpenSlot\x12\".waldo.launcher.v1.OpenSlotRequest\x1a#.waldo.launcher.v1.OpenSlotResponse\"\x04\xd8\xe2\x18\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,14 +27,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_LAUNCHERSERVICE'].methods_by_name['ListProcesses']._serialized_options = b'\330\342\030\001'
   _globals['_LAUNCHERSERVICE'].methods_by_name['RestartProcess']._options = None
   _globals['_LAUNCHERSERVICE'].methods_by_name['RestartProcess']._serialized_options = b'\330\342\030\004'
+  _globals['_LAUNCHERSERVICE'].methods_by_name['UpgradeProcess']._options = None
+  _globals['_LAUNCHERSERVICE'].methods_by_name['UpgradeProcess']._serialized_options = b'\330\342\030\004'
   _globals['_LAUNCHERSERVICE'].methods_by_name['Reload']._options = None
   _globals['_LAUNCHERSERVICE'].methods_by_name['Reload']._serialized_options = b'\330\342\030\004'
   _globals['_LAUNCHERSERVICE'].methods_by_name['OpenSlot']._options = None
   _globals['_LAUNCHERSERVICE'].methods_by_name['OpenSlot']._serialized_options = b'\330\342\030\002'
-  _globals['_SLOTCONTENT']._serialized_start=669
-  _globals['_SLOTCONTENT']._serialized_end=763
-  _globals['_PROCESSSTATE']._serialized_start=765
-  _globals['_PROCESSSTATE']._serialized_end=889
+  _globals['_SLOTCONTENT']._serialized_start=768
+  _globals['_SLOTCONTENT']._serialized_end=862
+  _globals['_PROCESSSTATE']._serialized_start=864
+  _globals['_PROCESSSTATE']._serialized_end=988
   _globals['_OPENSLOTREQUEST']._serialized_start=125
   _globals['_OPENSLOTREQUEST']._serialized_end=245
   _globals['_OPENSLOTRESPONSE']._serialized_start=247
@@ -49,10 +51,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_RESTARTPROCESSREQUEST']._serialized_end=535
   _globals['_RESTARTPROCESSRESPONSE']._serialized_start=537
   _globals['_RESTARTPROCESSRESPONSE']._serialized_end=561
-  _globals['_RELOADREQUEST']._serialized_start=563
-  _globals['_RELOADREQUEST']._serialized_end=578
-  _globals['_RELOADRESPONSE']._serialized_start=580
-  _globals['_RELOADRESPONSE']._serialized_end=667
-  _globals['_LAUNCHERSERVICE']._serialized_start=892
-  _globals['_LAUNCHERSERVICE']._serialized_end=1300
+  _globals['_UPGRADEPROCESSREQUEST']._serialized_start=563
+  _globals['_UPGRADEPROCESSREQUEST']._serialized_end=615
+  _globals['_UPGRADEPROCESSRESPONSE']._serialized_start=617
+  _globals['_UPGRADEPROCESSRESPONSE']._serialized_end=660
+  _globals['_RELOADREQUEST']._serialized_start=662
+  _globals['_RELOADREQUEST']._serialized_end=677
+  _globals['_RELOADRESPONSE']._serialized_start=679
+  _globals['_RELOADRESPONSE']._serialized_end=766
+  _globals['_LAUNCHERSERVICE']._serialized_start=991
+  _globals['_LAUNCHERSERVICE']._serialized_end=1508
 # @@protoc_insertion_point(module_scope)

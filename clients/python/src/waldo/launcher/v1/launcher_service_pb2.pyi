@@ -78,6 +78,20 @@ class RestartProcessResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class UpgradeProcessRequest(_message.Message):
+    __slots__ = ("name", "force")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    force: bool
+    def __init__(self, name: _Optional[str] = ..., force: bool = ...) -> None: ...
+
+class UpgradeProcessResponse(_message.Message):
+    __slots__ = ("restarted",)
+    RESTARTED_FIELD_NUMBER: _ClassVar[int]
+    restarted: bool
+    def __init__(self, restarted: bool = ...) -> None: ...
+
 class ReloadRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -26,6 +26,11 @@ class LauncherServiceStub(object):
                 request_serializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessRequest.SerializeToString,
                 response_deserializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessResponse.FromString,
                 )
+        self.UpgradeProcess = channel.unary_unary(
+                '/waldo.launcher.v1.LauncherService/UpgradeProcess',
+                request_serializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessRequest.SerializeToString,
+                response_deserializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessResponse.FromString,
+                )
         self.Reload = channel.unary_unary(
                 '/waldo.launcher.v1.LauncherService/Reload',
                 request_serializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.ReloadRequest.SerializeToString,
@@ -55,6 +60,19 @@ class LauncherServiceServicer(object):
         """RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
         permanently is started too. It returns when the new process has been started, not when it is ready.
         Fails with NOT_FOUND if there is no process of that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpgradeProcess(self, request, context):
+        """UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+        meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+        bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+        can be open only once is closed by the present process and opened at once by the other. If that one does not become
+        ready, the present process goes on. The gateway, and slots, are restarted instead.
+        Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+        reason if the present process goes on, for example because a lease is held and `force` is not set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,6 +114,11 @@ def add_LauncherServiceServicer_to_server(servicer, server):
                     servicer.RestartProcess,
                     request_deserializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessRequest.FromString,
                     response_serializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessResponse.SerializeToString,
+            ),
+            'UpgradeProcess': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpgradeProcess,
+                    request_deserializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessRequest.FromString,
+                    response_serializer=waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessResponse.SerializeToString,
             ),
             'Reload': grpc.unary_unary_rpc_method_handler(
                     servicer.Reload,
@@ -150,6 +173,23 @@ class LauncherService(object):
         return grpc.experimental.unary_unary(request, target, '/waldo.launcher.v1.LauncherService/RestartProcess',
             waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessRequest.SerializeToString,
             waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.RestartProcessResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def UpgradeProcess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/waldo.launcher.v1.LauncherService/UpgradeProcess',
+            waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessRequest.SerializeToString,
+            waldo_dot_launcher_dot_v1_dot_launcher__service__pb2.UpgradeProcessResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

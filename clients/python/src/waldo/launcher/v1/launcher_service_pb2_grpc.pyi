@@ -40,6 +40,19 @@ class LauncherServiceStub:
     Fails with NOT_FOUND if there is no process of that name.
     """
 
+    UpgradeProcess: grpc.UnaryUnaryMultiCallable[
+        waldo.launcher.v1.launcher_service_pb2.UpgradeProcessRequest,
+        waldo.launcher.v1.launcher_service_pb2.UpgradeProcessResponse,
+    ]
+    """UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+    meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+    bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+    can be open only once is closed by the present process and opened at once by the other. If that one does not become
+    ready, the present process goes on. The gateway, and slots, are restarted instead.
+    Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+    reason if the present process goes on, for example because a lease is held and `force` is not set.
+    """
+
     Reload: grpc.UnaryUnaryMultiCallable[
         waldo.launcher.v1.launcher_service_pb2.ReloadRequest,
         waldo.launcher.v1.launcher_service_pb2.ReloadResponse,
@@ -84,6 +97,19 @@ class LauncherServiceAsyncStub:
     """RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
     permanently is started too. It returns when the new process has been started, not when it is ready.
     Fails with NOT_FOUND if there is no process of that name.
+    """
+
+    UpgradeProcess: grpc.aio.UnaryUnaryMultiCallable[
+        waldo.launcher.v1.launcher_service_pb2.UpgradeProcessRequest,
+        waldo.launcher.v1.launcher_service_pb2.UpgradeProcessResponse,
+    ]
+    """UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+    meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+    bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+    can be open only once is closed by the present process and opened at once by the other. If that one does not become
+    ready, the present process goes on. The gateway, and slots, are restarted instead.
+    Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+    reason if the present process goes on, for example because a lease is held and `force` is not set.
     """
 
     Reload: grpc.aio.UnaryUnaryMultiCallable[
@@ -134,6 +160,21 @@ class LauncherServiceServicer(metaclass=abc.ABCMeta):
         """RestartProcess stops a process, which gets 2 s to do so, and starts it again; one that has ended
         permanently is started too. It returns when the new process has been started, not when it is ready.
         Fails with NOT_FOUND if there is no process of that name.
+        """
+
+    @abc.abstractmethod
+    def UpgradeProcess(
+        self,
+        request: waldo.launcher.v1.launcher_service_pb2.UpgradeProcessRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[waldo.launcher.v1.launcher_service_pb2.UpgradeProcessResponse, collections.abc.Awaitable[waldo.launcher.v1.launcher_service_pb2.UpgradeProcessResponse]]:
+        """UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+        meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+        bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+        can be open only once is closed by the present process and opened at once by the other. If that one does not become
+        ready, the present process goes on. The gateway, and slots, are restarted instead.
+        Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+        reason if the present process goes on, for example because a lease is held and `force` is not set.
         """
 
     @abc.abstractmethod

@@ -2,7 +2,7 @@
 // @generated from file waldo/device/v1/device_service.proto (package waldo.device.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import type { Message } from "@bufbuild/protobuf";
 import type { Device, DeviceJson } from "./device_pb.js";
 import type { Duration, DurationJson, FileDescriptorSet, FileDescriptorSetJson } from "@bufbuild/protobuf/wkt";
@@ -399,6 +399,194 @@ export declare type GetDescriptorsResponseJson = {
 export declare const GetDescriptorsResponseSchema: GenMessage<GetDescriptorsResponse, {jsonType: GetDescriptorsResponseJson}>;
 
 /**
+ * GetRestartSafetyRequest asks whether a restart is safe.
+ *
+ * @generated from message waldo.device.v1.GetRestartSafetyRequest
+ */
+export declare type GetRestartSafetyRequest = Message<"waldo.device.v1.GetRestartSafetyRequest"> & {
+};
+
+/**
+ * GetRestartSafetyRequest asks whether a restart is safe.
+ *
+ * @generated from message waldo.device.v1.GetRestartSafetyRequest
+ */
+export declare type GetRestartSafetyRequestJson = {
+};
+
+/**
+ * Describes the message waldo.device.v1.GetRestartSafetyRequest.
+ * Use `create(GetRestartSafetyRequestSchema)` to create a new message.
+ */
+export declare const GetRestartSafetyRequestSchema: GenMessage<GetRestartSafetyRequest, {jsonType: GetRestartSafetyRequestJson}>;
+
+/**
+ * GetRestartSafetyResponse says what a restart would disturb.
+ *
+ * @generated from message waldo.device.v1.GetRestartSafetyResponse
+ */
+export declare type GetRestartSafetyResponse = Message<"waldo.device.v1.GetRestartSafetyResponse"> & {
+  /**
+   * True if nothing stands against a restart: `obstacles` is empty.
+   *
+   * @generated from field: bool safe = 1;
+   */
+  safe: boolean;
+
+  /**
+   * What stands against it, the gravest first; at most 64.
+   *
+   * @generated from field: repeated waldo.device.v1.RestartObstacle obstacles = 2;
+   */
+  obstacles: RestartObstacle[];
+
+  /**
+   * True if the device can be upgraded without a gap: another process can have its hardware at the same time, so that
+   * `waldo upgrade` interrupts no stream on the bus. Otherwise the hardware is closed and opened again.
+   *
+   * @generated from field: bool without_gap = 3;
+   */
+  withoutGap: boolean;
+};
+
+/**
+ * GetRestartSafetyResponse says what a restart would disturb.
+ *
+ * @generated from message waldo.device.v1.GetRestartSafetyResponse
+ */
+export declare type GetRestartSafetyResponseJson = {
+  /**
+   * True if nothing stands against a restart: `obstacles` is empty.
+   *
+   * @generated from field: bool safe = 1;
+   */
+  safe?: boolean;
+
+  /**
+   * What stands against it, the gravest first; at most 64.
+   *
+   * @generated from field: repeated waldo.device.v1.RestartObstacle obstacles = 2;
+   */
+  obstacles?: RestartObstacleJson[];
+
+  /**
+   * True if the device can be upgraded without a gap: another process can have its hardware at the same time, so that
+   * `waldo upgrade` interrupts no stream on the bus. Otherwise the hardware is closed and opened again.
+   *
+   * @generated from field: bool without_gap = 3;
+   */
+  withoutGap?: boolean;
+};
+
+/**
+ * Describes the message waldo.device.v1.GetRestartSafetyResponse.
+ * Use `create(GetRestartSafetyResponseSchema)` to create a new message.
+ */
+export declare const GetRestartSafetyResponseSchema: GenMessage<GetRestartSafetyResponse, {jsonType: GetRestartSafetyResponseJson}>;
+
+/**
+ * RestartObstacle is one thing that a restart would disturb.
+ *
+ * @generated from message waldo.device.v1.RestartObstacle
+ */
+export declare type RestartObstacle = Message<"waldo.device.v1.RestartObstacle"> & {
+  /**
+   * What it is.
+   *
+   * @generated from field: waldo.device.v1.RestartObstacleKind kind = 1;
+   */
+  kind: RestartObstacleKind;
+
+  /**
+   * For people to read, for example `the lease is held by "Ann"`.
+   *
+   * @generated from field: string text = 2;
+   */
+  text: string;
+};
+
+/**
+ * RestartObstacle is one thing that a restart would disturb.
+ *
+ * @generated from message waldo.device.v1.RestartObstacle
+ */
+export declare type RestartObstacleJson = {
+  /**
+   * What it is.
+   *
+   * @generated from field: waldo.device.v1.RestartObstacleKind kind = 1;
+   */
+  kind?: RestartObstacleKindJson;
+
+  /**
+   * For people to read, for example `the lease is held by "Ann"`.
+   *
+   * @generated from field: string text = 2;
+   */
+  text?: string;
+};
+
+/**
+ * Describes the message waldo.device.v1.RestartObstacle.
+ * Use `create(RestartObstacleSchema)` to create a new message.
+ */
+export declare const RestartObstacleSchema: GenMessage<RestartObstacle, {jsonType: RestartObstacleJson}>;
+
+/**
+ * RestartObstacleKind is what a restart would disturb. May grow.
+ *
+ * @generated from enum waldo.device.v1.RestartObstacleKind
+ */
+export enum RestartObstacleKind {
+  /**
+   * Unset; never sent.
+   *
+   * @generated from enum value: RESTART_OBSTACLE_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Somebody holds the lease of an actuator: it would stop, and the lease would be lost.
+   *
+   * @generated from enum value: RESTART_OBSTACLE_KIND_LEASE = 1;
+   */
+  LEASE = 1,
+
+  /**
+   * Somebody is talking through a speaker.
+   *
+   * @generated from enum value: RESTART_OBSTACLE_KIND_TALKER = 2;
+   */
+  TALKER = 2,
+
+  /**
+   * Somebody publishes through a device of the kind `peer`.
+   *
+   * @generated from enum value: RESTART_OBSTACLE_KIND_PUBLISHER = 3;
+   */
+  PUBLISHER = 3,
+
+  /**
+   * Somebody reads a stream, on the bus or over gRPC.
+   *
+   * @generated from enum value: RESTART_OBSTACLE_KIND_READER = 4;
+   */
+  READER = 4,
+}
+
+/**
+ * RestartObstacleKind is what a restart would disturb. May grow.
+ *
+ * @generated from enum waldo.device.v1.RestartObstacleKind
+ */
+export declare type RestartObstacleKindJson = "RESTART_OBSTACLE_KIND_UNSPECIFIED" | "RESTART_OBSTACLE_KIND_LEASE" | "RESTART_OBSTACLE_KIND_TALKER" | "RESTART_OBSTACLE_KIND_PUBLISHER" | "RESTART_OBSTACLE_KIND_READER";
+
+/**
+ * Describes the enum waldo.device.v1.RestartObstacleKind.
+ */
+export declare const RestartObstacleKindSchema: GenEnum<RestartObstacleKind, RestartObstacleKindJson>;
+
+/**
  * DeviceService is served by devices of every kind, on gRPC and (its unary methods) on the bus.
  *
  * @generated from service waldo.device.v1.DeviceService
@@ -472,6 +660,17 @@ export declare const DeviceService: GenService<{
     methodKind: "unary";
     input: typeof GetDescriptorsRequestSchema;
     output: typeof GetDescriptorsResponseSchema;
+  },
+  /**
+   * GetRestartSafety tells whether the process can be restarted now without anybody noticing, and what stands against it.
+   * The answer is true at the moment it is given, and no promise: a lease may be acquired right afterwards.
+   *
+   * @generated from rpc waldo.device.v1.DeviceService.GetRestartSafety
+   */
+  getRestartSafety: {
+    methodKind: "unary";
+    input: typeof GetRestartSafetyRequestSchema;
+    output: typeof GetRestartSafetyResponseSchema;
   },
 }>;
 

@@ -312,6 +312,88 @@ export declare type RestartProcessResponseJson = {
 export declare const RestartProcessResponseSchema: GenMessage<RestartProcessResponse, {jsonType: RestartProcessResponseJson}>;
 
 /**
+ * UpgradeProcessRequest names a process.
+ *
+ * @generated from message waldo.launcher.v1.UpgradeProcessRequest
+ */
+export declare type UpgradeProcessRequest = Message<"waldo.launcher.v1.UpgradeProcessRequest"> & {
+  /**
+   * Name of the device, or `gateway`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Upgrade an actuator even while somebody holds its lease. It stops first, and the lease is lost.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force: boolean;
+};
+
+/**
+ * UpgradeProcessRequest names a process.
+ *
+ * @generated from message waldo.launcher.v1.UpgradeProcessRequest
+ */
+export declare type UpgradeProcessRequestJson = {
+  /**
+   * Name of the device, or `gateway`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * Upgrade an actuator even while somebody holds its lease. It stops first, and the lease is lost.
+   *
+   * @generated from field: bool force = 2;
+   */
+  force?: boolean;
+};
+
+/**
+ * Describes the message waldo.launcher.v1.UpgradeProcessRequest.
+ * Use `create(UpgradeProcessRequestSchema)` to create a new message.
+ */
+export declare const UpgradeProcessRequestSchema: GenMessage<UpgradeProcessRequest, {jsonType: UpgradeProcessRequestJson}>;
+
+/**
+ * UpgradeProcessResponse is the answer to UpgradeProcess.
+ *
+ * @generated from message waldo.launcher.v1.UpgradeProcessResponse
+ */
+export declare type UpgradeProcessResponse = Message<"waldo.launcher.v1.UpgradeProcessResponse"> & {
+  /**
+   * True if the process was restarted because it cannot hand over.
+   *
+   * @generated from field: bool restarted = 1;
+   */
+  restarted: boolean;
+};
+
+/**
+ * UpgradeProcessResponse is the answer to UpgradeProcess.
+ *
+ * @generated from message waldo.launcher.v1.UpgradeProcessResponse
+ */
+export declare type UpgradeProcessResponseJson = {
+  /**
+   * True if the process was restarted because it cannot hand over.
+   *
+   * @generated from field: bool restarted = 1;
+   */
+  restarted?: boolean;
+};
+
+/**
+ * Describes the message waldo.launcher.v1.UpgradeProcessResponse.
+ * Use `create(UpgradeProcessResponseSchema)` to create a new message.
+ */
+export declare const UpgradeProcessResponseSchema: GenMessage<UpgradeProcessResponse, {jsonType: UpgradeProcessResponseJson}>;
+
+/**
  * ReloadRequest asks for robot.yaml to be read again. The launcher knows its path.
  *
  * @generated from message waldo.launcher.v1.ReloadRequest
@@ -528,6 +610,22 @@ export declare const LauncherService: GenService<{
     methodKind: "unary";
     input: typeof RestartProcessRequestSchema;
     output: typeof RestartProcessResponseSchema;
+  },
+  /**
+   * UpgradeProcess replaces the process of a device by another one of the same program, whose file may have been replaced
+   * meanwhile. The other process is started beside the present one and takes over from it at a picture, so streams on the
+   * bus go on; gRPC calls end with UNAVAILABLE, and their clients find the new process at the same address. Hardware that
+   * can be open only once is closed by the present process and opened at once by the other. If that one does not become
+   * ready, the present process goes on. The gateway, and slots, are restarted instead.
+   * Fails with NOT_FOUND if there is no process of that name, UNAVAILABLE if it does not run at present, ABORTED with the
+   * reason if the present process goes on, for example because a lease is held and `force` is not set.
+   *
+   * @generated from rpc waldo.launcher.v1.LauncherService.UpgradeProcess
+   */
+  upgradeProcess: {
+    methodKind: "unary";
+    input: typeof UpgradeProcessRequestSchema;
+    output: typeof UpgradeProcessResponseSchema;
   },
   /**
    * Reload reads robot.yaml again and checks all of it. If it is valid, processes whose configuration
