@@ -31,6 +31,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo install robot.yaml         run it with systemd, from now on and after every start of the machine
   waldo ls                         list the running devices
   waldo restart front              restart the process of the device "front"
+  waldo upgrade                    replace all processes by those of the installed programs, without a gap
   waldo reload                     read robot.yaml again, and restart what has changed
   waldo discover                   find network cameras and their streams
   waldo snapshot front -o a.jpg    take a picture with the camera "front"
@@ -69,6 +70,7 @@ type commands struct {
 
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
 	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
+	Upgrade  upgradeCommand  `cmd:"" help:"Replace the process of a device by one of the installed program, without a gap."`
 	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
 	Discover discoverCommand `cmd:"" help:"Find network cameras, and list their streams."`
 	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`

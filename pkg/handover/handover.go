@@ -226,5 +226,8 @@ func gone(err error) error {
 	return err
 }
 
+// Interrupt ends a Receive under way, and those to come, with an error.
+func (c *Conn) Interrupt() { _ = c.conn.SetReadDeadline(time.Unix(1, 0)) } // fails only if it is closed
+
 // Close ends the connection, and a Receive under way.
 func (c *Conn) Close() { _ = c.conn.Close() } // nothing waits to be sent

@@ -60,8 +60,9 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		// environment can be right for one process at most, so no process gets it.
 		p.add(p.deviceToken(d), supervise.Process{
 			Name: d.Name, Path: path, Args: []string{"--robot-file", r.File, "--device", d.Name},
-			Env:    []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
-			Config: d.GRPC + " " + d.Meaning() + driven(r, d),
+			Env:       []string{"WALDO_GRPC=", "WALDO_METRICS=", "WALDO_HTTP="},
+			Config:    d.GRPC + " " + d.Meaning() + driven(r, d),
+			HandsOver: true,
 		})
 	}
 	if !config.NoGateway {

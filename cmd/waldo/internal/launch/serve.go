@@ -110,17 +110,42 @@ func (s *server) ListProcesses(
 func (s *server) RestartProcess(
 	ctx context.Context, r *launcherv1.RestartProcessRequest,
 ) (*launcherv1.RestartProcessResponse, error) {
-	err := s.supervisor.Restart(ctx, r.GetName())
-	switch {
-	case supervise.IsUnknown(err):
-		return nil, status.Errorf(codes.NotFound, "name: robot %s does not run %.80q; it runs: %s",
-			s.current().robot.Name, r.GetName(), strings.Join(s.running(), ", "))
-	case ctx.Err() != nil:
-		return nil, status.FromContextError(ctx.Err()).Err()
-	case err != nil:
-		return nil, status.Error(codes.Unavailable, err.Error())
+	if err := s.failure(ctx, r.GetName(), s.supervisor.Restart(ctx, r.GetName()), codes.Unavailable); err != nil {
+		return nil, err
 	}
 	return &launcherv1.RestartProcessResponse{}, nil
+}
+
+// failure is the status for an error about a process.
+func (s *server) failure(ctx context.Context, name string, err error, other codes.Code) error {
+	switch {
+	case err == nil:
+		return nil
+	case supervise.IsUnknown(err):
+		return status.Errorf(codes.NotFound, "name: robot %s does not run %.80q; it runs: %s",
+			s.current().robot.Name, name, strings.Join(s.running(), ", "))
+	case ctx.Err() != nil:
+		return status.FromContextError(ctx.Err()).Err()
+	}
+	return status.Error(other, bounded(err.Error()))
+}
+
+func (s *server) UpgradeProcess(
+	ctx context.Context, r *launcherv1.UpgradeProcessRequest,
+) (*launcherv1.UpgradeProcessResponse, error) {
+	name, code := r.GetName(), codes.Aborted
+	err := s.supervisor.Upgrade(ctx, name, r.GetForce())
+	response := &launcherv1.UpgradeProcessResponse{Restarted: errors.Is(err, supervise.ErrCannotHandOver)}
+	switch {
+	case response.Restarted:
+		err, code = s.supervisor.Restart(ctx, name), codes.Unavailable
+	case errors.Is(err, supervise.ErrNotRunning):
+		code = codes.Unavailable
+	}
+	if err := s.failure(ctx, name, err, code); err != nil {
+		return nil, err
+	}
+	return response, nil
 }
 
 func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*launcherv1.ReloadResponse, error) {

@@ -3,10 +3,14 @@ package supervise
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"os"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/waldo-robot/waldo/pkg/handover"
 )
 
 // traceTime is how long a hanging process has to print where it hangs before it is killed.
@@ -21,8 +25,10 @@ type keeper struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	again   chan struct{} // holds a token when a restart is due
-	after   *keeper       // of a process of the same name, which ends before this one starts; nil for none
-	done    chan struct{} // closed when there is no process any more, for good
+
+	upgrades chan upgrade
+	after    *keeper       // of a process of the same name, which ends before this one starts; nil for none
+	done     chan struct{} // closed when there is no process any more, for good
 
 	mu      sync.Mutex
 	process Process
@@ -32,7 +38,7 @@ type keeper struct {
 
 // newKeeper requires the supervisor's mu.
 func newKeeper(s *Supervisor, p Process) *keeper {
-	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), process: p,
+	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), upgrades: make(chan upgrade), process: p,
 		started: make(chan struct{}), done: make(chan struct{}), after: s.leaving[p.Name],
 		status: Status{Name: p.Name, Reason: "it is being started"}}
 	k.ctx, k.cancel = context.WithCancel(s.ctx)
@@ -143,52 +149,114 @@ func (k *keeper) wait(until <-chan time.Time) {
 	}
 }
 
-// live runs the process once and returns how it ended.
+// live runs the process, and those that take over from it, and returns how the last one ended.
 func (k *keeper) live() exit {
-	output := k.printer.Writer(k.name)
-	defer output.Close()
-	c, process, err := k.start(output)
+	r, err := k.start(nil)
 	if err != nil {
 		return exit{err: err}
 	}
-	ended := make(chan exit, 1)
-	go func() { ended <- c.wait() }()
-	hung, stop := watch(k.ctx, c, process)
-	defer stop()
-	select {
-	case e := <-ended:
-		return e
-	case why := <-hung:
-		return k.killHung(c, why, ended)
-	case <-k.again:
-		k.printer.Printf(k.name, "restarting on request")
-		e := k.stop(c, ended)
-		e.wanted = true
-		return e
-	case <-k.ctx.Done():
-		return k.stop(c, ended)
+	defer func() { r.close() }()
+	for {
+		select {
+		case e := <-r.ended:
+			return e
+		case why := <-r.hung:
+			return k.killHung(r.child, why, r.ended)
+		case <-k.again:
+			k.printer.Printf(k.name, "restarting on request")
+			e := k.stop(r.child, r.ended)
+			e.wanted = true
+			return e
+		case u := <-k.upgrades:
+			next, err := k.upgrade(r, u)
+			u.done <- err
+			if next != nil {
+				r.close()
+				r = next
+			}
+		case <-k.ctx.Done():
+			return k.stop(r.child, r.ended)
+		}
 	}
 }
 
-// start starts the process in its current configuration.
-func (k *keeper) start(output io.Writer) (child, Process, error) {
+// running is one process that was started.
+type running struct {
+	child
+	ended   chan exit
+	hung    <-chan string
+	unwatch func()
+	output  io.WriteCloser
+	channel *handover.Conn // nil for one that does not hand over
+}
+
+// close frees what a process needs, after it has ended.
+func (r *running) close() {
+	r.unwatch()
+	if r.channel != nil {
+		r.channel.Close()
+	}
+	_ = r.output.Close() // never fails
+}
+
+// start starts the process in its current configuration. A successor gets its end of the connection to its predecessor,
+// which start closes.
+func (k *keeper) start(predecessor *os.File) (*running, error) {
 	k.mu.Lock()
 	process := k.process
-	select {
-	case <-k.again: // this start fulfils the request
-	default:
+	if predecessor == nil {
+		select {
+		case <-k.again: // this start fulfils the request
+		default:
+		}
 	}
 	k.mu.Unlock()
-	c, err := k.whole.starter.start(process, output)
-	if err != nil {
-		return nil, process, err
+	r := &running{ended: make(chan exit, 1), output: k.printer.Writer(k.name)}
+	if err := k.spawn(r, process, predecessor); err != nil {
+		_ = r.output.Close() // never fails
+		return nil, err
 	}
+	go func() { r.ended <- r.wait() }()
+	r.hung, r.unwatch = watch(k.ctx, r.child, process)
+	if predecessor == nil {
+		k.began(r)
+	}
+	return r, nil
+}
+
+// spawn starts the process with what it needs to hand over, or to take over.
+func (k *keeper) spawn(r *running, process Process, predecessor *os.File) (err error) {
+	files := []*os.File{nil, predecessor}
+	env := process.Env[:len(process.Env):len(process.Env)]
+	if predecessor != nil {
+		defer func() { _ = predecessor.Close() }() // the process has its own
+		env = append(env, fmt.Sprintf("%s=%d", handover.PredecessorFD, firstFile+1))
+	}
+	if process.HandsOver {
+		ours, its, err := handover.Pair()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = its.Close() }() // the process has its own
+		if r.channel, err = handover.Open(ours); err != nil {
+			return err
+		}
+		files[0], env = its, append(env, fmt.Sprintf("%s=%d", handover.ChannelFD, firstFile))
+	}
+	process.Env = env
+	if r.child, err = k.whole.starter.start(process, r.output, files); err != nil && r.channel != nil {
+		r.channel.Close()
+	}
+	return err
+}
+
+// began notes which process runs now.
+func (k *keeper) began(r *running) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.status = Status{Name: k.name, PID: c.pid()}
+	k.status = Status{Name: k.name, PID: r.pid()}
 	close(k.started)
 	k.started = make(chan struct{})
-	return c, process, nil
 }
 
 // stop ends a process gracefully if possible.

@@ -43,7 +43,10 @@ func (s *spawner) close() {
 	<-s.done
 }
 
-func (s *spawner) start(p Process, output io.Writer) (child, error) {
+// firstFile is the descriptor of the first file that a process inherits, after its input and its secret.
+const firstFile = 5
+
+func (s *spawner) start(p Process, output io.Writer, files []*os.File) (child, error) {
 	cmd := exec.Command(p.Path, p.Args...)
 	cmd.Env = append(os.Environ(), p.Env...)
 	cmd.Stdout, cmd.Stderr = output, output // one pipe for both, to keep their order
@@ -53,23 +56,24 @@ func (s *spawner) start(p Process, output io.Writer) (child, error) {
 		Pdeathsig: syscall.SIGKILL,
 		Setpgid:   true, // Ctrl-C is for the supervisor, which then stops its children in order
 	}
+	var input *os.File
 	if p.Input != nil {
-		input, err := InputFile(p.Input)
-		if err != nil {
+		var err error
+		if input, err = InputFile(p.Input); err != nil {
 			return nil, err
 		}
 		defer func() { _ = input.Close() }() // the process has its own
-		cmd.ExtraFiles = []*os.File{input}
 	}
+	var secret *os.File
 	if p.Secret != nil {
-		secret, err := InputFile(p.Secret)
-		if err != nil {
+		var err error
+		if secret, err = InputFile(p.Secret); err != nil {
 			return nil, err
 		}
 		defer func() { _ = secret.Close() }() // the process has its own
-		cmd.ExtraFiles = append(cmd.ExtraFiles, secret)
-		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", p.SecretFD, 2+len(cmd.ExtraFiles)))
+		cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", p.SecretFD, firstFile-1))
 	}
+	cmd.ExtraFiles = append([]*os.File{input, secret}, files...)
 	started := make(chan error, 1)
 	s.work <- func() { started <- cmd.Start() }
 	if err := <-started; err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"sync"
 	"syscall"
@@ -43,6 +44,8 @@ type Process struct {
 	// Config is the part of Input that concerns this process: when it changes, the process has to be
 	// restarted.
 	Config string
+	// HandsOver tells that another process of the same program can take over from it; see [Supervisor.Upgrade].
+	HandsOver bool
 	// NewProbe makes the probe that asks one run of the process for signs of life; nil: it is never asked.
 	NewProbe func(pid int) Probe
 }
@@ -55,7 +58,8 @@ func (p *Process) same(q *Process) bool {
 
 // starter starts processes: real ones, or a test's.
 type starter interface {
-	start(p Process, output io.Writer) (child, error)
+	// start gives the process these files, from descriptor firstFile on; nil stands for none.
+	start(p Process, output io.Writer, files []*os.File) (child, error)
 }
 
 // child is a started process.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -27,7 +28,7 @@ type fakes struct {
 	failed int // number of starts that fail
 }
 
-func (s *fakes) start(_ Process, output io.Writer) (child, error) {
+func (s *fakes) start(_ Process, output io.Writer, _ []*os.File) (child, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.starts = append(s.starts, time.Now())
@@ -221,10 +222,10 @@ func TestOneCrashDoesNotDisturbOthers(t *testing.T) {
 
 type byName map[string]starter
 
-func (b byName) start(p Process, output io.Writer) (child, error) {
+func (b byName) start(p Process, output io.Writer, files []*os.File) (child, error) {
 	s, ok := b[p.Name]
 	if !ok {
 		return nil, fmt.Errorf("no %s", p.Name)
 	}
-	return s.start(p, output)
+	return s.start(p, output, files)
 }

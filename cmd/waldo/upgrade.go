@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/status"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
+	"github.com/waldo-robot/waldo/pkg/bus"
+)
+
+type upgradeCommand struct {
+	NATS    string        `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
+	Token   string        `env:"WALDO_TOKEN" placeholder:"SECRET" help:"The secret of the bus."`
+	Robot   string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
+	Timeout time.Duration `default:"1m" help:"How long to wait for each process, at most 1m. Default: ${default}."`
+	Force   bool          `help:"Upgrade what is being driven, too: it stops, and the lease is lost."`
+	Check   bool          `help:"Only tell what a restart would disturb now; the exit code is 1 if there is anything."`
+	Device  string        `arg:"" optional:"" help:"Name of the device, for example front, or demo/front; or gateway. Default: all, one after the other."`
+}
+
+// Help explains the command.
+func (*upgradeCommand) Help() string {
+	return `For each device another process is started, of the program as it is installed now. It gets ready beside the
+present one and takes over at a picture, so nobody who watches misses one, and the connection stays. Hardware that can be
+open only once (V4L2 cameras, boards, sound cards) is closed and opened again at once. If the new process does not get
+ready, the present one goes on, and the command tells why. gRPC calls end; clients find the new process at the same
+address.
+
+What is being driven is not upgraded: wait, or use --force. The gateway comes last, and is restarted: pages reconnect.
+
+  waldo upgrade                    # everything
+  waldo upgrade --check motors     # may it be restarted now?`
+}
+
+// Run upgrades a device, or all.
+func (u *upgradeCommand) Run(ctx context.Context, c console) error {
+	if name, device, ok := strings.Cut(u.Device, "/"); ok {
+		u.Robot, u.Device = name, device
+	}
+	to := remote{NATS: u.NATS, Token: u.Token, Robot: u.Robot, Timeout: u.Timeout}
+	return to.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
+		if u.Check {
+			return u.check(ctx, conn, c.plain(), to)
+		}
+		return u.upgrade(ctx, conn, c.plain(), to)
+	})
+}
+
+// upgrade has the launcher upgrade one process after the other.
+func (u *upgradeCommand) upgrade(ctx context.Context, conn *bus.Conn, c console, to remote) error {
+	a, launcher, err := to.launcher(ctx, conn)
+	if err != nil {
+		return err
+	}
+	names := []string{u.Device}
+	if u.Device == "" {
+		if names, err = u.all(ctx, launcher); err != nil {
+			return err
+		}
+	}
+	var failed []error
+	for _, name := range names {
+		begin := time.Now()
+		done, err := u.one(ctx, launcher, name)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s/%s was not upgraded: %s", a.Robot, name, status.Convert(err).Message()))
+			continue
+		}
+		_, _ = fmt.Fprintf(c.err, "%s/%s %s in %.1f s\n", a.Robot, name, done, time.Since(begin).Seconds())
+	}
+	return errors.Join(failed...)
+}
+
+// all lists the devices of the robot file, and then the gateway.
+func (u *upgradeCommand) all(ctx context.Context, launcher launcherv1.LauncherServiceClient) (names []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	list, err := launcher.ListProcesses(ctx, &launcherv1.ListProcessesRequest{})
+	if err != nil {
+		return nil, errors.New(status.Convert(err).Message())
+	}
+	var last []string
+	for _, p := range list.GetProcesses() {
+		switch {
+		case p.GetState() == launcherv1.ProcessState_PROCESS_STATE_ENDED: // on purpose
+		case p.GetKind() == "gateway":
+			last = append(last, p.GetName())
+		default:
+			names = append(names, p.GetName())
+		}
+	}
+	return append(names, last...), nil
+}
+
+// one returns what was done.
+func (u *upgradeCommand) one(ctx context.Context, launcher launcherv1.LauncherServiceClient, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	r, err := launcher.UpgradeProcess(ctx, &launcherv1.UpgradeProcessRequest{Name: name, Force: u.Force})
+	if r.GetRestarted() {
+		return "restarted", err
+	}
+	return "upgraded", err
+}
+
+// check prints what a restart would disturb.
+func (u *upgradeCommand) check(ctx context.Context, conn *bus.Conn, c console, to remote) error {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	devices, err := to.devices(ctx, conn)
+	if err != nil {
+		return err
+	}
+	known, disturbed := false, 0
+	for _, d := range devices {
+		if u.Device != "" && u.Device != d.GetName() {
+			continue
+		}
+		known = true
+		a := bus.Address{Robot: d.GetRobot(), Device: d.GetName()}
+		r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetRestartSafety(ctx, &devicev1.GetRestartSafetyRequest{})
+		if err != nil {
+			return fmt.Errorf("%s: %s", a, status.Convert(err).Message())
+		}
+		for _, o := range r.GetObstacles() {
+			disturbed++
+			_, _ = fmt.Fprintf(c.out, "%s: %s\n", a, o.GetText())
+		}
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("no device %q is on the bus", u.Device)
+	case disturbed > 0:
+		return errors.New("a restart would disturb this")
+	}
+	return nil
+}
