@@ -36,7 +36,7 @@ type file struct {
 	policy            string
 }
 
-// newPage returns the files of a page, with a certain one at its root.
+// newPage returns the files of a page: the one at its root, and all modules and what is beside them.
 func newPage(files fs.FS, root string) (page, error) {
 	p := page{}
 	if files == nil {
@@ -52,6 +52,9 @@ func newPage(files fs.FS, root string) (page, error) {
 		}
 	}
 	for name, data := range all {
+		if path.Ext(name) == ".html" && name != root {
+			continue // another page's
+		}
 		p["/"+name] = file{
 			data: string(data), contentType: types[path.Ext(name)], etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data)),
 			policy: fmt.Sprintf(policy, hashes(data)),

@@ -16,7 +16,7 @@ import { SharePanels } from './sharepanels.js';
 import { SoundPanels } from './soundpanels.js';
 import { WatchPanels } from './watchpanels.js';
 import { Tile } from './tile.js';
-import { onForbidden, showTrouble } from './trouble.js';
+import { awayWords, onForbidden, showTrouble } from './trouble.js';
 import { detourWords } from './detourwords.js';
 
 /** How often running times on the page are updated, in ms. */
@@ -122,7 +122,7 @@ function tick() {
   const detail = lost ? `${since(performance.now() - lostAt)}, ${robot.refusal ? 'refused' : 'reconnecting'}` : trip;
   setText(byId('link-detail', HTMLElement), robot.state === 'connecting' ? '' : detail);
   showEmpty(robot, tiles.size, performance.now() - openedAt);
-  const refusal = robot.state === 'live' ? '' : robot.refusal || forbidden;
+  const refusal = robot.state === 'live' ? awayWords(robot.away) : robot.refusal || forbidden;
   showTrouble(trusted.other !== '' ? otherKeyWords(trusted.other) : refusal);
 }
 

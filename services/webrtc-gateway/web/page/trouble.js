@@ -18,3 +18,8 @@ export function onForbidden(run) {
     run(`A content security policy forbids connections to ${event.blockedURI}. A proxy must not add one to the gateway's own.`);
   });
 }
+
+/** @param {string} away Why the robot cannot be reached; empty if it can. @returns {string} */
+export function awayWords(away) {
+  return away && `${away[0].toUpperCase()}${away.slice(1)}. This page goes on by itself when it is back.`;
+}

@@ -31,7 +31,8 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
  * @typedef {{kind: 'iceServers', servers: RTCIceServer[]}} IceServers Those to use from now on.
  * @typedef {{kind: 'candidate', init: RTCIceCandidateInit}} Candidate
  * @typedef {{kind: 'pong', id: number, gatewayMs: number|null}} Pong
- * @typedef {{kind: 'devices', devices: Device[]}} DeviceList
+ * @typedef {{kind: 'devices', devices: Device[], away: string}} DeviceList Away is why the robot as a whole cannot be
+ *   reached, at a gateway elsewhere; empty if it can.
  * @typedef {{kind: 'error', id: number, code: string, message: string}} Refusal
  * @typedef {{kind: 'result', id: number, response: Json|null, error: RpcError|null}} CallResult One of the two is
  *   null.
@@ -78,7 +79,11 @@ const readers = {
     const { id, gatewayTime } = fields(v);
     return { kind: 'pong', id: number(id), gatewayMs: timestamp(gatewayTime) };
   },
-  devices: (v) => ({ kind: 'devices', devices: messages(fields(v).devices).map(device).filter((d) => d.name !== '') }),
+  devices: (v) => ({
+    kind: 'devices',
+    devices: messages(fields(v).devices).map(device).filter((d) => d.name !== ''),
+    away: text(fields(v).robotAway),
+  }),
   error: (v) => {
     const { id, code, message } = fields(v);
     return { kind: 'error', id: number(id), code: text(code), message: text(message) };

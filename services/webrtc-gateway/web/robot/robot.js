@@ -41,6 +41,8 @@ export class Robot extends EventTarget {
   name = '';
   /** Version of the gateway; empty until known. */
   version = '';
+  /** Why the robot as a whole cannot be reached, at a gateway elsewhere that serves it; empty if it can. */
+  away = '';
   /** How often the gateway was reached again after the first time. */
   reconnects = 0;
 
@@ -302,7 +304,7 @@ export class Robot extends EventTarget {
   /** @param {import('../proto/signaling.js').GatewayMessage} m */
   #receive(m) {
     if (m.kind === 'welcome') this.#greet(m);
-    else if (m.kind === 'devices') this.#list(m.devices);
+    else if (m.kind === 'devices') this.#list(m.devices, m.away);
     else if (m.kind === 'result') this.#calls.settle(m);
     else this.#webrtc.receive(m);
     // The rest is garbage, or a message of a newer gateway: nothing to do.
@@ -322,8 +324,9 @@ export class Robot extends EventTarget {
     this.#webrtc.greet(iceServers, same);
   }
 
-  /** @param {import('../proto/signaling.js').Device[]} devices */
-  #list(devices) {
+  /** @param {import('../proto/signaling.js').Device[]} devices @param {string} away */
+  #list(devices, away) {
+    this.away = away;
     const known = new Map(this.devices.map((d) => [d.name, d]));
     this.devices = devices;
     this.#listed = true;

@@ -1,29 +1,62 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { padNotes } from '../page/padwords.js';
 import { detourWords } from '../page/detourwords.js';
+import { parseRobots } from '../proto/fleet.js';
 
 const root = new URL('../', import.meta.url);
 const read = (name) => readFileSync(new URL(name, root), 'utf8');
-const html = read('index.html');
+/** Each page, and the module that it starts with. */
+const pages = { 'index.html': 'page/main.js', 'fleet.html': 'page/fleetmain.js' };
 const folders = readdirSync(root, { withFileTypes: true }).filter((f) => f.isDirectory() && !['node_modules', 'tests'].includes(f.name));
 const modules = ['', ...folders.map((f) => `${f.name}/`)].flatMap((dir) =>
   readdirSync(new URL(dir || '.', root)).filter((f) => f.endsWith('.js')).map((f) => dir + f));
 
 test('the page gets along with its content security policy, and with no other host', () => {
-  for (const name of ['index.html', 'page/style.css', 'page/icon.svg']) {
+  for (const name of [...Object.keys(pages), 'page/style.css', 'page/icon.svg']) {
     // Names of namespaces are no addresses.
     const text = read(name).replaceAll('http://www.w3.org/2000/svg', '');
     assert.doesNotMatch(text, /https?:\/\/|\bstyle=|\bon[a-z]+=|@import|<style|<script(?! type="module" src=|>)/, name);
   }
-  assert.equal(html.match(/<script>/g).length, 1, 'the one that the gateway adds to the policy');
+  for (const name of Object.keys(pages)) {
+    assert.equal(read(name).match(/<script>/g).length, 1, 'the one that the gateway adds to the policy');
+  }
   for (const name of modules) assert.doesNotMatch(read(name), /innerHTML|insertAdjacentHTML|eval\(|new Function|cssText/, name);
 });
 
-test('every element the modules ask for is in the page', () => {
-  const asked = modules.flatMap((name) => [...read(name).matchAll(/byId\('([^']+)'/g)].map((m) => m[1]));
-  for (const id of asked) assert.ok(html.includes(` id="${id}"`), id);
+/** A module and all that it imports. */
+function withImports(name, seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  for (const [, from] of read(name).matchAll(/^(?:import|export) .*from '(\.[^']+)'/gm)) withImports(path.join(path.dirname(name), from), seen);
+  return seen;
+}
+
+test('every element that the modules of a page ask for is in it', () => {
+  for (const [page, entry] of Object.entries(pages)) {
+    const html = read(page);
+    const asked = [...withImports(entry)].flatMap((name) => [...read(name).matchAll(/byId\('([^']+)'/g)].map((m) => m[1]));
+    assert.ok(asked.length > 4, page);
+    for (const id of asked) assert.ok(html.includes(` id="${id}"`), `${page}: ${id}`);
+  }
+});
+
+test('the list of robots is read with care', () => {
+  assert.equal(parseRobots('no list'), null);
+  assert.deepEqual(parseRobots('{}'), []);
+  const [rover, ...others] = parseRobots(`{"robots":[{"state":{"robot":"rover","version":"1.0.0","devices":[
+    {"name":"front","kind":"camera","state":"DEVICE_STATE_AWAY","stateReason":"unplugged"},{"name":"../"},{"name":"pad","gone":true}]},
+    "away":true,"reason":"it is off","since":"2026-01-02T03:04:05Z"},{"state":{"robot":"../../evil"}},{"state":7},null]}`);
+  assert.deepEqual(others, []);
+  assert.deepEqual(rover, {
+    name: 'rover', version: '1.0.0', away: true, reason: 'it is off', sinceMs: Date.parse('2026-01-02T03:04:05Z'),
+    devices: [
+      { name: 'front', kind: 'camera', state: 'away', reason: 'unplugged', gone: false },
+      { name: 'pad', kind: '', state: 'unknown', reason: '', gone: true },
+    ],
+  });
 });
 
 test('what is said of pads that do not count names the pad and the remedy', () => {

@@ -31,7 +31,7 @@ test('absent fields have their zero values', () => {
   assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null, remote: null });
   assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '', signature: new Uint8Array(), connection: '' });
   assert.deepEqual(parse('{"pong":{"id":3}}'), { kind: 'pong', id: 3, gatewayMs: null });
-  assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [] });
+  assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [], away: '' });
   assert.deepEqual(parse('{"error":{}}'), { kind: 'error', id: 0, code: '', message: '' });
 });
 
