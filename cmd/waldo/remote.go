@@ -31,7 +31,11 @@ func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn)
 
 // attach calls f with a connection to the bus, without a time limit.
 func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
-	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: r.Token})
+	token := r.Token
+	if token == "" {
+		token = r.ownToken()
+	}
+	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: token})
 	if err != nil {
 		return configurationError{fmt.Errorf("--nats: %w", err)}
 	}
@@ -50,7 +54,7 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 			return ctx.Err()
 		case <-time.After(r.Timeout):
 			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Give its address with --nats, and its "+
-				"secret with --token",
+				"secret with --token-file",
 				access.RedactURL(r.NATS), r.Timeout)
 		}
 	}

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -30,6 +32,15 @@ func (r *remote) units() *unitRobot {
 		return nil
 	}
 	return &unitRobot{installed, &units.Control{}}
+}
+
+// ownToken is the secret of the robot on this machine, for who may read its file: root.
+func (r *remote) ownToken() string {
+	if r.units() == nil {
+		return ""
+	}
+	token, _ := access.Token("", units.TokenFile, os.Getenv) // without it the bus says what is missing
+	return token
 }
 
 // restart restarts a unit.

@@ -204,8 +204,8 @@ func (p *Plan) addresses() []string {
 // running robot does.
 func (p *Plan) checkAddress(own []string, field, address, remedy string) error {
 	address, _, err := access.Address(address, p.token())
-	if err != nil || slices.Contains(own, address) {
-		return nil // the program itself reports a bad address
+	if err != nil || slices.ContainsFunc(own, func(o string) bool { return samePort(o, address) }) {
+		return nil // the program itself reports a bad address, or one that another program has beside the robot
 	}
 	switch err := tryListen(address); {
 	case err == nil:
@@ -215,6 +215,13 @@ func (p *Plan) checkAddress(own []string, field, address, remedy string) error {
 	default:
 		return robot.BadField(field, "cannot listen there: %w", err)
 	}
+}
+
+// samePort tells whether a server at one address can be in the way of the other.
+func samePort(a, b string) bool {
+	_, portA, errA := net.SplitHostPort(a)
+	_, portB, errB := net.SplitHostPort(b)
+	return errA == nil && errB == nil && portA == portB && portA != "0"
 }
 
 func tryListen(address string) error {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/access"
@@ -96,6 +97,15 @@ func (i *Installation) token() (string, error) {
 	return access.Token("", i.host(TokenFile), func(string) string { return "" })
 }
 
+// tokenTime makes units differ when the secret has changed, without saying anything about it.
+func (i *Installation) tokenTime() string {
+	info, err := os.Stat(i.host(TokenFile))
+	if err != nil {
+		return ""
+	}
+	return " token of " + info.ModTime().UTC().Format(time.RFC3339Nano)
+}
+
 // about has errors name the file that the user gave.
 func about(err error, name string) error {
 	if err == nil || name == RobotFile {
@@ -112,6 +122,9 @@ func (i *Installation) Apply(plan *launch.Plan, r *robot.Robot) (Changes, error)
 		return Changes{}, err
 	}
 	list := unitsOf(r, plan, strings.TrimSuffix(filepath.Clean("/"+i.Root), "/"), i.Waldo)
+	for n := range list {
+		list[n].config += i.tokenTime()
+	}
 	if err := i.checkUnits(list); err != nil {
 		return Changes{}, err
 	}

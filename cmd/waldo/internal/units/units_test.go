@@ -79,6 +79,7 @@ devices:
 // TestApply follows a robot through changes of its file.
 func TestApply(t *testing.T) {
 	i := newSystem(t)
+	last := strings.Replace(rover, "front", "rear", 1) + "nats: {url: \"nats://10.0.0.2\"}\n"
 	for _, step := range []struct {
 		name, text string
 		want       Changes
@@ -93,7 +94,7 @@ func TestApply(t *testing.T) {
 		{"a device goes, one comes", strings.Replace(rover, "front", "rear", 1),
 			Changes{Added: []string{"rear"}, Changed: []string{"gateway", "motors"}, Removed: []string{"front"},
 				Rewritten: true}},
-		{"another bus", strings.Replace(rover, "front", "rear", 1) + "nats: {url: \"nats://10.0.0.2\"}\n",
+		{"another bus", last,
 			Changes{Changed: []string{"motors", "rear"}, Removed: []string{"bus"}, Rewritten: true}},
 	} {
 		if got := install(t, i, step.text); !reflect.DeepEqual(got, step.want) {
@@ -102,6 +103,11 @@ func TestApply(t *testing.T) {
 		if data, _ := os.ReadFile(i.host(CheckedFile)); string(data) != step.text {
 			t.Errorf("%s: the units read %q", step.name, data)
 		}
+	}
+	write(t, i.host(TokenFile), "sixteen-or-more!\n", 0o600)
+	if got, want := install(t, i, last), (Changes{Changed: []string{"gateway", "motors", "rear"},
+		Rewritten: true}); !reflect.DeepEqual(got, want) {
+		t.Errorf("with a token: %+v, want %+v", got, want)
 	}
 	write(t, i.host(unitFolder+"/waldo-device@rear.service.d/override.conf"), "[Service]\n", 0o644)
 	changes, err := i.Remove()
