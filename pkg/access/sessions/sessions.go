@@ -67,10 +67,26 @@ func (s *Sessions) Open(ctx context.Context, g tokens.Grant) *Session {
 	return n
 }
 
+// Fixed begins a session with a grant that is none of the authority's: no token ends it.
+func (s *Sessions) Fixed(ctx context.Context, g tokens.Grant) *Session {
+	n := &Session{of: s, grant: g, fixed: true}
+	n.ctx, n.end = context.WithCancelCause(ctx)
+	return n
+}
+
+// Again begins another session with the grant of one, which may end before.
+func (n *Session) Again(ctx context.Context) *Session {
+	if n.fixed {
+		return n.of.Fixed(ctx, n.grant)
+	}
+	return n.of.Open(ctx, n.grant)
+}
+
 // Session is one of them.
 type Session struct {
 	of    *Sessions
 	grant tokens.Grant
+	fixed bool // the authority does not know the grant
 	ctx   context.Context
 	end   context.CancelCauseFunc
 }

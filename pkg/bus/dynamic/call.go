@@ -38,6 +38,8 @@ type Call struct {
 	Request json.RawMessage
 	// MaxResponse bounds the encoded response, in bytes; 0: as on the bus.
 	MaxResponse int
+	// Allow is called with the method before the request is sent, and may refuse it; nil: every method is allowed.
+	Allow func(method protoreflect.MethodDescriptor) error
 	// Read is called with the response, before it becomes JSON; nil: with none.
 	Read func(response proto.Message)
 }
@@ -116,6 +118,11 @@ func (l *Life) prepare(c Call) (request, response proto.Message, err error) {
 	method, err := l.Method(c.Method)
 	if err != nil {
 		return nil, nil, misfit{status.Newf(codes.InvalidArgument, "method: %s: %v", c.Device.Device, err)}
+	}
+	if c.Allow != nil {
+		if err := c.Allow(method); err != nil {
+			return nil, nil, err
+		}
 	}
 	request, err = l.Parse(method.Input(), c.Request)
 	if err != nil {

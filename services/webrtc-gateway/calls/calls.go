@@ -17,9 +17,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 )
@@ -118,11 +121,14 @@ func (c *Caller) call(ctx context.Context, call *Call) (json.RawMessage, error) 
 		return nil, err
 	}
 	defer c.end(to)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(access.WithUser(ctx, call.By.User()), Timeout)
 	defer cancel()
 	response, err := c.devices.Call(ctx, dynamic.Call{
 		Device: bus.Address{Robot: c.robot, Device: call.Device},
-		Method: call.Method, Request: call.Request, MaxResponse: maxAnswer, Read: c.reader(call)})
+		Method: call.Method, Request: call.Request, MaxResponse: maxAnswer, Read: c.reader(call),
+		Allow: func(m protoreflect.MethodDescriptor) error {
+			return call.By.Require(roles.Needed(m), call.Device, call.Method)
+		}})
 	if status.Code(err) == codes.Unavailable {
 		if unknown := c.directory.Check(call.Device); unknown != nil {
 			return nil, status.Errorf(codes.Unavailable, "%s: %s", status.Convert(err).Message(),

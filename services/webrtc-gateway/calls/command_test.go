@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 func judged(v controlv1.CommandVerdict) *serialv1.WriteMessageResponse {
@@ -97,6 +98,7 @@ func TestCommands(t *testing.T) {
 		{Device: "motors", Method: write, Request: []byte(`{"control": {"leaseEpoch": "5"}}`)}, // no connection
 		{Peer: "d", Device: "motors", Method: "waldo.device.v1.DeviceService/GetDescriptors"},
 	} {
+		call.By = visitors.Owner()
 		c.Call(t.Context(), call)
 	}
 	if !slices.Equal(told.all, []string{"a motors"}) {

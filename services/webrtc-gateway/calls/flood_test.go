@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // described is the part of a device that describes itself.
@@ -60,7 +61,7 @@ func TestLargeAnswer(t *testing.T) {
 		if err := conn.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r := newCaller(conn).Call(t.Context(), &Call{
+		r := newCaller(conn).Call(t.Context(), &Call{By: visitors.Owner(),
 			Device: name, Method: "waldo.device.v1.DeviceService/GetDevice", Request: json.RawMessage("{}")})
 		if code(r) != want {
 			t.Errorf("%s: %v, want %q", name, r.Err, want)
@@ -118,7 +119,7 @@ func TestFlood(t *testing.T) {
 
 	c := newCaller(conn)
 	call := func() *Result {
-		return c.Call(t.Context(), &Call{Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice"})
+		return c.Call(t.Context(), &Call{By: visitors.Owner(), Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice"})
 	}
 	var peers sync.WaitGroup
 	for range maxAtOnce {

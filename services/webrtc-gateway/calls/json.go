@@ -16,6 +16,7 @@ import (
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // Call is a waldo.signaling.v1.Call whose request is still JSON: only the device knows its type.
@@ -26,6 +27,8 @@ type Call struct {
 	Request json.RawMessage // nil for one in which nothing is set
 	// Peer is the id of the WebRTC connection of who calls; empty if there is none. It is not part of the JSON.
 	Peer string
+	// By is who calls; a call of nobody is refused. It is not part of the JSON either.
+	By *visitors.Visitor
 }
 
 // Parse reads the JSON of a call. Unknown fields are ignored: a newer peer may send them. After an error the call has

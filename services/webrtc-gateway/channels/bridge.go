@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // Labels of channels.
@@ -66,21 +67,21 @@ func New(
 func (b *Bridge) Close() { b.streams.Close() }
 
 // Open implements [rtc.Channels].
-func (b *Bridge) Open(c *rtc.Channel) {
+func (b *Bridge) Open(c *rtc.Channel, of *visitors.Visitor) {
 	b.metrics.channels.Inc()
 	label := c.Label()
 	switch {
 	case label == Calls:
-		b.serveCalls(c)
+		b.serveCalls(c, of)
 	case strings.HasPrefix(label, streamPrefix):
-		b.serveStream(c, strings.TrimPrefix(label, streamPrefix), false)
+		b.serveStream(c, of, strings.TrimPrefix(label, streamPrefix), false)
 	case strings.HasPrefix(label, linesPrefix):
-		b.serveStream(c, strings.TrimPrefix(label, linesPrefix), true)
+		b.serveStream(c, of, strings.TrimPrefix(label, linesPrefix), true)
 	case strings.HasPrefix(label, reserved):
 		b.Refuse(c, status.Errorf(codes.InvalidArgument,
 			"label: %.128q: labels that begin with %q are reserved for Waldo: use another one", label, reserved))
 	default:
-		b.serveTopic(c, label)
+		b.serveTopic(c, of, label)
 	}
 }
 

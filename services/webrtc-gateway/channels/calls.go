@@ -9,6 +9,7 @@ import (
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -19,11 +20,11 @@ const (
 )
 
 // serveCalls forwards calls that may be lost.
-func (b *Bridge) serveCalls(c *rtc.Channel) {
+func (b *Bridge) serveCalls(c *rtc.Channel, of *visitors.Visitor) {
 	underWay := make(chan struct{}, maxUnderWay)
 	c.OnMessage(func(text bool, data []byte) {
 		call, err := readCall(text, data)
-		call.Peer = c.Peer()
+		call.Peer, call.By = c.Peer(), of
 		if err != nil {
 			b.metrics.dropped.WithLabelValues("garbage").Inc()
 			b.answer(c, calls.Failed(call.ID, err))

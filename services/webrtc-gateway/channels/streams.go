@@ -14,11 +14,13 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -33,10 +35,14 @@ const (
 )
 
 // serveStream sends what a device publishes, message by message or, gathered, those of some time together.
-func (b *Bridge) serveStream(c *rtc.Channel, path string, gathered bool) {
+func (b *Bridge) serveStream(c *rtc.Channel, of *visitors.Visitor, path string, gathered bool) {
 	device, name, _ := strings.Cut(path, "/")
 	key := streamKey{device, name, gathered}
-	if err := b.checkStream(key); err != nil {
+	err := of.Require(roles.ReadStream, device, "to read the stream "+path)
+	if err == nil {
+		err = b.checkStream(key)
+	}
+	if err != nil {
 		b.Refuse(c, err)
 		return
 	}

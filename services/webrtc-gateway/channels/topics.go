@@ -12,9 +12,11 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -25,13 +27,23 @@ const (
 )
 
 // serveTopic connects a channel to a topic on the bus.
-func (b *Bridge) serveTopic(c *rtc.Channel, topic string) {
+func (b *Bridge) serveTopic(c *rtc.Channel, of *visitors.Visitor, topic string) {
+	if err := of.Require(roles.ReadTopic, "", "to read the topic "+topic); err != nil {
+		b.Refuse(c, err)
+		return
+	}
 	m, err := b.Member(topic, c.Peer())
 	if err != nil {
 		b.Refuse(c, err)
 		return
 	}
-	c.OnMessage(m.Say)
+	c.OnMessage(func(text bool, data []byte) {
+		if of.Require(roles.WriteTopic, "", "to write to the topic "+topic) != nil {
+			b.metrics.dropped.WithLabelValues("role").Inc()
+			return
+		}
+		m.Say(text, data)
+	})
 	listens := c.Go(func(ctx context.Context) {
 		defer c.Close()
 		_ = m.Listen(ctx, c.Send) // it ends with the channel, or with the bus

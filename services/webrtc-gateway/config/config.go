@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/socket"
@@ -47,7 +48,20 @@ type Gateway struct {
 	Token string `yaml:"token" help:"secret that visitors must present, and this process on the bus"`
 	// Rendezvous is the server through which people reach the robot from anywhere.
 	Rendezvous Rendezvous `yaml:"rendezvous"`
+
+	store *tokens.Store // nil: the one shared token is all there is
 }
+
+// storeAt returns the store in a file; nil if there is none.
+func storeAt(path string) *tokens.Store {
+	if path == "" {
+		return nil
+	}
+	return tokens.Open(path)
+}
+
+// Authority returns what decides who gets in. All of them look at the same file of tokens.
+func (g *Gateway) Authority() *tokens.Authority { return tokens.NewAuthority(g.Token, g.store) }
 
 // RTCBot is what clients of RTCBot get: names of devices, by default the first that fit.
 type RTCBot struct {
@@ -86,11 +100,11 @@ func Defaults() Gateway {
 func (g *Gateway) Validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) { errs = append(errs, robot.BadField(key, format, args...)) }
-	if _, _, err := access.Address(g.HTTP, g.Token); err != nil {
+	if _, _, err := g.Authority().Address(g.HTTP); err != nil {
 		bad("http", "%v", err)
 	}
 	if g.ICE != "" {
-		if _, _, err := access.Address(g.ICE, g.Token); err != nil {
+		if _, _, err := g.Authority().Address(g.ICE); err != nil {
 			bad("ice", "%v", err)
 		}
 	}
@@ -153,7 +167,7 @@ func isICEURL(text string) bool {
 
 // HTTPAddress is where to listen for HTTP; narrowed tells that loopback was not said but meant.
 func (g *Gateway) HTTPAddress() (address string, narrowed bool) {
-	address, narrowed, _ = access.Address(g.HTTP, g.Token) // checked by Validate
+	address, narrowed, _ = g.Authority().Address(g.HTTP) // checked by Validate
 	return address, narrowed
 }
 
@@ -164,7 +178,7 @@ func (g *Gateway) ICEAddress() string {
 		host, _, _ := net.SplitHostPort(g.HTTP) // checked by Validate
 		configured = net.JoinHostPort(host, defaultICE)
 	}
-	address, _, _ := access.Address(configured, g.Token) // checked by Validate, or beside an address that was
+	address, _, _ := g.Authority().Address(configured) // checked by Validate, or beside an address that was
 	return address
 }
 

@@ -1,16 +1,19 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
 	"slices"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
+	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 // Settings are what the gateway is told beside its section of robot.yaml.
@@ -23,6 +26,10 @@ type Settings struct {
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 	// BusSeedFile is read by the program.
 	BusSeedFile string `yaml:"bus-seed-file" path:"any" help:"file with the key of this process on the bus, used there instead of the token; default: bus.seed among the credentials of its unit"`
+	// AccessFile holds the tokens of people and programs, see package tokens; empty: there are none.
+	AccessFile string `yaml:"access-file" help:"file of the tokens that waldo token create makes; default: access.json in the folder of the robot's state"`
+	// State is the folder for what outlasts the process, which has the audit log; empty: nothing does.
+	State string `yaml:"-"`
 }
 
 // Validate reports all that is wrong.
@@ -84,6 +91,9 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	if err != nil || c.Version {
 		return c, err
 	}
+	c.AccessFile, _ = tokens.Path(environ) // a machine without a folder for state has no tokens, and no audit log
+	c.State, _ = state.Folder("", environ)
+	c.Gateway.store = storeAt(cmp.Or(given.Value("access-file"), c.AccessFile))
 	var section robot.Section
 	var driveErr error
 	if file := given.Value("robot-file"); file != "" {

@@ -18,8 +18,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
 )
 
-// realm is whose sessions count at a gateway of a fleet: who has shown the token once may see all robots.
-const realm = "fleet"
+// fleetRealm is whose logins count at a gateway of a fleet: who has signed in once has done so for all robots.
+const fleetRealm = "fleet"
 
 // robots are those of a gateway of a fleet.
 type robots struct {
@@ -48,7 +48,7 @@ func (a *shared) serveFleet(metrics *prometheus.Registry, log *slog.Logger) (f *
 		},
 	})
 	c := a.serverConfig()
-	c.Realm, c.Log, c.Metrics = realm, log, metrics
+	c.Log, c.Metrics = log, metrics
 	f.front, err = server.NewFront(server.FrontConfig{Config: c, Robots: f.known, Instances: f.instances,
 		Gatherer: prometheus.Gatherers{metrics, prometheus.GathererFunc(f.gather)}})
 	return f, err
@@ -64,7 +64,6 @@ func (a *shared) ask(ctx context.Context, name string) (*fleetv1.GetRobotRespons
 func (a *shared) open(name string, about *fleetv1.GetRobotResponse, log *slog.Logger) (*member, error) {
 	metrics := prometheus.NewRegistry()
 	c := a.serverConfig()
-	c.Realm = realm
 	r, err := a.serve(name, devicesOf(about), about.GetDrive(), c, metrics, log.With("robot", name))
 	if err != nil {
 		return nil, err

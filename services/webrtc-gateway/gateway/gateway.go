@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/presence"
 	"github.com/waldo-robot/waldo/pkg/socket"
@@ -45,6 +47,7 @@ type Gateway struct {
 	serving   sync.WaitGroup
 	metrics   *prometheus.Registry
 	known     atomic.Pointer[presence.Robots] // nil until there is a fleet
+	audit     *audit.Log
 	rendezvous
 }
 
@@ -85,7 +88,20 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 
 // serve starts the HTTP server.
 func (g *Gateway) serve(c *config.Config, version string, page fs.FS, log *slog.Logger) (err error) {
+	realm := c.Robot
+	if c.Fleet {
+		realm = fleetRealm
+	}
+	logins, err := newLogins(c, realm, log)
+	if err != nil {
+		return err
+	}
+	if c.State != "" {
+		g.audit = audit.Open(audit.Path(c.State, realm, "gateway"), log)
+		g.audit.Write(audit.Event{Kind: audit.Started, Reason: "waldo-gateway " + version})
+	}
 	all := &shared{
+		authority: c.Gateway.Authority(), logins: logins, audit: g.audit,
 		conn: g.conn.Conn, transport: g.transport, config: c, version: version, epoch: access.NewID(), page: page,
 		iceServers: g.iceServers(c), key: g.key, rendezvous: g.state(),
 	}
@@ -182,6 +198,20 @@ func (g *Gateway) stop() {
 	if g.conn != nil {
 		g.conn.Close()
 	}
+	g.audit.Close()
+}
+
+// newLogins returns the logins of browsers, with the key that is kept beside the robot's other state. Without it they
+// last as long as the process.
+func newLogins(c *config.Config, realm string, log *slog.Logger) (*server.Logins, error) {
+	var key []byte
+	if c.State != "" {
+		var err error
+		if key, err = server.LoadKey(filepath.Join(c.State, "logins", realm+".key")); err != nil {
+			log.Warn("browsers have to sign in again when the gateway restarts", "error", err)
+		}
+	}
+	return server.NewLogins(realm, c.Gateway.Token, key)
 }
 
 func newRegistry() *prometheus.Registry {

@@ -10,6 +10,8 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/identity"
@@ -40,6 +42,9 @@ type shared struct {
 	iceServers outside.Servers
 	key        *identity.Key
 	rendezvous func() bool
+	authority  *tokens.Authority
+	logins     *server.Logins
+	audit      *audit.Log
 }
 
 // robot is everything that serves one robot.
@@ -63,6 +68,7 @@ func (a *shared) serverConfig() server.Config {
 		Version: a.version, Epoch: a.epoch, ICEServers: a.iceServers, Token: g.Token, Hosts: g.Hosts, Origins: g.Origins,
 		Key: a.key, GuestToken: g.Rendezvous.GuestToken, Rendezvous: a.rendezvous,
 		BusConnected: a.conn.Connected, Page: a.page,
+		Authority: a.authority, Logins: a.logins, Audit: a.audit,
 	}
 }
 
@@ -95,6 +101,7 @@ func (a *shared) serve(
 	r.bridge = channels.New(a.conn, name, r.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: metrics})
 	c.Robot, c.Drive, c.Log, c.Metrics = name, drive, log, metrics
+	c.Authority = a.authority.Of(name)
 	c.Caller, c.Channels, c.Pictures, c.MotionJPEG, c.Publishers = caller, r.bridge, r.hub, r.mjpeg, r.publishers
 	c.RTCBot = r.rtcbot(a.config.Gateway.RTCBot, expected, log)
 	r.server, err = server.New(r.engine, r.directory, c)

@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/talk"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // Config configures a gateway. Engine, Bridge and Directory are required.
@@ -61,6 +62,8 @@ type Client struct {
 	Program string
 	// Raw makes strings arrive as they are, not as JSON.
 	Raw bool
+	// Visitor is who the client is; nil: somebody who may do nothing beyond topics.
+	Visitor *visitors.Visitor
 	// Remote is a client that comes through a rendezvous server, which may need the robot's relay.
 	Remote bool
 }

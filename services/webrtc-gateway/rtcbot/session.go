@@ -57,7 +57,7 @@ func (s *Session) Open(c *rtc.Channel) {
 		s.gateway.bridge.Refuse(c, errGuest)
 		return
 	case err != nil:
-		s.gateway.bridge.Open(c) // a channel of Waldo's own, or one to be refused with the reason
+		s.gateway.bridge.Open(c, s.client.Visitor) // a channel of Waldo's own, or one to be refused with the reason
 		return
 	}
 	c.OnMessage(member.Say)

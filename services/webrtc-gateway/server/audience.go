@@ -8,9 +8,9 @@ type audience int
 const (
 	// holders of the token, on the robot's own network.
 	holders audience = iota
-	// visitors are also those who come through a rendezvous server: for the page, which everybody may see there, and the
+	// callers are also those who come through a rendezvous server: for the page, which everybody may see there, and the
 	// signalling, where they have to prove that they know the token.
-	visitors
+	callers
 	// guests are also those who come through a rendezvous server with the guest token.
 	guests
 	// everybody needs no token.
@@ -28,7 +28,7 @@ func audienceOf(pattern string, public bool) audience {
 	case (method == "PATCH" || method == "DELETE") && strings.HasSuffix(path, "/{device}/{id}"):
 		return everybody
 	case pattern == pagePattern, path == "/signal":
-		return visitors
+		return callers
 	case strings.HasPrefix(path, "/whep/"), strings.HasPrefix(path, "/whip/"), strings.HasPrefix(path, "/mjpeg/"),
 		path == "/connect":
 		return guests

@@ -35,7 +35,7 @@ func (c channels) Open(channel *rtc.Channel) {
 	case channel.Label() == sessionChannel:
 		c.server.serveSession(channel, c.connection)
 	case others != nil:
-		others.Open(channel)
+		others.Open(channel, c.connection.visitor)
 	default:
 		channel.Close()
 	}
@@ -51,7 +51,7 @@ func (s *Server) serveSession(channel *rtc.Channel, c *connection) {
 	}
 	served := s.own(func() {
 		defer channel.Close()
-		n := s.newSession(s.ctx, t)
+		n := s.newSession(c.visitor, t)
 		n.use(c)
 		n.run(t.receive)
 	})
@@ -125,6 +125,7 @@ func (t *channelTransport) sendFrame(data []byte) error {
 // codeOf are the codes of the errors with which sessions end.
 var codeOf = map[reason]codes.Code{
 	stopping: codes.Unavailable, misbehaved: codes.InvalidArgument, lost: codes.Unavailable,
+	unwelcome: codes.Unauthenticated,
 }
 
 // End implements [transport]: the last message is an error. The connection may end with the session, so there is a

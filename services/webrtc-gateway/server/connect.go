@@ -13,6 +13,7 @@ import (
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // maxTopics bounds the WebSockets on topics.
@@ -34,27 +35,32 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
+	visitor := visitorOf(r).Join(s.ctx)
 	client := rtcbot.Client{
-		Address: r.RemoteAddr, Program: program(r), Raw: raw, Remote: isRemote(r),
+		Address: r.RemoteAddr, Program: program(r), Raw: raw, Remote: isRemote(r), Visitor: visitor,
 	}
 	session, sdp, err := s.config.RTCBot.Connect(r.Context(), offer, client)
 	if err != nil {
+		visitor.Leave()
 		fail(w, err)
 		return
 	}
-	end := func(ctx context.Context) {
-		session.Wait(ctx)
+	end := func() {
+		session.Wait(visitor.Context())
 		session.Close()
+		visitor.Leave()
 	}
 	answer, err := rtcbot.Answer(sdp)
-	if err == nil && !s.own(func() { end(s.ctx) }) {
+	if err == nil && !s.own(end) {
 		err = errStopping
 	}
 	if err != nil {
 		session.Close()
+		visitor.Leave()
 		fail(w, err)
 		return
 	}
+	visitor.Began("POST /connect")
 	s.signAnswer(w, r, offer, sdp)
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(answer) // the client has left: the connection times out
@@ -99,18 +105,20 @@ func (s *Server) topic(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = conn.CloseNow() }() // closed already, unless something failed
-	s.serveTopic(conn, member)
+	visitor := visitorOf(r).Join(s.ctx)
+	defer visitor.Leave()
+	s.serveTopic(visitor, conn, member)
 }
 
 // serveTopic carries messages both ways until either side closes the socket.
-func (s *Server) serveTopic(conn *websocket.Conn, member *rtcbot.Member) {
-	ctx, cancel := context.WithCancel(s.ctx)
+func (s *Server) serveTopic(of *visitors.Visitor, conn *websocket.Conn, member *rtcbot.Member) {
+	ctx, cancel := context.WithCancel(of.Context())
 	socket := newSocketTransport(conn)
 	defer socket.cut()
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer cancel()
-	stop := context.AfterFunc(s.ctx, func() { socket.End(stopping, "the gateway is stopping") })
+	stop := context.AfterFunc(of.Context(), func() { endSocket(of, socket) })
 	defer stop()
 	others.Go(func() { keepAlive(ctx, conn) })
 	others.Go(func() {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -27,6 +28,7 @@ const (
 // leaves time for another one to continue the connection.
 type connection struct {
 	server  *Server
+	visitor *visitors.Visitor // who has made it; it ends with the visit
 	peer    *rtc.Peer
 	secret  string
 	sharing sharing
@@ -39,12 +41,13 @@ type connection struct {
 	waiting *time.Timer // ends a connection without holders; nil: there are some
 }
 
-// newConnection returns a connection that is held once.
-func (s *Server) newConnection(from string) (*connection, error) {
-	c := &connection{server: s, holders: 1, secret: newSecret(),
+// newConnection returns a connection of a visitor that is held once.
+func (s *Server) newConnection(of *visitors.Visitor, from string) (*connection, error) {
+	c := &connection{server: s, holders: 1, secret: newSecret(), visitor: of.Join(s.ctx),
 		sharing: sharing{publishers: s.config.Publishers, from: from}}
 	var err error
 	if c.peer, err = s.engine.NewPeer(channels{s, c}); err != nil {
+		c.visitor.Leave()
 		return nil, err
 	}
 	c.viewer = s.meters.Viewer(c.peer.ID())
@@ -55,6 +58,7 @@ func (s *Server) newConnection(from string) (*connection, error) {
 		c.peer.Close()
 		s.forgetConnection(c)
 		c.viewer.Close()
+		c.visitor.Leave()
 		return nil, errStopping
 	}
 	return c, nil
@@ -64,10 +68,14 @@ func (s *Server) newConnection(from string) (*connection, error) {
 func (c *connection) finish() {
 	select {
 	case <-c.peer.Done():
-	case <-c.server.ctx.Done():
+	case <-c.visitor.Context().Done():
+		if c.visitor.Ended() != nil {
+			c.peer.Close()
+		}
 		c.expire()
 		<-c.peer.Done()
 	}
+	c.visitor.Leave()
 	c.server.forgetConnection(c)
 	c.viewer.Close()
 	c.sharing.close()
@@ -85,12 +93,12 @@ func (s *Server) forgetConnection(c *connection) {
 	delete(s.connections, c.secret)
 }
 
-// adopt returns the connection with a secret, held once more.
-func (s *Server) adopt(secret []byte) (*connection, error) {
+// adopt returns the connection of a visitor with a secret, held once more.
+func (s *Server) adopt(secret []byte, of *visitors.Visitor) (*connection, error) {
 	s.mu.Lock()
 	c := s.connections[string(secret)]
 	s.mu.Unlock()
-	if c == nil || !c.hold() {
+	if c == nil || !c.visitor.Same(of) || !c.hold() {
 		return nil, status.Error(codes.NotFound, "offer.connection: that connection has ended: make a new one")
 	}
 	return c, nil

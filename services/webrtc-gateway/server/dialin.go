@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	descriptions "github.com/waldo-robot/waldo/pkg/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -151,19 +152,21 @@ func (s *Server) dialInRobot(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
-	s.serveDialIn(conn, in)
+	visitor := visitorOf(r).Join(s.ctx)
+	defer visitor.Leave()
+	s.serveDialIn(visitor, conn, in)
 }
 
 // serveDialIn carries offers to a robot, and what it says back, until either side closes the socket.
-func (s *Server) serveDialIn(conn *websocket.Conn, in *dialIn) {
-	ctx, cancel := context.WithCancel(s.ctx)
+func (s *Server) serveDialIn(of *visitors.Visitor, conn *websocket.Conn, in *dialIn) {
+	ctx, cancel := context.WithCancel(of.Context())
 	socket := newSocketTransport(conn)
 	in.cut = socket.cut
 	var others sync.WaitGroup
 	defer others.Wait()
 	defer socket.cut()
 	defer cancel()
-	stop := context.AfterFunc(s.ctx, func() { socket.End(stopping, "the gateway is stopping") })
+	stop := context.AfterFunc(of.Context(), func() { endSocket(of, socket) })
 	defer stop()
 	others.Go(func() { keepAlive(ctx, conn) })
 	others.Go(func() {

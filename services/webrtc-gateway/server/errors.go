@@ -11,7 +11,9 @@ import (
 var httpStatus = map[codes.Code]int{
 	codes.InvalidArgument:    http.StatusBadRequest,
 	codes.NotFound:           http.StatusNotFound,
-	codes.AlreadyExists:      http.StatusConflict, // somebody else sends to the device
+	codes.Unauthenticated:    http.StatusUnauthorized,
+	codes.PermissionDenied:   http.StatusForbidden, // the role is not enough
+	codes.AlreadyExists:      http.StatusConflict,  // somebody else sends to the device
 	codes.Aborted:            http.StatusConflict,
 	codes.FailedPrecondition: http.StatusNotAcceptable, // no common codec
 	codes.ResourceExhausted:  http.StatusServiceUnavailable,

@@ -18,6 +18,8 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	fleetv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/fleet/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/rendezvous/notice"
 )
 
@@ -94,6 +96,10 @@ func NewFront(c FrontConfig) (*Front, error) {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.config.Log = f.log
+	if c.Authority == nil {
+		f.config.Authority = tokens.NewAuthority(c.Token, nil)
+	}
 	var err error
 	if f.page, err = newPage(c.Page, frontPage); err != nil {
 		return nil, err
@@ -103,15 +109,16 @@ func NewFront(c FrontConfig) (*Front, error) {
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
 	routes := f.routes()
-	guard, err := newGuard(f.ctx, &f.config.Config, newTickets(), f.log, func(r *http.Request) audience {
+	guard, err := newGuard(f.ctx, f.config.Config, newTickets(), func(r *http.Request) route {
 		_, pattern := routes.Handler(r)
-		return f.audienceOf(pattern, r.URL.Path)
+		return route{audience: f.audienceOf(pattern, r.URL.Path), need: roles.Viewer}
 	})
 	if err != nil {
 		f.cancel()
 		return nil, err
 	}
 	f.handler = guard.wrap(guard.fromSite(routes))
+	f.owned.Go(func() { guard.visitors.Run(f.ctx) })
 	return f, nil
 }
 
@@ -174,6 +181,10 @@ func (f *Front) robot(w http.ResponseWriter, r *http.Request) {
 		f.robotPage.ServeHTTP(w, under(r, name))
 		return
 	}
+	if v := visitorOf(r); v != nil && !v.Grant().For(name) {
+		f.absent(w, r, name, status.Errorf(codes.NotFound, "%s has no robot %q", v.Grant().Name, name))
+		return
+	}
 	if away := f.config.Robots.Away(name); away != "" && newcomer(r.Method, rest) {
 		f.absent(w, r, name, status.Error(codes.Unavailable, away))
 		return
@@ -222,9 +233,18 @@ func (f *Front) absent(w http.ResponseWriter, r *http.Request, name string, err 
 		". This page tries again every few seconds."})
 }
 
+// seenBy returns the robots that the token of a request is for.
+func seenBy(r *http.Request, all []*fleetv1.RobotStatus) []*fleetv1.RobotStatus {
+	v := visitorOf(r)
+	return slices.DeleteFunc(slices.Clone(all), func(s *fleetv1.RobotStatus) bool {
+		return v == nil || !v.Grant().For(s.GetState().GetRobot())
+	})
+}
+
 // list answers GET /robots.
-func (f *Front) list(w http.ResponseWriter, _ *http.Request) {
+func (f *Front) list(w http.ResponseWriter, r *http.Request) {
 	all, _, _ := f.config.Robots.Since(0)
+	all = seenBy(r, all)
 	data, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(&fleetv1.RobotList{Robots: all})
 	if err != nil {
 		fail(w, err)
@@ -257,6 +277,7 @@ func (f *Front) follow(w http.ResponseWriter, r *http.Request) {
 	first, revision := true, uint64(0)
 	for {
 		list, now, changed := f.config.Robots.Since(revision)
+		list = seenBy(r, list)
 		if revision = now; first || len(list) > 0 {
 			if e.send(&fleetv1.RobotList{Robots: list}) != nil {
 				return

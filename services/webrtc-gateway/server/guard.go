@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // exposed are the headers of answers that pages of other origins may read.
@@ -22,29 +24,38 @@ const exposed = "Location, Link, ETag, Accept-Patch, " + keyHeader + ", " + sign
 
 // guard decides who gets in, before anything else happens.
 type guard struct {
-	config   Config
-	sessions sessions
-	tickets  tickets
-	stopping context.Context
-	log      *slog.Logger
-	wrong    prometheus.Counter
-	guesses  access.Guesses
-	// audience is for whom a request's route is.
-	audience func(*http.Request) audience
+	config    Config
+	authority *tokens.Authority
+	visitors  *visitors.Visitors
+	logins    *Logins
+	tickets   tickets
+	stopping  context.Context
+	log       *slog.Logger
+	wrong     prometheus.Counter
+	guesses   access.Guesses
+	// route is the route of a request.
+	route func(*http.Request) route
 }
 
-func newGuard(
-	stopping context.Context, c *Config, t tickets, log *slog.Logger, of func(*http.Request) audience,
-) (*guard, error) {
-	g := &guard{config: *c, tickets: t, stopping: stopping, log: log, audience: of,
+// route is what the guard has to know of a route.
+type route struct {
+	audience audience
+	need     roles.Role // of who comes from the robot's own network
+	device   string     // that the request is about; may be empty
+}
+
+// newGuard returns the guard of a server with a configuration, which has everything that is optional.
+func newGuard(stopping context.Context, c Config, t tickets, of func(*http.Request) route) (*guard, error) {
+	g := &guard{config: c, authority: c.Authority, logins: c.Logins, tickets: t, stopping: stopping, log: c.Log, route: of,
+		visitors: visitors.New(visitors.Config{Authority: c.Authority, Audit: c.Audit, Log: c.Log, Metrics: c.Metrics}),
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	c.Metrics.MustRegister(g.wrong)
-	if g.config.Token == "" {
+	if g.logins != nil {
 		return g, nil
 	}
 	var err error
-	g.sessions, err = newSessions(cmp.Or(g.config.Realm, g.config.Robot), g.config.Token)
+	g.logins, err = NewLogins(c.Robot, c.Token, nil)
 	return g, err
 }
 
@@ -77,11 +88,41 @@ func (g *guard) wrap(next http.Handler) http.Handler {
 			allowPreflight(w)
 			return
 		}
-		if !g.checkToken(w, r) {
-			return
-		}
-		next.ServeHTTP(w, r)
+		g.serveOwn(w, r, next)
 	})
+}
+
+// serveOwn serves a request from the robot's own network.
+func (g *guard) serveOwn(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	to := g.route(r)
+	if to.audience == everybody {
+		next.ServeHTTP(w, r)
+		return
+	}
+	grant, ok := g.checkToken(w, r)
+	if !ok {
+		return
+	}
+	visitor := g.visitors.Enter(r.Context(), grant, r.RemoteAddr)
+	defer visitor.Leave()
+	if err := visitor.Require(to.need, to.device, r.Method+" "+r.URL.Path); err != nil {
+		fail(w, err)
+		return
+	}
+	next.ServeHTTP(w, withVisitor(r, visitor))
+}
+
+type visitorKey struct{}
+
+// withVisitor returns a request whose context has the visitor, and ends with the visit.
+func withVisitor(r *http.Request, v *visitors.Visitor) *http.Request {
+	return r.WithContext(context.WithValue(v.Context(), visitorKey{}, v))
+}
+
+// visitorOf returns who makes a request; nil if nobody was asked.
+func visitorOf(r *http.Request) *visitors.Visitor {
+	v, _ := r.Context().Value(visitorKey{}).(*visitors.Visitor)
+	return v
 }
 
 // clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path
@@ -111,7 +152,7 @@ func (g *guard) answersTo(hostport string) bool {
 		return true
 	}
 	if len(g.config.Hosts) == 0 {
-		return g.config.Token != ""
+		return g.authority.Guarded()
 	}
 	return slices.ContainsFunc(g.config.Hosts, func(name string) bool { return strings.EqualFold(name, host) })
 }

@@ -90,7 +90,9 @@ func (s *Server) picture(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := &pictures{socket: socket, reader: reader, wake: make(chan struct{}, 1)}
-	p.run(s.ctx)
+	visitor := visitorOf(r).Join(s.ctx)
+	defer visitor.Leave()
+	p.run(visitor.Context())
 }
 
 // descriptionPatience is how long a far end that cannot decode what most cameras have waits to learn what this one has.
@@ -127,7 +129,7 @@ func (p *pictures) run(ctx context.Context) {
 	others.Go(func() { keepAlive(ctx, p.socket) })
 	code, reason := websocket.StatusTryAgainLater, p.send(ctx)
 	if ctx.Err() != nil {
-		code, reason = websocket.StatusGoingAway, errors.New("the gateway is stopping")
+		code, reason = websocket.StatusGoingAway, errors.New("the gateway is stopping, or the token has ended")
 	}
 	_ = p.socket.Close(code, reason.Error()) // the far end may be gone
 }

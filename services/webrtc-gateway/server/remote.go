@@ -9,7 +9,10 @@ import (
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/identity"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 // remoteKey is the context key of requests that come through a rendezvous server.
@@ -56,15 +59,38 @@ func (g *guard) serveRemote(w http.ResponseWriter, r *http.Request, next http.Ha
 	case r.URL.Query().Has("token"):
 		http.Error(w, "a token in the address is seen by the rendezvous server: if this was the robot's, change it. Open the "+
 			"link that `waldo link --token` prints", http.StatusForbidden)
-	case g.checkRemote(w, r):
-		next.ServeHTTP(w, r)
+	default:
+		g.serveVisitor(w, r, next)
 	}
+}
+
+// guest is what the guest token gives.
+var guest = tokens.Grant{Name: "guest token", Role: roles.Driver}
+
+// serveVisitor serves a request that may come through a rendezvous server, or answers that it may not. A session is one
+// of the shared token, and proves that before anything else.
+func (g *guard) serveVisitor(w http.ResponseWriter, r *http.Request, next http.Handler) {
+	if !g.checkRemote(w, r) {
+		return
+	}
+	var visitor *visitors.Visitor
+	switch g.route(r).audience {
+	case guests:
+		visitor = g.visitors.EnterGuest(r.Context(), guest, r.RemoteAddr)
+	case callers:
+		visitor = g.visitors.EnterGuest(r.Context(), tokens.Grant{Name: tokens.SharedName, Role: roles.Admin}, r.RemoteAddr)
+	case everybody, holders:
+		next.ServeHTTP(w, r)
+		return
+	}
+	defer visitor.Leave()
+	next.ServeHTTP(w, withVisitor(r, visitor))
 }
 
 // checkRemote admits a request that comes through a rendezvous server, or answers it.
 func (g *guard) checkRemote(w http.ResponseWriter, r *http.Request) bool {
-	switch g.audience(r) {
-	case everybody, visitors:
+	switch g.route(r).audience {
+	case everybody, callers:
 		return true
 	case guests:
 		return g.checkGuest(w, r)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -30,16 +31,19 @@ const (
 // resource is a connection that was made by a POST of an offer, and is changed and ended by requests to its own address
 // (RFC 9725). The address is random, and suffices to change and end it.
 type resource struct {
-	device string
-	peer   *rtc.Peer
-	viewer *viewing.Viewer
+	device  string
+	visitor *visitors.Visitor // who has made it; it ends with the visit
+	peer    *rtc.Peer
+	viewer  *viewing.Viewer
 
 	mu   sync.Mutex // one change at a time
 	etag string     // of the current ICE session
 }
 
-func (s *Server) newResource(device string, peer *rtc.Peer) *resource {
-	return &resource{device: device, peer: peer, viewer: s.meters.Viewer(peer.ID()), etag: newETag()}
+func (s *Server) newResource(r *http.Request, device string, peer *rtc.Peer) *resource {
+	visitor := visitorOf(r).Join(s.ctx)
+	visitor.Began(r.Method + " " + r.URL.Path)
+	return &resource{device: device, visitor: visitor, peer: peer, viewer: s.meters.Viewer(peer.ID()), etag: newETag()}
 }
 
 func newETag() string { return `"` + rand.Text()[:16] + `"` }
@@ -81,16 +85,18 @@ func (s *Server) keep(id string, made *resource) bool {
 	kept := s.own(func() {
 		select {
 		case <-made.peer.Done():
-		case <-s.ctx.Done():
+		case <-made.visitor.Context().Done():
 			made.peer.Close()
 		}
 		s.forget(id)
 		made.viewer.Close()
+		made.visitor.Leave()
 	})
 	if !kept {
 		made.peer.Close()
 		s.forget(id)
 		made.viewer.Close()
+		made.visitor.Leave()
 	}
 	return kept
 }

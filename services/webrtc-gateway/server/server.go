@@ -13,12 +13,15 @@ import (
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtcbot"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -47,6 +50,12 @@ type Caller interface {
 	Call(ctx context.Context, call *calls.Call) *calls.Result
 }
 
+// Channels serves data channels.
+type Channels interface {
+	// Open serves a channel that a visitor has opened. It must not block, as that of [rtc.Channels].
+	Open(c *rtc.Channel, of *visitors.Visitor)
+}
+
 // Config configures a server. Robot is required.
 type Config struct {
 	Robot   string
@@ -59,10 +68,14 @@ type Config struct {
 	Key *identity.Key
 	// GuestToken is what programs present that come that way; empty: they are refused.
 	GuestToken string
-	// Token that visitors must present; empty: none.
+	// Token is the shared token that visitors may present; empty: there is none.
 	Token string
-	// Realm is whose sessions count, which browsers have opened with the token; empty: those of the robot.
-	Realm string
+	// Authority knows what tokens give; nil: the one shared token is all there is.
+	Authority *tokens.Authority
+	// Logins recognize browsers that have signed in; nil: the server has its own.
+	Logins *Logins
+	// Audit keeps who came and what was refused; nil: nothing does.
+	Audit *audit.Log
 	// Hosts are the names that the gateway answers to, besides those of loopback. Empty: any name with a token, no
 	// other without.
 	Hosts []string
@@ -77,7 +90,7 @@ type Config struct {
 	// Caller calls the devices for peers; nil: calls are refused.
 	Caller Caller
 	// Channels serves the data channels of peers; nil: they are refused.
-	Channels rtc.Channels
+	Channels Channels
 	// RTCBot serves the clients of RTCBot; nil: they are not served.
 	RTCBot *rtcbot.Gateway
 	// Publishers takes what peers send to devices; nil: nothing is accepted.
@@ -132,6 +145,10 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.config.Log = s.log
+	if c.Authority == nil {
+		s.config.Authority = tokens.NewAuthority(c.Token, nil)
+	}
 	if c.Metrics == nil {
 		s.config.Metrics = prometheus.NewRegistry()
 	}
@@ -162,15 +179,18 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		return nil, err
 	}
 	routes := s.routes(page)
-	s.guard, err = newGuard(s.ctx, &s.config, s.tickets, s.log, func(r *http.Request) audience {
+	s.guard, err = newGuard(s.ctx, s.config, s.tickets, func(r *http.Request) route {
 		_, pattern := routes.Handler(r)
-		return audienceOf(pattern, page.public(r.URL.Path))
+		to := route{audience: audienceOf(pattern, page.public(r.URL.Path))}
+		to.need, to.device = needed(pattern, r)
+		return to
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.handler = s.guard.wrap(s.guard.fromSite(routes))
 	s.own(s.measure)
+	s.own(func() { s.guard.visitors.Run(s.ctx) })
 	return s, nil
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -13,13 +14,17 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	accessv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/calls"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/playout"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/viewing"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
 const (
@@ -49,13 +54,15 @@ type reason int
 const (
 	stopping reason = iota
 	misbehaved
-	lost // the WebRTC connection; the peer should open another session
+	lost      // the WebRTC connection; the peer should open another session
+	unwelcome // the peer's token has ended
 )
 
 // session is one signalling session. Its reader runs in the goroutine of [session.run], everything else in goroutines
 // that end with ctx.
 type session struct {
 	server    *Server
+	visitor   *visitors.Visitor // whose session it is
 	transport transport
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -82,17 +89,18 @@ type session struct {
 	late      []rtc.Candidate // those that are sent after the answer
 }
 
-func (s *Server) newSession(ctx context.Context, t transport) *session {
-	n := &session{server: s, transport: t, calls: make(chan struct{}, maxCalls)}
-	n.ctx, n.cancel = context.WithCancel(ctx)
+func (s *Server) newSession(of *visitors.Visitor, t transport) *session {
+	n := &session{server: s, visitor: of.Join(s.ctx), transport: t, calls: make(chan struct{}, maxCalls)}
+	n.ctx, n.cancel = context.WithCancel(n.visitor.Context())
 	return n
 }
 
 // run serves the session until either side ends it. receive returns the next message, and whether it is text.
 func (n *session) run(receive func() (bool, []byte, error)) {
+	defer n.visitor.Leave()
 	defer n.others.Wait()
 	defer n.cancel()
-	stop := context.AfterFunc(n.server.ctx, func() { n.transport.End(stopping, "the gateway is stopping") })
+	stop := context.AfterFunc(n.visitor.Context(), n.end)
 	defer stop()
 	lost := false
 	defer func() {
@@ -123,6 +131,18 @@ func (n *session) run(receive func() (bool, []byte, error)) {
 	}
 }
 
+// end tells the peer why the session ends with the visit.
+func (n *session) end() { endSocket(n.visitor, n.transport) }
+
+// endSocket tells the far end of a transport why it ends with a visit.
+func endSocket(of *visitors.Visitor, t transport) {
+	if why := of.Ended(); why != nil {
+		t.End(unwelcome, status.Convert(tokens.Status(why)).Message())
+		return
+	}
+	t.End(stopping, "the gateway is stopping")
+}
+
 // welcome returns the first message, and a channel that is closed when its ICE servers are out of date.
 func (n *session) welcome() (*signalingv1.Welcome, <-chan struct{}) {
 	c := &n.server.config
@@ -130,6 +150,7 @@ func (n *session) welcome() (*signalingv1.Welcome, <-chan struct{}) {
 	w := &signalingv1.Welcome{Robot: c.Robot, Version: c.Version, Epoch: c.Epoch, IceServers: servers}
 	if n.gate == nil {
 		w.Drive = c.Drive
+		w.Visitor = &signalingv1.Visitor{Name: n.visitor.Grant().Name, Role: accessv1.Role(n.visitor.Grant().Role)}
 	} else {
 		w.Remote = &signalingv1.Remote{Key: n.gate.ids.key.Public(), Challenge: n.gate.challenge}
 	}
@@ -266,6 +287,7 @@ func (n *session) call(call *calls.Call) error {
 	if n.connection != nil {
 		call.Peer = n.connection.peer.ID()
 	}
+	call.By = n.visitor
 	switch {
 	case n.gate != nil:
 		refused = status.Error(codes.PermissionDenied, "call: through a rendezvous server calls go over the channel "+
@@ -343,6 +365,10 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 		if tracks[i], err = n.server.track(i, t); err != nil {
 			return "", err
 		}
+		if err := n.mayUse(tracks[i]); err != nil {
+			return "", err
+		}
+		tracks[i].Talker = cmp.Or(n.visitor.User(), tracks[i].Talker)
 	}
 	if err := n.continues(o.GetConnection()); err != nil {
 		return "", err
@@ -362,7 +388,7 @@ func (n *session) continues(secret []byte) error {
 	if len(secret) == 0 || n.connection != nil && n.connection.secret == string(secret) {
 		return nil
 	}
-	c, err := n.server.adopt(secret)
+	c, err := n.server.adopt(secret, n.visitor)
 	if err != nil {
 		return err
 	}
@@ -438,9 +464,21 @@ func (s *Server) track(i int, t *signalingv1.Track) (rtc.Track, error) {
 		Take: t.GetTake()}, nil
 }
 
+// mayUse checks that the visitor may have a section for what it is for: to see and hear, or to speak and to send.
+func (n *session) mayUse(t rtc.Track) error {
+	need, what := roles.ReadStream, "to see or hear "+t.Stream.Device
+	switch t.Stream.Name {
+	case rtc.Speaker:
+		need, what = roles.WriteStream, "to talk through "+t.Stream.Device
+	case rtc.Camera, rtc.Microphone:
+		need, what = roles.WriteStream, "to send to "+t.Stream.Device
+	}
+	return n.visitor.Require(need, t.Stream.Device, what)
+}
+
 // connect makes the connection of the session.
 func (n *session) connect(sdp string, tracks []rtc.Track) (string, error) {
-	c, err := n.server.newConnection(n.from)
+	c, err := n.server.newConnection(n.visitor, n.from)
 	if err != nil {
 		return "", err
 	}

@@ -75,7 +75,10 @@ func (s *Server) signal(w http.ResponseWriter, r *http.Request) {
 	defer func() { _ = conn.CloseNow() }() // closed already, unless something failed
 	socket := newSocketTransport(conn)
 	defer socket.cut()
-	n := s.newSession(s.ctx, socket)
+	n := s.newSession(visitorOf(r), socket)
+	if gate == nil {
+		n.visitor.Began("GET /signal")
+	}
 	n.watched, n.from, n.playout = true, r.RemoteAddr, delay
 	if n.gate = gate; gate != nil {
 		n.others.Go(func() {
@@ -111,9 +114,13 @@ func (t *socketTransport) End(why reason, text string) {
 	defer hurry.Stop()
 	code := map[reason]websocket.StatusCode{
 		stopping: websocket.StatusGoingAway, misbehaved: websocket.StatusPolicyViolation, lost: websocket.StatusTryAgainLater,
+		unwelcome: statusUnwelcome,
 	}[why]
 	_ = t.conn.Close(code, text) // it is closed in any case
 }
+
+// statusUnwelcome is the code with which the gateway closes a WebSocket whose token has ended.
+const statusUnwelcome = websocket.StatusCode(4003)
 
 // statusLost is the code with which a peer closes a WebSocket that it has given up, to go on with another.
 const statusLost = websocket.StatusCode(4001)

@@ -2,16 +2,19 @@ package server
 
 import (
 	"encoding/base64"
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/status"
+
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 )
 
 const (
@@ -23,33 +26,56 @@ const (
 	ticketProtocol = "waldo-ticket."
 )
 
-// checkToken admits clients with the token, or with a session that the token has opened.
-func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) bool {
-	if g.config.Token == "" || g.audience(r) == everybody {
-		return true
+// checkToken returns what the token of a request gives, or of the cookie that it was exchanged for. If it is false, the
+// request was answered.
+func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant, bool) {
+	grant, err := g.authority.Check("") // good where none is needed
+	if err == nil {
+		return grant, true
 	}
-	if q := r.URL.Query(); q.Has("token") && g.matches(q.Get("token")) {
-		return !g.openSession(w, r)
+	if q := r.URL.Query(); q.Get("token") != "" {
+		if grant, err = g.authority.Check(q.Get("token")); err == nil {
+			return grant, !g.openSession(w, r, grant)
+		}
 	}
-	guesses := presented(r)
-	if slices.ContainsFunc(guesses, g.matches) {
-		return true
+	for _, token := range presented(r) {
+		was, wrong := g.authority.Check(token)
+		if wrong == nil {
+			return was, true
+		}
+		grant, err = was, wrong
 	}
-	if g.resume(w, r) {
-		return true
+	if found, failed := g.resume(w, r); failed == nil {
+		return found, true
+	} else if errors.Is(err, tokens.ErrMissing) {
+		grant, err = found, failed
 	}
-	if q := r.URL.Query(); q.Get("token") != "" || len(guesses) > 0 {
+	g.refuse(w, r, grant, err)
+	return grant, false
+}
+
+// refuse answers a request whose token is not good.
+func (g *guard) refuse(w http.ResponseWriter, r *http.Request, was tokens.Grant, err error) {
+	g.visitors.Refused(was, err, r.RemoteAddr, r.Method+" "+r.URL.Path)
+	text := "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …; " +
+		"a page of another origin calls waldo.connect(undefined, {token})"
+	switch {
+	case errors.Is(err, tokens.ErrBroken):
+		fail(w, tokens.Status(err))
+		return
+	case errors.Is(err, tokens.ErrExpired), errors.Is(err, tokens.ErrRevoked):
+		text = status.Convert(tokens.Status(err)).Message()
+	case errors.Is(err, tokens.ErrUnknown):
 		if !g.slowDown(r) {
 			w.Header().Set("Retry-After", "3")
 			w.Header().Set("Connection", "close")
 			http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
-			return false
+			return
 		}
+		text = "the token is not known here. " + text
 	}
 	challenge(w.Header(), r)
-	http.Error(w, "a token is needed: open the page once with ?token=…, or send the header Authorization: Bearer …; "+
-		"a page of another origin calls waldo.connect(undefined, {token})", http.StatusUnauthorized)
-	return false
+	http.Error(w, text, http.StatusUnauthorized)
 }
 
 // challenge says how a client may show who it is. Programs that are given an address with a password, such as ffmpeg,
@@ -60,8 +86,6 @@ func challenge(h http.Header, r *http.Request) {
 		h.Add("WWW-Authenticate", `Basic realm="waldo"`)
 	}
 }
-
-func (g *guard) matches(token string) bool { return access.Allowed(g.config.Token, token) }
 
 // presented lists the tokens of a request's headers.
 func presented(r *http.Request) (tokens []string) {
@@ -118,11 +142,11 @@ func firstRunes(text string, n int) string {
 
 // openSession makes a browser that opens a page keep a session as a cookie, and sends it to the same page without the
 // token in its address. It reports whether it did.
-func (g *guard) openSession(w http.ResponseWriter, r *http.Request) bool {
+func (g *guard) openSession(w http.ResponseWriter, r *http.Request, grant tokens.Grant) bool {
 	if r.Method != http.MethodGet || !besidePage(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return false
 	}
-	g.setCookie(w, r)
+	g.setCookie(w, r, grant)
 	q := r.URL.Query()
 	q.Del("token")
 	h := w.Header()
@@ -134,18 +158,31 @@ func (g *guard) openSession(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// resume lets a session in, and gives one a new life whose own is half over.
-func (g *guard) resume(w http.ResponseWriter, r *http.Request) bool {
-	var left time.Duration
+// resume returns what the token gives that a browser has a cookie for, and gives it a new one if its life is half over.
+// The error is one of the authority: ErrMissing if there is no cookie of this gateway.
+func (g *guard) resume(w http.ResponseWriter, r *http.Request) (grant tokens.Grant, err error) {
+	var longest time.Duration
+	err = tokens.ErrMissing
 	for _, name := range []string{cookieFor(r, true), cookieFor(r, false)} {
 		for _, c := range r.CookiesNamed(name) {
-			left = max(left, g.sessions.left(c.Value, time.Now()))
+			found, left := g.logins.find(c.Value, time.Now())
+			if left <= longest {
+				continue
+			}
+			now, failed := g.authority.Renew(found)
+			if failed != nil && longest > 0 {
+				continue
+			}
+			grant, err = now, failed
+			if failed == nil {
+				longest = left
+			}
 		}
 	}
-	if left > 0 && left < sessionLife/2 && besidePage(r) {
-		g.setCookie(w, r)
+	if err == nil && longest < sessionLife/2 && besidePage(r) {
+		g.setCookie(w, r, grant)
 	}
-	return left > 0
+	return grant, err
 }
 
 // besidePage reports whether a path is in the folder of the page. A cookie without a path is for the folder it was
@@ -154,10 +191,10 @@ func besidePage(r *http.Request) bool { return strings.LastIndexByte(r.URL.Path,
 
 // setCookie opens a session. Its cookie is for https only if the request came over https; a client that claims so
 // wrongly harms only itself.
-func (g *guard) setCookie(w http.ResponseWriter, r *http.Request) {
+func (g *guard) setCookie(w http.ResponseWriter, r *http.Request, grant tokens.Grant) {
 	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieFor(r, secure), Value: g.sessions.issue(time.Now()), MaxAge: int(sessionLife.Seconds()),
+		Name: cookieFor(r, secure), Value: g.logins.issue(grant, time.Now()), MaxAge: int(sessionLife.Seconds()),
 		HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
 	})
 }

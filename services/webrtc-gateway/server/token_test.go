@@ -15,6 +15,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/logtest"
 )
 
@@ -250,8 +252,9 @@ func TestGuessing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logtest.Text
 		metrics := prometheus.NewRegistry()
-		guard, err := newGuard(t.Context(), &Config{Token: "secret", Metrics: metrics}, tickets{},
-			slog.New(slog.NewTextHandler(&log, nil)), func(*http.Request) audience { return holders })
+		guard, err := newGuard(t.Context(), Config{Metrics: metrics, Log: slog.New(slog.NewTextHandler(&log, nil)),
+			Authority: tokens.NewAuthority("secret", nil), Token: "secret"}, newTickets(),
+			func(*http.Request) route { return route{need: roles.Viewer} })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/tracks"
 )
@@ -34,7 +35,11 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 	if err != nil {
 		return nil, "", err
 	}
-	tracks, err := s.whepTracks(offer, device, r.URL.Query().Get("audio"))
+	audio := r.URL.Query().Get("audio")
+	tracks, err := s.whepTracks(offer, device, audio)
+	if err == nil && audio != "" {
+		err = visitorOf(r).Require(roles.ReadStream, audio, "to hear "+audio)
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -48,7 +53,7 @@ func (s *Server) openWHEP(r *http.Request, device, offer string) (*resource, str
 		peer.Close()
 		return nil, "", err
 	}
-	return s.newResource(device, peer), answer, nil
+	return s.newResource(r, device, peer), answer, nil
 }
 
 // newPeer makes the connection of a request. One that comes from elsewhere may need the robot's relay.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -61,9 +62,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	if err != nil {
 		return nil, "", err
 	}
-	if name == "" {
-		name = peer.ID()
-	}
+	name = cmp.Or(visitorOf(r).User(), name, peer.ID())
 	who := &peerv1.Publisher{Name: name, Program: program(r), Address: r.RemoteAddr, Via: "whip"}
 	take := query.Has("take") && query.Get("take") != "false"
 	publication, err := s.publish(r, device, who, take)
@@ -80,7 +79,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 		publication.Close()
 		return nil, "", err
 	}
-	return s.newResource(device, peer), answer, nil
+	return s.newResource(r, device, peer), answer, nil
 }
 
 func (s *Server) publish(r *http.Request, device string, who *peerv1.Publisher, take bool) (*publish.Publication, error) {

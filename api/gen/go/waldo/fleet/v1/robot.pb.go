@@ -13,6 +13,7 @@
 package fleetv1
 
 import (
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	v11 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
@@ -457,7 +458,7 @@ var File_waldo_fleet_v1_robot_proto protoreflect.FileDescriptor
 
 const file_waldo_fleet_v1_robot_proto_rawDesc = "" +
 	"\n" +
-	"\x1awaldo/fleet/v1/robot.proto\x12\x0ewaldo.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\x1a\"waldo/signaling/v1/signaling.proto\"\x11\n" +
+	"\x1awaldo/fleet/v1/robot.proto\x12\x0ewaldo.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\x1a\"waldo/signaling/v1/signaling.proto\"\x11\n" +
 	"\x0fGetRobotRequest\"u\n" +
 	"\x10GetRobotResponse\x120\n" +
 	"\x05state\x18\x01 \x01(\v2\x1a.waldo.fleet.v1.RobotStateR\x05state\x12/\n" +
@@ -484,9 +485,9 @@ const file_waldo_fleet_v1_robot_proto_rawDesc = "" +
 	"\x05state\x18\x01 \x01(\v2\x1a.waldo.fleet.v1.RobotStateR\x05state\x12\x12\n" +
 	"\x04away\x18\x02 \x01(\bR\x04away\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x120\n" +
-	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since2]\n" +
-	"\fRobotService\x12M\n" +
-	"\bGetRobot\x12\x1f.waldo.fleet.v1.GetRobotRequest\x1a .waldo.fleet.v1.GetRobotResponseB\xba\x01\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since2c\n" +
+	"\fRobotService\x12S\n" +
+	"\bGetRobot\x12\x1f.waldo.fleet.v1.GetRobotRequest\x1a .waldo.fleet.v1.GetRobotResponse\"\x04\xd8\xe2\x18\x01B\xba\x01\n" +
 	"\x12com.waldo.fleet.v1B\n" +
 	"RobotProtoP\x01Z>github.com/waldo-robot/waldo/api/gen/go/waldo/fleet/v1;fleetv1\xa2\x02\x03WFX\xaa\x02\x0eWaldo.Fleet.V1\xca\x02\x0eWaldo\\Fleet\\V1\xe2\x02\x1aWaldo\\Fleet\\V1\\GPBMetadata\xea\x02\x10Waldo::Fleet::V1b\x06proto3"
 

@@ -36,7 +36,8 @@
 package signalingv1
 
 import (
-	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
+	v11 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	anypb "google.golang.org/protobuf/types/known/anypb"
@@ -446,7 +447,9 @@ type Welcome struct {
 	// How the robot is driven, from its robot.yaml; unset if the file does not say.
 	Drive *Drive `protobuf:"bytes,5,opt,name=drive,proto3" json:"drive,omitempty"`
 	// Set if the peer comes through a rendezvous server.
-	Remote        *Remote `protobuf:"bytes,6,opt,name=remote,proto3" json:"remote,omitempty"`
+	Remote *Remote `protobuf:"bytes,6,opt,name=remote,proto3" json:"remote,omitempty"`
+	// Who the peer is and what it may do; unset by gateways that know no roles, and before a proof of the token.
+	Visitor       *Visitor `protobuf:"bytes,7,opt,name=visitor,proto3" json:"visitor,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -523,6 +526,68 @@ func (x *Welcome) GetRemote() *Remote {
 	return nil
 }
 
+func (x *Welcome) GetVisitor() *Visitor {
+	if x != nil {
+		return x.Visitor
+	}
+	return nil
+}
+
+// Visitor is who a peer is, by the token that it has shown.
+type Visitor struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the token; empty where none is needed.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What it may do. Whatever needs more is refused with PERMISSION_DENIED.
+	Role          v1.Role `protobuf:"varint,2,opt,name=role,proto3,enum=waldo.access.v1.Role" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Visitor) Reset() {
+	*x = Visitor{}
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Visitor) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Visitor) ProtoMessage() {}
+
+func (x *Visitor) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Visitor.ProtoReflect.Descriptor instead.
+func (*Visitor) Descriptor() ([]byte, []int) {
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Visitor) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Visitor) GetRole() v1.Role {
+	if x != nil {
+		return x.Role
+	}
+	return v1.Role(0)
+}
+
 // Remote is what a peer needs to know of a robot that it reaches through a rendezvous server.
 type Remote struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -538,7 +603,7 @@ type Remote struct {
 
 func (x *Remote) Reset() {
 	*x = Remote{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +615,7 @@ func (x *Remote) String() string {
 func (*Remote) ProtoMessage() {}
 
 func (x *Remote) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[3]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +628,7 @@ func (x *Remote) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Remote.ProtoReflect.Descriptor instead.
 func (*Remote) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{3}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Remote) GetKey() []byte {
@@ -591,7 +656,7 @@ type IceServerList struct {
 
 func (x *IceServerList) Reset() {
 	*x = IceServerList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -603,7 +668,7 @@ func (x *IceServerList) String() string {
 func (*IceServerList) ProtoMessage() {}
 
 func (x *IceServerList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[4]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -616,7 +681,7 @@ func (x *IceServerList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IceServerList.ProtoReflect.Descriptor instead.
 func (*IceServerList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{4}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *IceServerList) GetIceServers() []*IceServer {
@@ -641,7 +706,7 @@ type IceServer struct {
 
 func (x *IceServer) Reset() {
 	*x = IceServer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +718,7 @@ func (x *IceServer) String() string {
 func (*IceServer) ProtoMessage() {}
 
 func (x *IceServer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[5]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +731,7 @@ func (x *IceServer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use IceServer.ProtoReflect.Descriptor instead.
 func (*IceServer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{5}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *IceServer) GetUrls() []string {
@@ -722,7 +787,7 @@ type Offer struct {
 
 func (x *Offer) Reset() {
 	*x = Offer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +799,7 @@ func (x *Offer) String() string {
 func (*Offer) ProtoMessage() {}
 
 func (x *Offer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[6]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +812,7 @@ func (x *Offer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Offer.ProtoReflect.Descriptor instead.
 func (*Offer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{6}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Offer) GetId() int32 {
@@ -803,7 +868,7 @@ type Applied struct {
 
 func (x *Applied) Reset() {
 	*x = Applied{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -815,7 +880,7 @@ func (x *Applied) String() string {
 func (*Applied) ProtoMessage() {}
 
 func (x *Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[7]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -828,7 +893,7 @@ func (x *Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applied.ProtoReflect.Descriptor instead.
 func (*Applied) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{7}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Applied) GetId() int32 {
@@ -865,7 +930,7 @@ type Track struct {
 
 func (x *Track) Reset() {
 	*x = Track{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +942,7 @@ func (x *Track) String() string {
 func (*Track) ProtoMessage() {}
 
 func (x *Track) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[8]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +955,7 @@ func (x *Track) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Track.ProtoReflect.Descriptor instead.
 func (*Track) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{8}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Track) GetMid() string {
@@ -951,7 +1016,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -963,7 +1028,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[9]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -976,7 +1041,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{9}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Answer) GetId() int32 {
@@ -1029,7 +1094,7 @@ type Candidate struct {
 
 func (x *Candidate) Reset() {
 	*x = Candidate{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1106,7 @@ func (x *Candidate) String() string {
 func (*Candidate) ProtoMessage() {}
 
 func (x *Candidate) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[10]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1119,7 @@ func (x *Candidate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Candidate.ProtoReflect.Descriptor instead.
 func (*Candidate) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{10}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Candidate) GetCandidate() string {
@@ -1088,7 +1153,7 @@ type HangUp struct {
 
 func (x *HangUp) Reset() {
 	*x = HangUp{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1165,7 @@ func (x *HangUp) String() string {
 func (*HangUp) ProtoMessage() {}
 
 func (x *HangUp) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[11]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1178,7 @@ func (x *HangUp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HangUp.ProtoReflect.Descriptor instead.
 func (*HangUp) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{11}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
 }
 
 // Ping asks for the gateway's time, so that a peer can tell how far its clock is off: use the answer
@@ -1128,7 +1193,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1140,7 +1205,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[12]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1153,7 +1218,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{12}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Ping) GetId() int32 {
@@ -1176,7 +1241,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1188,7 +1253,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[13]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1201,7 +1266,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{13}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Pong) GetId() int32 {
@@ -1229,7 +1294,7 @@ type Shown struct {
 
 func (x *Shown) Reset() {
 	*x = Shown{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1241,7 +1306,7 @@ func (x *Shown) String() string {
 func (*Shown) ProtoMessage() {}
 
 func (x *Shown) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[14]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1254,7 +1319,7 @@ func (x *Shown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shown.ProtoReflect.Descriptor instead.
 func (*Shown) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{14}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Shown) GetVideos() []*ShownVideo {
@@ -1283,7 +1348,7 @@ type ShownVideo struct {
 
 func (x *ShownVideo) Reset() {
 	*x = ShownVideo{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1295,7 +1360,7 @@ func (x *ShownVideo) String() string {
 func (*ShownVideo) ProtoMessage() {}
 
 func (x *ShownVideo) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[15]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1308,7 +1373,7 @@ func (x *ShownVideo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ShownVideo.ProtoReflect.Descriptor instead.
 func (*ShownVideo) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{15}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ShownVideo) GetDevice() string {
@@ -1363,7 +1428,7 @@ type Path struct {
 
 func (x *Path) Reset() {
 	*x = Path{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1375,7 +1440,7 @@ func (x *Path) String() string {
 func (*Path) ProtoMessage() {}
 
 func (x *Path) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[16]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1388,7 +1453,7 @@ func (x *Path) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Path.ProtoReflect.Descriptor instead.
 func (*Path) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{16}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Path) GetRoundTripMs() float32 {
@@ -1447,7 +1512,7 @@ type PathVideo struct {
 
 func (x *PathVideo) Reset() {
 	*x = PathVideo{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1524,7 @@ func (x *PathVideo) String() string {
 func (*PathVideo) ProtoMessage() {}
 
 func (x *PathVideo) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[17]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1537,7 @@ func (x *PathVideo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathVideo.ProtoReflect.Descriptor instead.
 func (*PathVideo) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{17}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PathVideo) GetMid() string {
@@ -1552,7 +1617,7 @@ type DeviceList struct {
 
 func (x *DeviceList) Reset() {
 	*x = DeviceList{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1564,7 +1629,7 @@ func (x *DeviceList) String() string {
 func (*DeviceList) ProtoMessage() {}
 
 func (x *DeviceList) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[18]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1577,7 +1642,7 @@ func (x *DeviceList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceList.ProtoReflect.Descriptor instead.
 func (*DeviceList) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{18}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeviceList) GetDevices() []*DeviceStatus {
@@ -1598,7 +1663,7 @@ func (x *DeviceList) GetRobotAway() string {
 type DeviceStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What the device last reported.
-	Device *v1.Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
+	Device *v11.Device `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
 	// True if it has been silent for 2 s: its process, or the bus in between, is dead.
 	Gone          bool `protobuf:"varint,2,opt,name=gone,proto3" json:"gone,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1607,7 +1672,7 @@ type DeviceStatus struct {
 
 func (x *DeviceStatus) Reset() {
 	*x = DeviceStatus{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1619,7 +1684,7 @@ func (x *DeviceStatus) String() string {
 func (*DeviceStatus) ProtoMessage() {}
 
 func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[19]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1632,10 +1697,10 @@ func (x *DeviceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeviceStatus.ProtoReflect.Descriptor instead.
 func (*DeviceStatus) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{19}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
 }
 
-func (x *DeviceStatus) GetDevice() *v1.Device {
+func (x *DeviceStatus) GetDevice() *v11.Device {
 	if x != nil {
 		return x.Device
 	}
@@ -1666,7 +1731,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1743,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[20]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1756,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{20}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Error) GetId() int32 {
@@ -1742,7 +1807,7 @@ type Call struct {
 
 func (x *Call) Reset() {
 	*x = Call{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1754,7 +1819,7 @@ func (x *Call) String() string {
 func (*Call) ProtoMessage() {}
 
 func (x *Call) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[21]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1767,7 +1832,7 @@ func (x *Call) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Call.ProtoReflect.Descriptor instead.
 func (*Call) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{21}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Call) GetId() int32 {
@@ -1817,7 +1882,7 @@ type CallResult struct {
 
 func (x *CallResult) Reset() {
 	*x = CallResult{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1829,7 +1894,7 @@ func (x *CallResult) String() string {
 func (*CallResult) ProtoMessage() {}
 
 func (x *CallResult) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[22]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1842,7 +1907,7 @@ func (x *CallResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CallResult.ProtoReflect.Descriptor instead.
 func (*CallResult) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{22}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CallResult) GetId() int32 {
@@ -1931,7 +1996,7 @@ type StreamFrame struct {
 
 func (x *StreamFrame) Reset() {
 	*x = StreamFrame{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1943,7 +2008,7 @@ func (x *StreamFrame) String() string {
 func (*StreamFrame) ProtoMessage() {}
 
 func (x *StreamFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[23]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1956,7 +2021,7 @@ func (x *StreamFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamFrame.ProtoReflect.Descriptor instead.
 func (*StreamFrame) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{23}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *StreamFrame) GetBody() isStreamFrame_Body {
@@ -2053,7 +2118,7 @@ type Drive struct {
 
 func (x *Drive) Reset() {
 	*x = Drive{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2065,7 +2130,7 @@ func (x *Drive) String() string {
 func (*Drive) ProtoMessage() {}
 
 func (x *Drive) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[24]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2078,7 +2143,7 @@ func (x *Drive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drive.ProtoReflect.Descriptor instead.
 func (*Drive) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{24}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Drive) GetDevice() string {
@@ -2145,7 +2210,7 @@ type DrivePad struct {
 
 func (x *DrivePad) Reset() {
 	*x = DrivePad{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2157,7 +2222,7 @@ func (x *DrivePad) String() string {
 func (*DrivePad) ProtoMessage() {}
 
 func (x *DrivePad) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[25]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2170,7 +2235,7 @@ func (x *DrivePad) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrivePad.ProtoReflect.Descriptor instead.
 func (*DrivePad) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{25}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DrivePad) GetId() string {
@@ -2208,7 +2273,7 @@ type DriveAxis struct {
 
 func (x *DriveAxis) Reset() {
 	*x = DriveAxis{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2220,7 +2285,7 @@ func (x *DriveAxis) String() string {
 func (*DriveAxis) ProtoMessage() {}
 
 func (x *DriveAxis) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[26]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2233,7 +2298,7 @@ func (x *DriveAxis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveAxis.ProtoReflect.Descriptor instead.
 func (*DriveAxis) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{26}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DriveAxis) GetName() string {
@@ -2287,7 +2352,7 @@ type DriveValue struct {
 
 func (x *DriveValue) Reset() {
 	*x = DriveValue{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2299,7 +2364,7 @@ func (x *DriveValue) String() string {
 func (*DriveValue) ProtoMessage() {}
 
 func (x *DriveValue) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[27]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2312,7 +2377,7 @@ func (x *DriveValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveValue.ProtoReflect.Descriptor instead.
 func (*DriveValue) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{27}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DriveValue) GetKey() string {
@@ -2349,7 +2414,7 @@ type DriveTerm struct {
 
 func (x *DriveTerm) Reset() {
 	*x = DriveTerm{}
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2426,7 @@ func (x *DriveTerm) String() string {
 func (*DriveTerm) ProtoMessage() {}
 
 func (x *DriveTerm) ProtoReflect() protoreflect.Message {
-	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[28]
+	mi := &file_waldo_signaling_v1_signaling_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2439,7 @@ func (x *DriveTerm) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DriveTerm.ProtoReflect.Descriptor instead.
 func (*DriveTerm) Descriptor() ([]byte, []int) {
-	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{28}
+	return file_waldo_signaling_v1_signaling_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DriveTerm) GetAxis() string {
@@ -2395,7 +2460,7 @@ var File_waldo_signaling_v1_signaling_proto protoreflect.FileDescriptor
 
 const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\n" +
-	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\"\x8a\x03\n" +
+	"\"waldo/signaling/v1/signaling.proto\x12\x12waldo.signaling.v1\x1a\x19google/protobuf/any.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\"\x8a\x03\n" +
 	"\vPeerMessage\x121\n" +
 	"\x05offer\x18\x01 \x01(\v2\x19.waldo.signaling.v1.OfferH\x00R\x05offer\x12=\n" +
 	"\tcandidate\x18\x02 \x01(\v2\x1d.waldo.signaling.v1.CandidateH\x00R\tcandidate\x12.\n" +
@@ -2416,7 +2481,7 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\vice_servers\x18\b \x01(\v2!.waldo.signaling.v1.IceServerListH\x00R\n" +
 	"iceServers\x12.\n" +
 	"\x04path\x18\t \x01(\v2\x18.waldo.signaling.v1.PathH\x00R\x04pathB\x06\n" +
-	"\x04body\"\xf4\x01\n" +
+	"\x04body\"\xab\x02\n" +
 	"\aWelcome\x12\x14\n" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12\x14\n" +
@@ -2424,7 +2489,11 @@ const file_waldo_signaling_v1_signaling_proto_rawDesc = "" +
 	"\vice_servers\x18\x04 \x03(\v2\x1d.waldo.signaling.v1.IceServerR\n" +
 	"iceServers\x12/\n" +
 	"\x05drive\x18\x05 \x01(\v2\x19.waldo.signaling.v1.DriveR\x05drive\x122\n" +
-	"\x06remote\x18\x06 \x01(\v2\x1a.waldo.signaling.v1.RemoteR\x06remote\"8\n" +
+	"\x06remote\x18\x06 \x01(\v2\x1a.waldo.signaling.v1.RemoteR\x06remote\x125\n" +
+	"\avisitor\x18\a \x01(\v2\x1b.waldo.signaling.v1.VisitorR\avisitor\"H\n" +
+	"\aVisitor\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12)\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x15.waldo.access.v1.RoleR\x04role\"8\n" +
 	"\x06Remote\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\fR\x03key\x12\x1c\n" +
 	"\tchallenge\x18\x02 \x01(\fR\tchallenge\"O\n" +
@@ -2571,90 +2640,94 @@ func file_waldo_signaling_v1_signaling_proto_rawDescGZIP() []byte {
 	return file_waldo_signaling_v1_signaling_proto_rawDescData
 }
 
-var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_waldo_signaling_v1_signaling_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_waldo_signaling_v1_signaling_proto_goTypes = []any{
 	(*PeerMessage)(nil),           // 0: waldo.signaling.v1.PeerMessage
 	(*GatewayMessage)(nil),        // 1: waldo.signaling.v1.GatewayMessage
 	(*Welcome)(nil),               // 2: waldo.signaling.v1.Welcome
-	(*Remote)(nil),                // 3: waldo.signaling.v1.Remote
-	(*IceServerList)(nil),         // 4: waldo.signaling.v1.IceServerList
-	(*IceServer)(nil),             // 5: waldo.signaling.v1.IceServer
-	(*Offer)(nil),                 // 6: waldo.signaling.v1.Offer
-	(*Applied)(nil),               // 7: waldo.signaling.v1.Applied
-	(*Track)(nil),                 // 8: waldo.signaling.v1.Track
-	(*Answer)(nil),                // 9: waldo.signaling.v1.Answer
-	(*Candidate)(nil),             // 10: waldo.signaling.v1.Candidate
-	(*HangUp)(nil),                // 11: waldo.signaling.v1.HangUp
-	(*Ping)(nil),                  // 12: waldo.signaling.v1.Ping
-	(*Pong)(nil),                  // 13: waldo.signaling.v1.Pong
-	(*Shown)(nil),                 // 14: waldo.signaling.v1.Shown
-	(*ShownVideo)(nil),            // 15: waldo.signaling.v1.ShownVideo
-	(*Path)(nil),                  // 16: waldo.signaling.v1.Path
-	(*PathVideo)(nil),             // 17: waldo.signaling.v1.PathVideo
-	(*DeviceList)(nil),            // 18: waldo.signaling.v1.DeviceList
-	(*DeviceStatus)(nil),          // 19: waldo.signaling.v1.DeviceStatus
-	(*Error)(nil),                 // 20: waldo.signaling.v1.Error
-	(*Call)(nil),                  // 21: waldo.signaling.v1.Call
-	(*CallResult)(nil),            // 22: waldo.signaling.v1.CallResult
-	(*StreamFrame)(nil),           // 23: waldo.signaling.v1.StreamFrame
-	(*Drive)(nil),                 // 24: waldo.signaling.v1.Drive
-	(*DrivePad)(nil),              // 25: waldo.signaling.v1.DrivePad
-	(*DriveAxis)(nil),             // 26: waldo.signaling.v1.DriveAxis
-	(*DriveValue)(nil),            // 27: waldo.signaling.v1.DriveValue
-	(*DriveTerm)(nil),             // 28: waldo.signaling.v1.DriveTerm
-	nil,                           // 29: waldo.signaling.v1.DrivePad.ControlsEntry
-	(*timestamppb.Timestamp)(nil), // 30: google.protobuf.Timestamp
-	(*v1.Device)(nil),             // 31: waldo.device.v1.Device
-	(*anypb.Any)(nil),             // 32: google.protobuf.Any
-	(*structpb.Struct)(nil),       // 33: google.protobuf.Struct
-	(*structpb.Value)(nil),        // 34: google.protobuf.Value
+	(*Visitor)(nil),               // 3: waldo.signaling.v1.Visitor
+	(*Remote)(nil),                // 4: waldo.signaling.v1.Remote
+	(*IceServerList)(nil),         // 5: waldo.signaling.v1.IceServerList
+	(*IceServer)(nil),             // 6: waldo.signaling.v1.IceServer
+	(*Offer)(nil),                 // 7: waldo.signaling.v1.Offer
+	(*Applied)(nil),               // 8: waldo.signaling.v1.Applied
+	(*Track)(nil),                 // 9: waldo.signaling.v1.Track
+	(*Answer)(nil),                // 10: waldo.signaling.v1.Answer
+	(*Candidate)(nil),             // 11: waldo.signaling.v1.Candidate
+	(*HangUp)(nil),                // 12: waldo.signaling.v1.HangUp
+	(*Ping)(nil),                  // 13: waldo.signaling.v1.Ping
+	(*Pong)(nil),                  // 14: waldo.signaling.v1.Pong
+	(*Shown)(nil),                 // 15: waldo.signaling.v1.Shown
+	(*ShownVideo)(nil),            // 16: waldo.signaling.v1.ShownVideo
+	(*Path)(nil),                  // 17: waldo.signaling.v1.Path
+	(*PathVideo)(nil),             // 18: waldo.signaling.v1.PathVideo
+	(*DeviceList)(nil),            // 19: waldo.signaling.v1.DeviceList
+	(*DeviceStatus)(nil),          // 20: waldo.signaling.v1.DeviceStatus
+	(*Error)(nil),                 // 21: waldo.signaling.v1.Error
+	(*Call)(nil),                  // 22: waldo.signaling.v1.Call
+	(*CallResult)(nil),            // 23: waldo.signaling.v1.CallResult
+	(*StreamFrame)(nil),           // 24: waldo.signaling.v1.StreamFrame
+	(*Drive)(nil),                 // 25: waldo.signaling.v1.Drive
+	(*DrivePad)(nil),              // 26: waldo.signaling.v1.DrivePad
+	(*DriveAxis)(nil),             // 27: waldo.signaling.v1.DriveAxis
+	(*DriveValue)(nil),            // 28: waldo.signaling.v1.DriveValue
+	(*DriveTerm)(nil),             // 29: waldo.signaling.v1.DriveTerm
+	nil,                           // 30: waldo.signaling.v1.DrivePad.ControlsEntry
+	(v1.Role)(0),                  // 31: waldo.access.v1.Role
+	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
+	(*v11.Device)(nil),            // 33: waldo.device.v1.Device
+	(*anypb.Any)(nil),             // 34: google.protobuf.Any
+	(*structpb.Struct)(nil),       // 35: google.protobuf.Struct
+	(*structpb.Value)(nil),        // 36: google.protobuf.Value
 }
 var file_waldo_signaling_v1_signaling_proto_depIdxs = []int32{
-	6,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
-	10, // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	12, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
-	21, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
-	11, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
-	14, // 5: waldo.signaling.v1.PeerMessage.shown:type_name -> waldo.signaling.v1.Shown
-	7,  // 6: waldo.signaling.v1.PeerMessage.applied:type_name -> waldo.signaling.v1.Applied
+	7,  // 0: waldo.signaling.v1.PeerMessage.offer:type_name -> waldo.signaling.v1.Offer
+	11, // 1: waldo.signaling.v1.PeerMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	13, // 2: waldo.signaling.v1.PeerMessage.ping:type_name -> waldo.signaling.v1.Ping
+	22, // 3: waldo.signaling.v1.PeerMessage.call:type_name -> waldo.signaling.v1.Call
+	12, // 4: waldo.signaling.v1.PeerMessage.hang_up:type_name -> waldo.signaling.v1.HangUp
+	15, // 5: waldo.signaling.v1.PeerMessage.shown:type_name -> waldo.signaling.v1.Shown
+	8,  // 6: waldo.signaling.v1.PeerMessage.applied:type_name -> waldo.signaling.v1.Applied
 	2,  // 7: waldo.signaling.v1.GatewayMessage.welcome:type_name -> waldo.signaling.v1.Welcome
-	9,  // 8: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
-	10, // 9: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
-	13, // 10: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
-	18, // 11: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
-	20, // 12: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
-	22, // 13: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
-	4,  // 14: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
-	16, // 15: waldo.signaling.v1.GatewayMessage.path:type_name -> waldo.signaling.v1.Path
-	5,  // 16: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	24, // 17: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
-	3,  // 18: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
-	5,  // 19: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
-	8,  // 20: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
-	30, // 21: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
-	15, // 22: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
-	17, // 23: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
-	30, // 24: waldo.signaling.v1.PathVideo.capture_time:type_name -> google.protobuf.Timestamp
-	19, // 25: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
-	31, // 26: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
-	32, // 27: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
-	33, // 28: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
-	33, // 29: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
-	20, // 30: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
-	34, // 31: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
-	33, // 32: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
-	20, // 33: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
-	34, // 34: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
-	26, // 35: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
-	27, // 36: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
-	25, // 37: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
-	29, // 38: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
-	28, // 39: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	10, // 8: waldo.signaling.v1.GatewayMessage.answer:type_name -> waldo.signaling.v1.Answer
+	11, // 9: waldo.signaling.v1.GatewayMessage.candidate:type_name -> waldo.signaling.v1.Candidate
+	14, // 10: waldo.signaling.v1.GatewayMessage.pong:type_name -> waldo.signaling.v1.Pong
+	19, // 11: waldo.signaling.v1.GatewayMessage.devices:type_name -> waldo.signaling.v1.DeviceList
+	21, // 12: waldo.signaling.v1.GatewayMessage.error:type_name -> waldo.signaling.v1.Error
+	23, // 13: waldo.signaling.v1.GatewayMessage.result:type_name -> waldo.signaling.v1.CallResult
+	5,  // 14: waldo.signaling.v1.GatewayMessage.ice_servers:type_name -> waldo.signaling.v1.IceServerList
+	17, // 15: waldo.signaling.v1.GatewayMessage.path:type_name -> waldo.signaling.v1.Path
+	6,  // 16: waldo.signaling.v1.Welcome.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	25, // 17: waldo.signaling.v1.Welcome.drive:type_name -> waldo.signaling.v1.Drive
+	4,  // 18: waldo.signaling.v1.Welcome.remote:type_name -> waldo.signaling.v1.Remote
+	3,  // 19: waldo.signaling.v1.Welcome.visitor:type_name -> waldo.signaling.v1.Visitor
+	31, // 20: waldo.signaling.v1.Visitor.role:type_name -> waldo.access.v1.Role
+	6,  // 21: waldo.signaling.v1.IceServerList.ice_servers:type_name -> waldo.signaling.v1.IceServer
+	9,  // 22: waldo.signaling.v1.Offer.tracks:type_name -> waldo.signaling.v1.Track
+	32, // 23: waldo.signaling.v1.Pong.gateway_time:type_name -> google.protobuf.Timestamp
+	16, // 24: waldo.signaling.v1.Shown.videos:type_name -> waldo.signaling.v1.ShownVideo
+	18, // 25: waldo.signaling.v1.Path.videos:type_name -> waldo.signaling.v1.PathVideo
+	32, // 26: waldo.signaling.v1.PathVideo.capture_time:type_name -> google.protobuf.Timestamp
+	20, // 27: waldo.signaling.v1.DeviceList.devices:type_name -> waldo.signaling.v1.DeviceStatus
+	33, // 28: waldo.signaling.v1.DeviceStatus.device:type_name -> waldo.device.v1.Device
+	34, // 29: waldo.signaling.v1.Error.details:type_name -> google.protobuf.Any
+	35, // 30: waldo.signaling.v1.Call.request:type_name -> google.protobuf.Struct
+	35, // 31: waldo.signaling.v1.CallResult.response:type_name -> google.protobuf.Struct
+	21, // 32: waldo.signaling.v1.CallResult.error:type_name -> waldo.signaling.v1.Error
+	36, // 33: waldo.signaling.v1.CallResult.value:type_name -> google.protobuf.Value
+	35, // 34: waldo.signaling.v1.StreamFrame.message:type_name -> google.protobuf.Struct
+	21, // 35: waldo.signaling.v1.StreamFrame.error:type_name -> waldo.signaling.v1.Error
+	36, // 36: waldo.signaling.v1.StreamFrame.value:type_name -> google.protobuf.Value
+	27, // 37: waldo.signaling.v1.Drive.axes:type_name -> waldo.signaling.v1.DriveAxis
+	28, // 38: waldo.signaling.v1.Drive.values:type_name -> waldo.signaling.v1.DriveValue
+	26, // 39: waldo.signaling.v1.Drive.pads:type_name -> waldo.signaling.v1.DrivePad
+	30, // 40: waldo.signaling.v1.DrivePad.controls:type_name -> waldo.signaling.v1.DrivePad.ControlsEntry
+	29, // 41: waldo.signaling.v1.DriveValue.terms:type_name -> waldo.signaling.v1.DriveTerm
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_waldo_signaling_v1_signaling_proto_init() }
@@ -2682,12 +2755,12 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 		(*GatewayMessage_IceServers)(nil),
 		(*GatewayMessage_Path)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[22].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[23].OneofWrappers = []any{
 		(*CallResult_Response)(nil),
 		(*CallResult_Error)(nil),
 		(*CallResult_Value)(nil),
 	}
-	file_waldo_signaling_v1_signaling_proto_msgTypes[23].OneofWrappers = []any{
+	file_waldo_signaling_v1_signaling_proto_msgTypes[24].OneofWrappers = []any{
 		(*StreamFrame_Message)(nil),
 		(*StreamFrame_Error)(nil),
 		(*StreamFrame_Value)(nil),
@@ -2698,7 +2771,7 @@ func file_waldo_signaling_v1_signaling_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_signaling_v1_signaling_proto_rawDesc), len(file_waldo_signaling_v1_signaling_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   30,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

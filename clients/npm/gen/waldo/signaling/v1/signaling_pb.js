@@ -33,13 +33,14 @@
 
 import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_google_protobuf_any, file_google_protobuf_struct, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import { file_waldo_access_v1_access } from "../../access/v1/access_pb.js";
 import { file_waldo_device_v1_device } from "../../device/v1/device_pb.js";
 
 /**
  * Describes the file waldo/signaling/v1/signaling.proto.
  */
 export const file_waldo_signaling_v1_signaling = /*@__PURE__*/
-  fileDesc("CiJ3YWxkby9zaWduYWxpbmcvdjEvc2lnbmFsaW5nLnByb3RvEhJ3YWxkby5zaWduYWxpbmcudjEi1AIKC1BlZXJNZXNzYWdlEioKBW9mZmVyGAEgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLk9mZmVySAASMgoJY2FuZGlkYXRlGAIgASgLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbmRpZGF0ZUgAEigKBHBpbmcYAyABKAsyGC53YWxkby5zaWduYWxpbmcudjEuUGluZ0gAEigKBGNhbGwYBCABKAsyGC53YWxkby5zaWduYWxpbmcudjEuQ2FsbEgAEi0KB2hhbmdfdXAYBSABKAsyGi53YWxkby5zaWduYWxpbmcudjEuSGFuZ1VwSAASKgoFc2hvd24YBiABKAsyGS53YWxkby5zaWduYWxpbmcudjEuU2hvd25IABIuCgdhcHBsaWVkGAcgASgLMhsud2FsZG8uc2lnbmFsaW5nLnYxLkFwcGxpZWRIAEIGCgRib2R5IskDCg5HYXRld2F5TWVzc2FnZRIuCgd3ZWxjb21lGAEgASgLMhsud2FsZG8uc2lnbmFsaW5nLnYxLldlbGNvbWVIABIsCgZhbnN3ZXIYAiABKAsyGi53YWxkby5zaWduYWxpbmcudjEuQW5zd2VySAASMgoJY2FuZGlkYXRlGAMgASgLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbmRpZGF0ZUgAEigKBHBvbmcYBCABKAsyGC53YWxkby5zaWduYWxpbmcudjEuUG9uZ0gAEjEKB2RldmljZXMYBSABKAsyHi53YWxkby5zaWduYWxpbmcudjEuRGV2aWNlTGlzdEgAEioKBWVycm9yGAYgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLkVycm9ySAASMAoGcmVzdWx0GAcgASgLMh4ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbGxSZXN1bHRIABI4CgtpY2Vfc2VydmVycxgIIAEoCzIhLndhbGRvLnNpZ25hbGluZy52MS5JY2VTZXJ2ZXJMaXN0SAASKAoEcGF0aBgJIAEoCzIYLndhbGRvLnNpZ25hbGluZy52MS5QYXRoSABCBgoEYm9keSLCAQoHV2VsY29tZRINCgVyb2JvdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBWVwb2NoGAMgASgDEjIKC2ljZV9zZXJ2ZXJzGAQgAygLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkljZVNlcnZlchIoCgVkcml2ZRgFIAEoCzIZLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZRIqCgZyZW1vdGUYBiABKAsyGi53YWxkby5zaWduYWxpbmcudjEuUmVtb3RlIigKBlJlbW90ZRILCgNrZXkYASABKAwSEQoJY2hhbGxlbmdlGAIgASgMIkMKDUljZVNlcnZlckxpc3QSMgoLaWNlX3NlcnZlcnMYASADKAsyHS53YWxkby5zaWduYWxpbmcudjEuSWNlU2VydmVyIj8KCUljZVNlcnZlchIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhIKCmNyZWRlbnRpYWwYAyABKAkigAEKBU9mZmVyEgoKAmlkGAEgASgFEgsKA3NkcBgCIAEoCRIpCgZ0cmFja3MYAyADKAsyGS53YWxkby5zaWduYWxpbmcudjEuVHJhY2sSDQoFcHJvb2YYBCABKAwSEgoKY29ubmVjdGlvbhgFIAEoDBIQCghjb25maXJtcxgGIAEoCCIVCgdBcHBsaWVkEgoKAmlkGAEgASgFIlIKBVRyYWNrEgsKA21pZBgBIAEoCRIOCgZkZXZpY2UYAiABKAkSDgoGc3RyZWFtGAMgASgJEg4KBnRhbGtlchgEIAEoCRIMCgR0YWtlGAUgASgIIlkKBkFuc3dlchIKCgJpZBgBIAEoBRILCgNzZHAYAiABKAkSEQoJc2lnbmF0dXJlGAMgASgMEhIKCmNvbm5lY3Rpb24YBCABKAwSDwoHY29uZmlybRgFIAEoCCJICglDYW5kaWRhdGUSEQoJY2FuZGlkYXRlGAEgASgJEg8KB3NkcF9taWQYAiABKAkSFwoPc2RwX21saW5lX2luZGV4GAMgASgFIggKBkhhbmdVcCISCgRQaW5nEgoKAmlkGAEgASgFIkQKBFBvbmcSCgoCaWQYASABKAUSMAoMZ2F0ZXdheV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI3CgVTaG93bhIuCgZ2aWRlb3MYASADKAsyHi53YWxkby5zaWduYWxpbmcudjEuU2hvd25WaWRlbyJgCgpTaG93blZpZGVvEg4KBmRldmljZRgBIAEoCRIPCgdhZ2VzX21zGAIgAygCEg0KBWNvdW50GAMgASgFEg8KB2ZyZWV6ZXMYBCABKAUSEQoJZnJvemVuX21zGAUgASgCInUKBFBhdGgSFQoNcm91bmRfdHJpcF9tcxgBIAEoAhIVCg1hdmFpbGFibGVfYnBzGAIgASgDEhAKCHF1ZXVlX21zGAMgASgCEi0KBnZpZGVvcxgEIAMoCzIdLndhbGRvLnNpZ25hbGluZy52MS5QYXRoVmlkZW8i2AEKCVBhdGhWaWRlbxILCgNtaWQYASABKAkSDgoGZGV2aWNlGAIgASgJEg4KBnN0cmVhbRgDIAEoCRITCgtiaXRyYXRlX2JwcxgEIAEoAxIWCg5taW5fcGxheW91dF9tcxgFIAEoBRIWCg5tYXhfcGxheW91dF9tcxgGIAEoBRIQCghyZXBhaXJlZBgHIAEoAhIwCgxjYXB0dXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJ0cF90aW1lc3RhbXAYCSABKAMiUwoKRGV2aWNlTGlzdBIxCgdkZXZpY2VzGAEgAygLMiAud2FsZG8uc2lnbmFsaW5nLnYxLkRldmljZVN0YXR1cxISCgpyb2JvdF9hd2F5GAIgASgJIkUKDERldmljZVN0YXR1cxInCgZkZXZpY2UYASABKAsyFy53YWxkby5kZXZpY2UudjEuRGV2aWNlEgwKBGdvbmUYAiABKAgiWQoFRXJyb3ISCgoCaWQYASABKAUSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEiUKB2RldGFpbHMYBCADKAsyFC5nb29nbGUucHJvdG9idWYuQW55IlwKBENhbGwSCgoCaWQYASABKAUSDgoGZGV2aWNlGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIoCgdyZXF1ZXN0GAQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKkAQoKQ2FsbFJlc3VsdBIKCgJpZBgBIAEoBRIrCghyZXNwb25zZRgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RIABIqCgVlcnJvchgDIAEoCzIZLndhbGRvLnNpZ25hbGluZy52MS5FcnJvckgAEicKBXZhbHVlGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSABCCAoGcmVzdWx0Iq0BCgtTdHJlYW1GcmFtZRIqCgdtZXNzYWdlGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEioKBWVycm9yGAIgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLkVycm9ySAASJwoFdmFsdWUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVIABIVCg1kcm9wcGVkX2NvdW50GAMgASgDQgYKBGJvZHkizgEKBURyaXZlEg4KBmRldmljZRgBIAEoCRIPCgdyYXRlX2h6GAIgASgBEisKBGF4ZXMYAyADKAsyHS53YWxkby5zaWduYWxpbmcudjEuRHJpdmVBeGlzEi4KBnZhbHVlcxgEIAMoCzIeLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZVZhbHVlEioKBHBhZHMYBSADKAsyHC53YWxkby5zaWduYWxpbmcudjEuRHJpdmVQYWQSDgoGbWV0aG9kGAYgASgJEgsKA3NlZRgHIAEoCSKFAQoIRHJpdmVQYWQSCgoCaWQYASABKAkSPAoIY29udHJvbHMYAiADKAsyKi53YWxkby5zaWduYWxpbmcudjEuRHJpdmVQYWQuQ29udHJvbHNFbnRyeRovCg1Db250cm9sc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoJRHJpdmVBeGlzEgwKBG5hbWUYASABKAkSEQoJcGx1c19rZXlzGAIgAygJEhIKCm1pbnVzX2tleXMYAyADKAkSDwoHZ2FtZXBhZBgEIAEoCRINCgV0b3VjaBgFIAEoCSJXCgpEcml2ZVZhbHVlEgsKA2tleRgBIAEoCRIsCgV0ZXJtcxgCIAMoCzIdLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZVRlcm0SDgoGb2Zmc2V0GAMgASgBIicKCURyaXZlVGVybRIMCgRheGlzGAEgASgJEgwKBGdhaW4YAiABKAFC2gEKFmNvbS53YWxkby5zaWduYWxpbmcudjFCDlNpZ25hbGluZ1Byb3RvUAFaRmdpdGh1Yi5jb20vd2FsZG8tcm9ib3Qvd2FsZG8vYXBpL2dlbi9nby93YWxkby9zaWduYWxpbmcvdjE7c2lnbmFsaW5ndjGiAgNXU1iqAhJXYWxkby5TaWduYWxpbmcuVjHKAhJXYWxkb1xTaWduYWxpbmdcVjHiAh5XYWxkb1xTaWduYWxpbmdcVjFcR1BCTWV0YWRhdGHqAhRXYWxkbzo6U2lnbmFsaW5nOjpWMWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_struct, file_google_protobuf_timestamp, file_waldo_device_v1_device]);
+  fileDesc("CiJ3YWxkby9zaWduYWxpbmcvdjEvc2lnbmFsaW5nLnByb3RvEhJ3YWxkby5zaWduYWxpbmcudjEi1AIKC1BlZXJNZXNzYWdlEioKBW9mZmVyGAEgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLk9mZmVySAASMgoJY2FuZGlkYXRlGAIgASgLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbmRpZGF0ZUgAEigKBHBpbmcYAyABKAsyGC53YWxkby5zaWduYWxpbmcudjEuUGluZ0gAEigKBGNhbGwYBCABKAsyGC53YWxkby5zaWduYWxpbmcudjEuQ2FsbEgAEi0KB2hhbmdfdXAYBSABKAsyGi53YWxkby5zaWduYWxpbmcudjEuSGFuZ1VwSAASKgoFc2hvd24YBiABKAsyGS53YWxkby5zaWduYWxpbmcudjEuU2hvd25IABIuCgdhcHBsaWVkGAcgASgLMhsud2FsZG8uc2lnbmFsaW5nLnYxLkFwcGxpZWRIAEIGCgRib2R5IskDCg5HYXRld2F5TWVzc2FnZRIuCgd3ZWxjb21lGAEgASgLMhsud2FsZG8uc2lnbmFsaW5nLnYxLldlbGNvbWVIABIsCgZhbnN3ZXIYAiABKAsyGi53YWxkby5zaWduYWxpbmcudjEuQW5zd2VySAASMgoJY2FuZGlkYXRlGAMgASgLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbmRpZGF0ZUgAEigKBHBvbmcYBCABKAsyGC53YWxkby5zaWduYWxpbmcudjEuUG9uZ0gAEjEKB2RldmljZXMYBSABKAsyHi53YWxkby5zaWduYWxpbmcudjEuRGV2aWNlTGlzdEgAEioKBWVycm9yGAYgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLkVycm9ySAASMAoGcmVzdWx0GAcgASgLMh4ud2FsZG8uc2lnbmFsaW5nLnYxLkNhbGxSZXN1bHRIABI4CgtpY2Vfc2VydmVycxgIIAEoCzIhLndhbGRvLnNpZ25hbGluZy52MS5JY2VTZXJ2ZXJMaXN0SAASKAoEcGF0aBgJIAEoCzIYLndhbGRvLnNpZ25hbGluZy52MS5QYXRoSABCBgoEYm9keSLwAQoHV2VsY29tZRINCgVyb2JvdBgBIAEoCRIPCgd2ZXJzaW9uGAIgASgJEg0KBWVwb2NoGAMgASgDEjIKC2ljZV9zZXJ2ZXJzGAQgAygLMh0ud2FsZG8uc2lnbmFsaW5nLnYxLkljZVNlcnZlchIoCgVkcml2ZRgFIAEoCzIZLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZRIqCgZyZW1vdGUYBiABKAsyGi53YWxkby5zaWduYWxpbmcudjEuUmVtb3RlEiwKB3Zpc2l0b3IYByABKAsyGy53YWxkby5zaWduYWxpbmcudjEuVmlzaXRvciI8CgdWaXNpdG9yEgwKBG5hbWUYASABKAkSIwoEcm9sZRgCIAEoDjIVLndhbGRvLmFjY2Vzcy52MS5Sb2xlIigKBlJlbW90ZRILCgNrZXkYASABKAwSEQoJY2hhbGxlbmdlGAIgASgMIkMKDUljZVNlcnZlckxpc3QSMgoLaWNlX3NlcnZlcnMYASADKAsyHS53YWxkby5zaWduYWxpbmcudjEuSWNlU2VydmVyIj8KCUljZVNlcnZlchIMCgR1cmxzGAEgAygJEhAKCHVzZXJuYW1lGAIgASgJEhIKCmNyZWRlbnRpYWwYAyABKAkigAEKBU9mZmVyEgoKAmlkGAEgASgFEgsKA3NkcBgCIAEoCRIpCgZ0cmFja3MYAyADKAsyGS53YWxkby5zaWduYWxpbmcudjEuVHJhY2sSDQoFcHJvb2YYBCABKAwSEgoKY29ubmVjdGlvbhgFIAEoDBIQCghjb25maXJtcxgGIAEoCCIVCgdBcHBsaWVkEgoKAmlkGAEgASgFIlIKBVRyYWNrEgsKA21pZBgBIAEoCRIOCgZkZXZpY2UYAiABKAkSDgoGc3RyZWFtGAMgASgJEg4KBnRhbGtlchgEIAEoCRIMCgR0YWtlGAUgASgIIlkKBkFuc3dlchIKCgJpZBgBIAEoBRILCgNzZHAYAiABKAkSEQoJc2lnbmF0dXJlGAMgASgMEhIKCmNvbm5lY3Rpb24YBCABKAwSDwoHY29uZmlybRgFIAEoCCJICglDYW5kaWRhdGUSEQoJY2FuZGlkYXRlGAEgASgJEg8KB3NkcF9taWQYAiABKAkSFwoPc2RwX21saW5lX2luZGV4GAMgASgFIggKBkhhbmdVcCISCgRQaW5nEgoKAmlkGAEgASgFIkQKBFBvbmcSCgoCaWQYASABKAUSMAoMZ2F0ZXdheV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCI3CgVTaG93bhIuCgZ2aWRlb3MYASADKAsyHi53YWxkby5zaWduYWxpbmcudjEuU2hvd25WaWRlbyJgCgpTaG93blZpZGVvEg4KBmRldmljZRgBIAEoCRIPCgdhZ2VzX21zGAIgAygCEg0KBWNvdW50GAMgASgFEg8KB2ZyZWV6ZXMYBCABKAUSEQoJZnJvemVuX21zGAUgASgCInUKBFBhdGgSFQoNcm91bmRfdHJpcF9tcxgBIAEoAhIVCg1hdmFpbGFibGVfYnBzGAIgASgDEhAKCHF1ZXVlX21zGAMgASgCEi0KBnZpZGVvcxgEIAMoCzIdLndhbGRvLnNpZ25hbGluZy52MS5QYXRoVmlkZW8i2AEKCVBhdGhWaWRlbxILCgNtaWQYASABKAkSDgoGZGV2aWNlGAIgASgJEg4KBnN0cmVhbRgDIAEoCRITCgtiaXRyYXRlX2JwcxgEIAEoAxIWCg5taW5fcGxheW91dF9tcxgFIAEoBRIWCg5tYXhfcGxheW91dF9tcxgGIAEoBRIQCghyZXBhaXJlZBgHIAEoAhIwCgxjYXB0dXJlX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJ0cF90aW1lc3RhbXAYCSABKAMiUwoKRGV2aWNlTGlzdBIxCgdkZXZpY2VzGAEgAygLMiAud2FsZG8uc2lnbmFsaW5nLnYxLkRldmljZVN0YXR1cxISCgpyb2JvdF9hd2F5GAIgASgJIkUKDERldmljZVN0YXR1cxInCgZkZXZpY2UYASABKAsyFy53YWxkby5kZXZpY2UudjEuRGV2aWNlEgwKBGdvbmUYAiABKAgiWQoFRXJyb3ISCgoCaWQYASABKAUSDAoEY29kZRgCIAEoCRIPCgdtZXNzYWdlGAMgASgJEiUKB2RldGFpbHMYBCADKAsyFC5nb29nbGUucHJvdG9idWYuQW55IlwKBENhbGwSCgoCaWQYASABKAUSDgoGZGV2aWNlGAIgASgJEg4KBm1ldGhvZBgDIAEoCRIoCgdyZXF1ZXN0GAQgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdCKkAQoKQ2FsbFJlc3VsdBIKCgJpZBgBIAEoBRIrCghyZXNwb25zZRgCIAEoCzIXLmdvb2dsZS5wcm90b2J1Zi5TdHJ1Y3RIABIqCgVlcnJvchgDIAEoCzIZLndhbGRvLnNpZ25hbGluZy52MS5FcnJvckgAEicKBXZhbHVlGAQgASgLMhYuZ29vZ2xlLnByb3RvYnVmLlZhbHVlSABCCAoGcmVzdWx0Iq0BCgtTdHJlYW1GcmFtZRIqCgdtZXNzYWdlGAEgASgLMhcuZ29vZ2xlLnByb3RvYnVmLlN0cnVjdEgAEioKBWVycm9yGAIgASgLMhkud2FsZG8uc2lnbmFsaW5nLnYxLkVycm9ySAASJwoFdmFsdWUYBCABKAsyFi5nb29nbGUucHJvdG9idWYuVmFsdWVIABIVCg1kcm9wcGVkX2NvdW50GAMgASgDQgYKBGJvZHkizgEKBURyaXZlEg4KBmRldmljZRgBIAEoCRIPCgdyYXRlX2h6GAIgASgBEisKBGF4ZXMYAyADKAsyHS53YWxkby5zaWduYWxpbmcudjEuRHJpdmVBeGlzEi4KBnZhbHVlcxgEIAMoCzIeLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZVZhbHVlEioKBHBhZHMYBSADKAsyHC53YWxkby5zaWduYWxpbmcudjEuRHJpdmVQYWQSDgoGbWV0aG9kGAYgASgJEgsKA3NlZRgHIAEoCSKFAQoIRHJpdmVQYWQSCgoCaWQYASABKAkSPAoIY29udHJvbHMYAiADKAsyKi53YWxkby5zaWduYWxpbmcudjEuRHJpdmVQYWQuQ29udHJvbHNFbnRyeRovCg1Db250cm9sc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiYAoJRHJpdmVBeGlzEgwKBG5hbWUYASABKAkSEQoJcGx1c19rZXlzGAIgAygJEhIKCm1pbnVzX2tleXMYAyADKAkSDwoHZ2FtZXBhZBgEIAEoCRINCgV0b3VjaBgFIAEoCSJXCgpEcml2ZVZhbHVlEgsKA2tleRgBIAEoCRIsCgV0ZXJtcxgCIAMoCzIdLndhbGRvLnNpZ25hbGluZy52MS5Ecml2ZVRlcm0SDgoGb2Zmc2V0GAMgASgBIicKCURyaXZlVGVybRIMCgRheGlzGAEgASgJEgwKBGdhaW4YAiABKAFC2gEKFmNvbS53YWxkby5zaWduYWxpbmcudjFCDlNpZ25hbGluZ1Byb3RvUAFaRmdpdGh1Yi5jb20vd2FsZG8tcm9ib3Qvd2FsZG8vYXBpL2dlbi9nby93YWxkby9zaWduYWxpbmcvdjE7c2lnbmFsaW5ndjGiAgNXU1iqAhJXYWxkby5TaWduYWxpbmcuVjHKAhJXYWxkb1xTaWduYWxpbmdcVjHiAh5XYWxkb1xTaWduYWxpbmdcVjFcR1BCTWV0YWRhdGHqAhRXYWxkbzo6U2lnbmFsaW5nOjpWMWIGcHJvdG8z", [file_google_protobuf_any, file_google_protobuf_struct, file_google_protobuf_timestamp, file_waldo_access_v1_access, file_waldo_device_v1_device]);
 
 /**
  * Describes the message waldo.signaling.v1.PeerMessage.
@@ -63,184 +64,191 @@ export const WelcomeSchema = /*@__PURE__*/
   messageDesc(file_waldo_signaling_v1_signaling, 2);
 
 /**
+ * Describes the message waldo.signaling.v1.Visitor.
+ * Use `create(VisitorSchema)` to create a new message.
+ */
+export const VisitorSchema = /*@__PURE__*/
+  messageDesc(file_waldo_signaling_v1_signaling, 3);
+
+/**
  * Describes the message waldo.signaling.v1.Remote.
  * Use `create(RemoteSchema)` to create a new message.
  */
 export const RemoteSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 3);
+  messageDesc(file_waldo_signaling_v1_signaling, 4);
 
 /**
  * Describes the message waldo.signaling.v1.IceServerList.
  * Use `create(IceServerListSchema)` to create a new message.
  */
 export const IceServerListSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 4);
+  messageDesc(file_waldo_signaling_v1_signaling, 5);
 
 /**
  * Describes the message waldo.signaling.v1.IceServer.
  * Use `create(IceServerSchema)` to create a new message.
  */
 export const IceServerSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 5);
+  messageDesc(file_waldo_signaling_v1_signaling, 6);
 
 /**
  * Describes the message waldo.signaling.v1.Offer.
  * Use `create(OfferSchema)` to create a new message.
  */
 export const OfferSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 6);
+  messageDesc(file_waldo_signaling_v1_signaling, 7);
 
 /**
  * Describes the message waldo.signaling.v1.Applied.
  * Use `create(AppliedSchema)` to create a new message.
  */
 export const AppliedSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 7);
+  messageDesc(file_waldo_signaling_v1_signaling, 8);
 
 /**
  * Describes the message waldo.signaling.v1.Track.
  * Use `create(TrackSchema)` to create a new message.
  */
 export const TrackSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 8);
+  messageDesc(file_waldo_signaling_v1_signaling, 9);
 
 /**
  * Describes the message waldo.signaling.v1.Answer.
  * Use `create(AnswerSchema)` to create a new message.
  */
 export const AnswerSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 9);
+  messageDesc(file_waldo_signaling_v1_signaling, 10);
 
 /**
  * Describes the message waldo.signaling.v1.Candidate.
  * Use `create(CandidateSchema)` to create a new message.
  */
 export const CandidateSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 10);
+  messageDesc(file_waldo_signaling_v1_signaling, 11);
 
 /**
  * Describes the message waldo.signaling.v1.HangUp.
  * Use `create(HangUpSchema)` to create a new message.
  */
 export const HangUpSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 11);
+  messageDesc(file_waldo_signaling_v1_signaling, 12);
 
 /**
  * Describes the message waldo.signaling.v1.Ping.
  * Use `create(PingSchema)` to create a new message.
  */
 export const PingSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 12);
+  messageDesc(file_waldo_signaling_v1_signaling, 13);
 
 /**
  * Describes the message waldo.signaling.v1.Pong.
  * Use `create(PongSchema)` to create a new message.
  */
 export const PongSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 13);
+  messageDesc(file_waldo_signaling_v1_signaling, 14);
 
 /**
  * Describes the message waldo.signaling.v1.Shown.
  * Use `create(ShownSchema)` to create a new message.
  */
 export const ShownSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 14);
+  messageDesc(file_waldo_signaling_v1_signaling, 15);
 
 /**
  * Describes the message waldo.signaling.v1.ShownVideo.
  * Use `create(ShownVideoSchema)` to create a new message.
  */
 export const ShownVideoSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 15);
+  messageDesc(file_waldo_signaling_v1_signaling, 16);
 
 /**
  * Describes the message waldo.signaling.v1.Path.
  * Use `create(PathSchema)` to create a new message.
  */
 export const PathSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 16);
+  messageDesc(file_waldo_signaling_v1_signaling, 17);
 
 /**
  * Describes the message waldo.signaling.v1.PathVideo.
  * Use `create(PathVideoSchema)` to create a new message.
  */
 export const PathVideoSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 17);
+  messageDesc(file_waldo_signaling_v1_signaling, 18);
 
 /**
  * Describes the message waldo.signaling.v1.DeviceList.
  * Use `create(DeviceListSchema)` to create a new message.
  */
 export const DeviceListSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 18);
+  messageDesc(file_waldo_signaling_v1_signaling, 19);
 
 /**
  * Describes the message waldo.signaling.v1.DeviceStatus.
  * Use `create(DeviceStatusSchema)` to create a new message.
  */
 export const DeviceStatusSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 19);
+  messageDesc(file_waldo_signaling_v1_signaling, 20);
 
 /**
  * Describes the message waldo.signaling.v1.Error.
  * Use `create(ErrorSchema)` to create a new message.
  */
 export const ErrorSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 20);
+  messageDesc(file_waldo_signaling_v1_signaling, 21);
 
 /**
  * Describes the message waldo.signaling.v1.Call.
  * Use `create(CallSchema)` to create a new message.
  */
 export const CallSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 21);
+  messageDesc(file_waldo_signaling_v1_signaling, 22);
 
 /**
  * Describes the message waldo.signaling.v1.CallResult.
  * Use `create(CallResultSchema)` to create a new message.
  */
 export const CallResultSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 22);
+  messageDesc(file_waldo_signaling_v1_signaling, 23);
 
 /**
  * Describes the message waldo.signaling.v1.StreamFrame.
  * Use `create(StreamFrameSchema)` to create a new message.
  */
 export const StreamFrameSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 23);
+  messageDesc(file_waldo_signaling_v1_signaling, 24);
 
 /**
  * Describes the message waldo.signaling.v1.Drive.
  * Use `create(DriveSchema)` to create a new message.
  */
 export const DriveSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 24);
+  messageDesc(file_waldo_signaling_v1_signaling, 25);
 
 /**
  * Describes the message waldo.signaling.v1.DrivePad.
  * Use `create(DrivePadSchema)` to create a new message.
  */
 export const DrivePadSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 25);
+  messageDesc(file_waldo_signaling_v1_signaling, 26);
 
 /**
  * Describes the message waldo.signaling.v1.DriveAxis.
  * Use `create(DriveAxisSchema)` to create a new message.
  */
 export const DriveAxisSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 26);
+  messageDesc(file_waldo_signaling_v1_signaling, 27);
 
 /**
  * Describes the message waldo.signaling.v1.DriveValue.
  * Use `create(DriveValueSchema)` to create a new message.
  */
 export const DriveValueSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 27);
+  messageDesc(file_waldo_signaling_v1_signaling, 28);
 
 /**
  * Describes the message waldo.signaling.v1.DriveTerm.
  * Use `create(DriveTermSchema)` to create a new message.
  */
 export const DriveTermSchema = /*@__PURE__*/
-  messageDesc(file_waldo_signaling_v1_signaling, 28);
+  messageDesc(file_waldo_signaling_v1_signaling, 29);
 

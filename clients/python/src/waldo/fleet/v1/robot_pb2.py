@@ -13,31 +13,34 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from waldo.access.v1 import access_pb2 as waldo_dot_access_dot_v1_dot_access__pb2
 from waldo.device.v1 import device_pb2 as waldo_dot_device_dot_v1_dot_device__pb2
 from waldo.signaling.v1 import signaling_pb2 as waldo_dot_signaling_dot_v1_dot_signaling__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/fleet/v1/robot.proto\x12\x0ewaldo.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/device/v1/device.proto\x1a\"waldo/signaling/v1/signaling.proto\"\x11\n\x0fGetRobotRequest\"g\n\x10GetRobotResponse\x12)\n\x05state\x18\x01 \x01(\x0b\x32\x1a.waldo.fleet.v1.RobotState\x12(\n\x05\x64rive\x18\x02 \x01(\x0b\x32\x19.waldo.signaling.v1.Drive\"\x05\n\x03\x41sk\"\xaa\x01\n\nRobotState\x12\r\n\x05robot\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x64\x65vices\x18\x05 \x03(\x0b\x32\x1b.waldo.fleet.v1.RobotDevice\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\"z\n\x0bRobotDevice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.waldo.device.v1.DeviceState\x12\x14\n\x0cstate_reason\x18\x04 \x01(\t\x12\x0c\n\x04gone\x18\x05 \x01(\x08\"8\n\tRobotList\x12+\n\x06robots\x18\x01 \x03(\x0b\x32\x1b.waldo.fleet.v1.RobotStatus\"\x81\x01\n\x0bRobotStatus\x12)\n\x05state\x18\x01 \x01(\x0b\x32\x1a.waldo.fleet.v1.RobotState\x12\x0c\n\x04\x61way\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2]\n\x0cRobotService\x12M\n\x08GetRobot\x12\x1f.waldo.fleet.v1.GetRobotRequest\x1a .waldo.fleet.v1.GetRobotResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/fleet/v1/robot.proto\x12\x0ewaldo.fleet.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cwaldo/access/v1/access.proto\x1a\x1cwaldo/device/v1/device.proto\x1a\"waldo/signaling/v1/signaling.proto\"\x11\n\x0fGetRobotRequest\"g\n\x10GetRobotResponse\x12)\n\x05state\x18\x01 \x01(\x0b\x32\x1a.waldo.fleet.v1.RobotState\x12(\n\x05\x64rive\x18\x02 \x01(\x0b\x32\x19.waldo.signaling.v1.Drive\"\x05\n\x03\x41sk\"\xaa\x01\n\nRobotState\x12\r\n\x05robot\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\x03\x12\x0f\n\x07version\x18\x03 \x01(\t\x12.\n\nstart_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07\x64\x65vices\x18\x05 \x03(\x0b\x32\x1b.waldo.fleet.v1.RobotDevice\x12\x0f\n\x07leaving\x18\x06 \x01(\x08\"z\n\x0bRobotDevice\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12+\n\x05state\x18\x03 \x01(\x0e\x32\x1c.waldo.device.v1.DeviceState\x12\x14\n\x0cstate_reason\x18\x04 \x01(\t\x12\x0c\n\x04gone\x18\x05 \x01(\x08\"8\n\tRobotList\x12+\n\x06robots\x18\x01 \x03(\x0b\x32\x1b.waldo.fleet.v1.RobotStatus\"\x81\x01\n\x0bRobotStatus\x12)\n\x05state\x18\x01 \x01(\x0b\x32\x1a.waldo.fleet.v1.RobotState\x12\x0c\n\x04\x61way\x18\x02 \x01(\x08\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12)\n\x05since\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2c\n\x0cRobotService\x12S\n\x08GetRobot\x12\x1f.waldo.fleet.v1.GetRobotRequest\x1a .waldo.fleet.v1.GetRobotResponse\"\x04\xd8\xe2\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'waldo.fleet.v1.robot_pb2', _globals)
 if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
-  _globals['_GETROBOTREQUEST']._serialized_start=145
-  _globals['_GETROBOTREQUEST']._serialized_end=162
-  _globals['_GETROBOTRESPONSE']._serialized_start=164
-  _globals['_GETROBOTRESPONSE']._serialized_end=267
-  _globals['_ASK']._serialized_start=269
-  _globals['_ASK']._serialized_end=274
-  _globals['_ROBOTSTATE']._serialized_start=277
-  _globals['_ROBOTSTATE']._serialized_end=447
-  _globals['_ROBOTDEVICE']._serialized_start=449
-  _globals['_ROBOTDEVICE']._serialized_end=571
-  _globals['_ROBOTLIST']._serialized_start=573
-  _globals['_ROBOTLIST']._serialized_end=629
-  _globals['_ROBOTSTATUS']._serialized_start=632
-  _globals['_ROBOTSTATUS']._serialized_end=761
-  _globals['_ROBOTSERVICE']._serialized_start=763
-  _globals['_ROBOTSERVICE']._serialized_end=856
+  _globals['_ROBOTSERVICE'].methods_by_name['GetRobot']._options = None
+  _globals['_ROBOTSERVICE'].methods_by_name['GetRobot']._serialized_options = b'\330\342\030\001'
+  _globals['_GETROBOTREQUEST']._serialized_start=175
+  _globals['_GETROBOTREQUEST']._serialized_end=192
+  _globals['_GETROBOTRESPONSE']._serialized_start=194
+  _globals['_GETROBOTRESPONSE']._serialized_end=297
+  _globals['_ASK']._serialized_start=299
+  _globals['_ASK']._serialized_end=304
+  _globals['_ROBOTSTATE']._serialized_start=307
+  _globals['_ROBOTSTATE']._serialized_end=477
+  _globals['_ROBOTDEVICE']._serialized_start=479
+  _globals['_ROBOTDEVICE']._serialized_end=601
+  _globals['_ROBOTLIST']._serialized_start=603
+  _globals['_ROBOTLIST']._serialized_end=659
+  _globals['_ROBOTSTATUS']._serialized_start=662
+  _globals['_ROBOTSTATUS']._serialized_end=791
+  _globals['_ROBOTSERVICE']._serialized_start=793
+  _globals['_ROBOTSERVICE']._serialized_end=892
 # @@protoc_insertion_point(module_scope)

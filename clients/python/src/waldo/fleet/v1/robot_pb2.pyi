@@ -1,4 +1,5 @@
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.device.v1 import device_pb2 as _device_pb2
 from waldo.signaling.v1 import signaling_pb2 as _signaling_pb2
 from google.protobuf.internal import containers as _containers

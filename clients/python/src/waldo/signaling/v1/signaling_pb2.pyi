@@ -1,6 +1,7 @@
 from google.protobuf import any_pb2 as _any_pb2
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from waldo.access.v1 import access_pb2 as _access_pb2
 from waldo.device.v1 import device_pb2 as _device_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -50,20 +51,30 @@ class GatewayMessage(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., candidate: _Optional[_Union[Candidate, _Mapping]] = ..., pong: _Optional[_Union[Pong, _Mapping]] = ..., devices: _Optional[_Union[DeviceList, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., result: _Optional[_Union[CallResult, _Mapping]] = ..., ice_servers: _Optional[_Union[IceServerList, _Mapping]] = ..., path: _Optional[_Union[Path, _Mapping]] = ...) -> None: ...
 
 class Welcome(_message.Message):
-    __slots__ = ("robot", "version", "epoch", "ice_servers", "drive", "remote")
+    __slots__ = ("robot", "version", "epoch", "ice_servers", "drive", "remote", "visitor")
     ROBOT_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     ICE_SERVERS_FIELD_NUMBER: _ClassVar[int]
     DRIVE_FIELD_NUMBER: _ClassVar[int]
     REMOTE_FIELD_NUMBER: _ClassVar[int]
+    VISITOR_FIELD_NUMBER: _ClassVar[int]
     robot: str
     version: str
     epoch: int
     ice_servers: _containers.RepeatedCompositeFieldContainer[IceServer]
     drive: Drive
     remote: Remote
-    def __init__(self, robot: _Optional[str] = ..., version: _Optional[str] = ..., epoch: _Optional[int] = ..., ice_servers: _Optional[_Iterable[_Union[IceServer, _Mapping]]] = ..., drive: _Optional[_Union[Drive, _Mapping]] = ..., remote: _Optional[_Union[Remote, _Mapping]] = ...) -> None: ...
+    visitor: Visitor
+    def __init__(self, robot: _Optional[str] = ..., version: _Optional[str] = ..., epoch: _Optional[int] = ..., ice_servers: _Optional[_Iterable[_Union[IceServer, _Mapping]]] = ..., drive: _Optional[_Union[Drive, _Mapping]] = ..., remote: _Optional[_Union[Remote, _Mapping]] = ..., visitor: _Optional[_Union[Visitor, _Mapping]] = ...) -> None: ...
+
+class Visitor(_message.Message):
+    __slots__ = ("name", "role")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    role: _access_pb2.Role
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[_access_pb2.Role, str]] = ...) -> None: ...
 
 class Remote(_message.Message):
     __slots__ = ("key", "challenge")

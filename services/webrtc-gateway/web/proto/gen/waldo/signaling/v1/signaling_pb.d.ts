@@ -33,6 +33,7 @@
 
 import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import type { JsonObject, Message } from "@bufbuild/protobuf";
+import type { Role, RoleJson } from "../../access/v1/access_pb.js";
 import type { Any, AnyJson, StructJson, Timestamp, TimestampJson, Value, ValueJson } from "@bufbuild/protobuf/wkt";
 import type { Device, DeviceJson } from "../../device/v1/device_pb.js";
 
@@ -382,6 +383,13 @@ export declare type Welcome = Message<"waldo.signaling.v1.Welcome"> & {
    * @generated from field: waldo.signaling.v1.Remote remote = 6;
    */
   remote?: Remote;
+
+  /**
+   * Who the peer is and what it may do; unset by gateways that know no roles, and before a proof of the token.
+   *
+   * @generated from field: waldo.signaling.v1.Visitor visitor = 7;
+   */
+  visitor?: Visitor;
 };
 
 /**
@@ -431,6 +439,13 @@ export declare type WelcomeJson = {
    * @generated from field: waldo.signaling.v1.Remote remote = 6;
    */
   remote?: RemoteJson;
+
+  /**
+   * Who the peer is and what it may do; unset by gateways that know no roles, and before a proof of the token.
+   *
+   * @generated from field: waldo.signaling.v1.Visitor visitor = 7;
+   */
+  visitor?: VisitorJson;
 };
 
 /**
@@ -438,6 +453,54 @@ export declare type WelcomeJson = {
  * Use `create(WelcomeSchema)` to create a new message.
  */
 export declare const WelcomeSchema: GenMessage<Welcome, {jsonType: WelcomeJson}>;
+
+/**
+ * Visitor is who a peer is, by the token that it has shown.
+ *
+ * @generated from message waldo.signaling.v1.Visitor
+ */
+export declare type Visitor = Message<"waldo.signaling.v1.Visitor"> & {
+  /**
+   * Name of the token; empty where none is needed.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * What it may do. Whatever needs more is refused with PERMISSION_DENIED.
+   *
+   * @generated from field: waldo.access.v1.Role role = 2;
+   */
+  role: Role;
+};
+
+/**
+ * Visitor is who a peer is, by the token that it has shown.
+ *
+ * @generated from message waldo.signaling.v1.Visitor
+ */
+export declare type VisitorJson = {
+  /**
+   * Name of the token; empty where none is needed.
+   *
+   * @generated from field: string name = 1;
+   */
+  name?: string;
+
+  /**
+   * What it may do. Whatever needs more is refused with PERMISSION_DENIED.
+   *
+   * @generated from field: waldo.access.v1.Role role = 2;
+   */
+  role?: RoleJson;
+};
+
+/**
+ * Describes the message waldo.signaling.v1.Visitor.
+ * Use `create(VisitorSchema)` to create a new message.
+ */
+export declare const VisitorSchema: GenMessage<Visitor, {jsonType: VisitorJson}>;
 
 /**
  * Remote is what a peer needs to know of a robot that it reaches through a rendezvous server.
