@@ -13,8 +13,10 @@ import (
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/systemd"
@@ -23,6 +25,7 @@ import (
 type busCommand struct {
 	RobotFile   string `env:"WALDO_ROBOT_FILE" placeholder:"FILE" help:"robot.yaml that says where to listen, under nats: listen."`
 	Listen      string `placeholder:"HOST:PORT" help:"Where to listen; port 0 picks a free one. Default: as the robot file says, else 127.0.0.1:4222."`
+	Keys        string `env:"WALDO_BUS_KEYS" placeholder:"FILE" help:"File with the public keys of processes, and what each may do on the bus, which waldo install writes. Without it only tokens count."`
 	secretFlags `embed:""`
 }
 
@@ -54,7 +57,11 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return configurationError{err}
 	}
-	server, err := embedded.Start(embedded.Config{Listen: listen, Token: b.Token, Leaf: leaf})
+	ring, err := newKeyring(b.Keys, r.Name, said)
+	if err != nil {
+		return err
+	}
+	server, err := b.serve(listen, leaf, ring, said)
 	if errors.Is(err, launch.ErrAddressInUse) {
 		return fmt.Errorf("%s: %w: stop the other program, or choose another address", field, err)
 	}
@@ -62,7 +69,8 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 		return configurationError{fmt.Errorf("%s: %w", field, err)}
 	}
 	defer server.Close()
-	stop, err := announceRobot(server.URL(), b.Token, r, said)
+	defer ring.follow(server)()
+	stop, err := announceRobot(server.URL(), ring.own, r, said)
 	if err != nil {
 		return err
 	}
@@ -75,12 +83,21 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
+// serve starts the server. Without keys, and without tokens, everybody may do everything.
+func (b *busCommand) serve(listen string, leaf *embedded.Leaf, ring *keyring, log *slog.Logger) (*embedded.Server, error) {
+	config := embedded.Config{Listen: listen, Token: b.Token, Leaf: leaf, Keys: ring.first(), Log: log}
+	if path, err := tokens.Path(os.Getenv); err == nil { // otherwise there are none
+		config.Tokens = tokens.Open(path)
+	}
+	return embedded.Start(config)
+}
+
 // announceRobot tells the hub about the robot, if it has one, until stop is called.
-func announceRobot(url, token string, r *robot.Robot, log *slog.Logger) (stop func(), err error) {
+func announceRobot(url string, seed *keys.Seed, r *robot.Robot, log *slog.Logger) (stop func(), err error) {
 	if !r.Fleet.Given() {
 		return func() {}, nil
 	}
-	conn, err := bus.Connect(bus.Config{URL: url, Name: r.Name + "/bus", Token: token, Log: log})
+	conn, err := bus.Connect(bus.Config{URL: url, Name: r.Name + "/bus", Seed: seed, Log: log})
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ repeated: after a change of the file, waldo reload does the same.
   systemctl status 'waldo-*'                       # what the devices do, and why one is away
   journalctl -f WALDO_DEVICE=front                 # its log
   sudo systemctl edit waldo-device@front           # settings of your own
-  sudo sh -c 'umask 77; waldo token > /etc/waldo/token' && sudo waldo restart gateway
+  sudo sh -c 'umask 77; waldo token > /etc/waldo/token' && sudo waldo install   # a secret for all
 
 Programs are found in /usr/bin, /usr/local/bin and beside waldo, but not in home folders, which units do not see.`
 }

@@ -116,7 +116,7 @@ func Handed(file string, environ func(string) string) (*Seed, error) {
 		return nil, nil
 	}
 	path := filepath.Join(folder, credential)
-	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+	if info, err := os.Stat(path); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() <= int64(len("\r\n")) {
 		return nil, nil
 	}
 	return Read(path)

@@ -165,7 +165,7 @@ func TestHanded(t *testing.T) {
 	handed, named, unit := newSeed(t), newSeed(t), newSeed(t)
 	file := write(t, "named", 0o600, named.Text())
 	folder := filepath.Dir(write(t, "bus.seed", 0o400, unit.Text()))
-	empty := filepath.Dir(write(t, "bus.seed", 0o400, nil))
+	empty := filepath.Dir(write(t, "bus.seed", 0o400, []byte("\n")))
 	fd, inode := open(t, write(t, "handed", 0o600, handed.Text()))
 	for _, tt := range []struct {
 		name, file string

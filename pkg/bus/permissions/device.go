@@ -99,10 +99,13 @@ func talks(r *robot.Robot, d *robot.Device) []Rule {
 	return topics(r.Name, topic, "messages of the robot that is called (`call:`, `topic:`)")
 }
 
-// forwards has the uplink read everything, on behalf of people at the hub.
+// forwards has the uplink carry what devices produce to people at the hub, and what these say to devices.
 func forwards(r *robot.Robot, _ *robot.Device) []Rule {
 	all := bus.Address{Robot: r.Name, Device: bus.Any}
-	return reading(all, everything, "what somebody at the hub reads")
+	const camera, why = "waldo.camera.v1.CameraService", "pictures that the way to the hub can carry"
+	return append(reading(all, everything, "what somebody at the hub reads"),
+		Rule{Publish, all.In(everything), "what people at the hub say"},
+		Rule{Publish, all.RPC(camera, "RequestKeyFrame"), why}, Rule{Publish, all.RPC(camera, "LimitBitrate"), why})
 }
 
 // granted are the rules that follow from the key `may:`.

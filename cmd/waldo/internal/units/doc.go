@@ -8,6 +8,9 @@
 //	/etc/systemd/system/waldo-device@front.service.d/10-kind.conf  a link to the kind's file
 //	/etc/systemd/system/waldo-device@front.service.d/20-robot.conf what else the device needs
 //	/etc/systemd/system/waldo.target.wants/…                       links: these units are started with the robot
+//	/etc/waldo/credentials/front.seed                              the key of its process on the bus, for root only
+//	/etc/waldo/credentials/front.token                             by what it checks what its callers present
+//	/etc/waldo/bus-keys.json                                       the public keys, and what the holder of each may do
 //
 // Files that people add beside these, as `systemctl edit` does, stay. To write the same again changes nothing, and what
 // has not changed is not restarted.

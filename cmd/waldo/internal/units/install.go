@@ -128,6 +128,12 @@ func (i *Installation) Apply(plan *launch.Plan, r *robot.Robot) (Changes, error)
 	if err := i.checkUnits(list); err != nil {
 		return Changes{}, err
 	}
+	if err := i.issue(r); err != nil {
+		return Changes{}, fmt.Errorf("keys for the bus: %w", err)
+	}
+	for n := range list {
+		list[n].config += i.proofs(nameOf(list[n].name))
+	}
 	before := i.names()
 	wanted := map[string]string{path.Join(unitFolder, "multi-user.target.wants", target): link + i.unitIn(target)}
 	for n := range list {
@@ -151,7 +157,7 @@ func (i *Installation) Apply(plan *launch.Plan, r *robot.Robot) (Changes, error)
 func (i *Installation) Remove() (Changes, error) {
 	removed := i.names()
 	files := append(i.present(), path.Join(unitFolder, "multi-user.target.wants", target), CheckedFile)
-	err := i.remove(files)
+	err := errors.Join(i.remove(files), i.withdraw())
 	return Changes{Removed: removed, Rewritten: len(removed) > 0}, err
 }
 

@@ -95,7 +95,7 @@ func TestApply(t *testing.T) {
 			Changes{Added: []string{"rear"}, Changed: []string{"gateway", "motors"}, Removed: []string{"front"},
 				Rewritten: true}},
 		{"another bus", last,
-			Changes{Changed: []string{"motors", "rear"}, Removed: []string{"bus"}, Rewritten: true}},
+			Changes{Changed: []string{"gateway", "motors", "rear"}, Removed: []string{"bus"}, Rewritten: true}},
 	} {
 		if got := install(t, i, step.text); !reflect.DeepEqual(got, step.want) {
 			t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
