@@ -83,6 +83,16 @@ func (m Machine) Run(ctx context.Context, job Job) (status int, err error) {
 	return readStatus(statusFile)
 }
 
+// Boot boots the system on a disk, a raw image with a root file system in ext4, until it switches itself off. When the
+// context ends, the machine loses its power: what the guest has not yet written to its disk is lost. The output
+// receives what the guest writes to its second serial port, /dev/ttyS1.
+func (m Machine) Boot(ctx context.Context, disk string, output io.Writer) error {
+	args := append(m.args("quiet", "loglevel=3", "lab=disk"),
+		"-drive", "if=none,id=disk,format=raw,file="+escape(disk), "-device", "virtio-blk-pci,drive=disk",
+		"-serial", "null", "-serial", "stdio")
+	return m.qemu(ctx, args, nil, nil, output)
+}
+
 // qemu runs QEMU to its end. QEMU inherits the files, from number 3 on. The thread stays locked because the kernel
 // kills a child with Pdeathsig when its parent's thread ends.
 func (m Machine) qemu(ctx context.Context, args []string, files []*os.File, stdin *os.File, output io.Writer) error {

@@ -86,6 +86,18 @@ func TestRunPassesTheJob(t *testing.T) {
 	}
 }
 
+func TestBoot(t *testing.T) {
+	t.Parallel()
+	m := fakeQEMU(t, `for arg; do case $arg in id=disk*|*lab=disk*|if=none,id=disk*) echo "$arg"; esac; done`)
+	var out bytes.Buffer
+	if err := m.Boot(t.Context(), "/a,b.img", &out); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "file=/a,,b.img\n") || !strings.Contains(out.String(), "lab=disk\n") {
+		t.Errorf("QEMU got %q", out.String())
+	}
+}
+
 func TestRunStopsQEMU(t *testing.T) {
 	t.Parallel()
 	pidFile := filepath.Join(t.TempDir(), "pid")

@@ -2,10 +2,12 @@
 //
 //	lab -image DIR [-timeout 10m] [-with FILE]... run PROGRAM [ARGUMENT]...
 //	lab -image DIR shell
+//	lab -image DIR boot DISK
 //
 // PROGRAM and every FILE are copied into a fresh folder of the guest, where PROGRAM runs as root with
-// WALDO_REQUIRE_HARDWARE=1. Exit status 125 means that the lab itself failed, including the timeout. In any case all
-// processes end.
+// WALDO_REQUIRE_HARDWARE=1. boot boots the system on a disk instead, until that switches itself off, and prints what it
+// writes to /dev/ttyS1; whoever kills this command cuts its power. Exit status 125 means that the lab itself failed,
+// including the timeout. In any case all processes end.
 package main
 
 import (
@@ -33,6 +35,7 @@ type options struct {
 	timeout time.Duration
 	with    []string
 	command []string
+	disk    string
 }
 
 func main() {
@@ -68,10 +71,12 @@ func parse(args []string) (options, error) {
 	switch {
 	case o.image == "":
 		return o, errors.New("-image is missing: name the folder of the machine's image")
+	case f.Arg(0) == "boot" && f.NArg() == 2:
+		o.disk = f.Arg(1)
 	case f.Arg(0) == "run" && f.NArg() > 1:
 		o.command = f.Args()[1:]
 	case f.Arg(0) != "shell" || f.NArg() != 1:
-		return o, errors.New("the command is missing: use \"run PROGRAM [ARGUMENT]...\" or \"shell\"")
+		return o, errors.New("the command is missing: use \"run PROGRAM [ARGUMENT]...\", \"shell\" or \"boot DISK\"")
 	}
 	return o, nil
 }
@@ -90,6 +95,9 @@ func run(o options) (status int, err error) {
 	m := machine.Machine{Image: o.image, SerialLink: true}
 	if m.Accelerator, err = m.Probe(ctx, filepath.Join(o.image, "accelerator")); err != nil {
 		return 0, err
+	}
+	if o.disk != "" {
+		return 0, m.Boot(ctx, o.disk, os.Stdout)
 	}
 	start := time.Now()
 	fmt.Fprintf(os.Stderr, "lab: booting with %s\n", m.Accelerator)

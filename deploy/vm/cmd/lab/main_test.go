@@ -17,13 +17,15 @@ func TestParse(t *testing.T) {
 		"program": {"-image i run prog -test.v x", options{image: "i", timeout: 10 * time.Minute,
 			command: []string{"prog", "-test.v", "x"}}, ""},
 		"shell": {"-image i -timeout 1s shell", options{image: "i", timeout: time.Second}, ""},
-		"files": {"-image i -with a -with b -keep k run p", options{"i", "k", 10 * time.Minute, []string{"a", "b"},
-			[]string{"p"}}, ""},
+		"files": {"-image i -with a -with b -keep k run p", options{image: "i", keep: "k", timeout: 10 * time.Minute,
+			with: []string{"a", "b"}, command: []string{"p"}}, ""},
+		"disk": {"-image i boot d", options{image: "i", timeout: 10 * time.Minute, disk: "d"}, ""},
 
 		"no image":        {"run p", options{}, "-image"},
 		"no verb":         {"-image i", options{}, "run PROGRAM"},
 		"no program":      {"-image i run", options{}, "run PROGRAM"},
 		"shell with more": {"-image i shell x", options{}, "run PROGRAM"},
+		"boot without":    {"-image i boot", options{}, "boot DISK"},
 		"bad timeout":     {"-image i -timeout soon shell", options{}, "timeout"},
 	} {
 		got, err := parse(strings.Fields(c.args))
