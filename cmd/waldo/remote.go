@@ -8,6 +8,7 @@ import (
 	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
@@ -29,8 +30,13 @@ func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn)
 	})
 }
 
-// attach calls f with a connection to the bus, without a time limit.
+// attach calls f with a connection to the bus, without a time limit. On a robot that runs as units its bus is the default.
 func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
+	if installed := units.Installed(); installed != nil && r.NATS == defaultBus {
+		if url, _ := installed.NATS.Client(); url != "" {
+			r.NATS = url
+		}
+	}
 	token := r.Token
 	if token == "" {
 		token = r.ownToken()
