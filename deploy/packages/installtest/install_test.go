@@ -59,3 +59,23 @@ func TestInstall(t *testing.T) {
 func isSubset(part, whole []string) bool {
 	return !slices.ContainsFunc(part, func(s string) bool { return !slices.Contains(whole, s) })
 }
+
+// Packages are installed where nothing runs, into an image for robots; the robot runs from its first boot.
+func TestInstallWithoutSystemd(t *testing.T) {
+	m := newMachine(t, 1000)
+	m.install(robot...)
+	m.boot()
+	m.picture("front")
+}
+
+// A device whose package is missing is named with its remedy, and the installation succeeds; with the package it runs.
+func TestMissingPackage(t *testing.T) {
+	m := newMachine(t, 1000)
+	m.boot()
+	out := m.install("waldo", "waldo-gateway")
+	if !strings.Contains(out, "waldo-camera") {
+		t.Errorf("robot.yaml has a camera, and nothing says that waldo-camera is missing:\n%s", out)
+	}
+	m.install("waldo-camera")
+	m.picture("front")
+}
