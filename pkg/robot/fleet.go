@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/access"
 )
@@ -64,18 +65,19 @@ func (f *Fleet) Validate() error {
 	return errors.Join(errs...)
 }
 
-// KeyFile returns the file with the robot's key: the one that is named, or the credential hub.seed of systemd.
+// KeyFile returns the file with the robot's key: the credential hub.seed of a unit of systemd, which copies a file that
+// only root can read, or else the one that is named.
 func (f *Fleet) KeyFile(environ func(string) string) (string, error) {
-	if f.Key != "" {
-		return f.Key, nil
-	}
 	if folder := environ("CREDENTIALS_DIRECTORY"); folder != "" {
 		path := filepath.Join(folder, hubKey)
-		if _, err := os.Stat(path); err == nil {
+		if text, err := os.ReadFile(path); err == nil && strings.TrimSpace(string(text)) != "" {
 			return path, nil
 		}
 	}
-	return "", errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to know")
+	if f.Key == "" {
+		return "", errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to know")
+	}
+	return f.Key, nil
 }
 
 // hubAddress reads one address of a hub. What proves who the robot is stands in the key file, not in the address.

@@ -36,13 +36,14 @@ func TestFleetKeyFile(t *testing.T) {
 	if _, err := (&robot.Fleet{}).KeyFile(environ); err == nil || !strings.Contains(err.Error(), "waldo hub key") {
 		t.Errorf("no key: %v", err)
 	}
+	named := robot.Fleet{Key: "named"}
 	credential := filepath.Join(folder, "hub.seed")
-	if err := os.WriteFile(credential, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for want, f := range map[string]robot.Fleet{credential: {}, "named": {Key: "named"}} {
-		if got, err := f.KeyFile(environ); err != nil || got != want {
-			t.Errorf("got %q, %v, want %q", got, err, want)
+	for text, want := range map[string]string{"\n": "named", "SU": credential} { // systemd makes an empty line by SetCredential
+		if err := os.WriteFile(credential, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := named.KeyFile(environ); err != nil || got != want {
+			t.Errorf("with a credential %q: %q, %v, want %q", text, got, err, want)
 		}
 	}
 }

@@ -199,3 +199,13 @@ func plain(t *testing.T, cfg bus.Config) *nats.Conn {
 	t.Cleanup(nc.Close)
 	return nc
 }
+
+// TestAccounts: a member learns which account it is in.
+func TestAccounts(t *testing.T) {
+	h := hubtest.Start(t, "rover")
+	for want, cfg := range map[string]bus.Config{"rover": h.RobotConfig(t, "rover"), hub.Cloud: h.CloudConfig(t)} {
+		if got, err := hubtest.Connect(t, cfg).Account(t.Context()); err != nil || got != want {
+			t.Errorf("got %q, %v, want %q", got, err, want)
+		}
+	}
+}
