@@ -15,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/procstat"
 )
 
 // source is the bus with the camera, in this process.
@@ -124,7 +125,7 @@ func (p *plan) measure(name, nats, profile string, viewers int) (r result, err e
 	if _, err := p.far.watch(s.whep, profile, 1, time.Second, nil); err != nil {
 		return r, err
 	}
-	before, err := resident(s.pid)
+	before, err := procstat.Resident(s.pid)
 	if err != nil {
 		return r, err
 	}
@@ -143,7 +144,7 @@ func (p *plan) measure(name, nats, profile string, viewers int) (r result, err e
 
 // cpu returns how many cores are used while something is done.
 func (s *sender) cpu(during func() error) (cores float64, err error) {
-	before, err := cpuTime(s.pid)
+	before, err := procstat.CPU(s.pid)
 	if err != nil {
 		return 0, err
 	}
@@ -151,7 +152,7 @@ func (s *sender) cpu(during func() error) (cores float64, err error) {
 	if err := during(); err != nil {
 		return 0, err
 	}
-	after, err := cpuTime(s.pid)
+	after, err := procstat.CPU(s.pid)
 	return (after - before).Seconds() / time.Since(begin).Seconds(), err
 }
 
@@ -169,7 +170,7 @@ func (r *result) fill(s *sender, received func() (received, error), before, idle
 		return err
 	}
 	cores = max(0, cores-idle)
-	r.ResidentMiB, err = resident(s.pid)
+	r.ResidentMiB, err = procstat.Resident(s.pid)
 	r.CPUPercent = 100 * cores
 	r.PerViewer = r.CPUPercent / float64(r.Viewers)
 	r.MiBPerViewer = (r.ResidentMiB - before) / float64(r.Viewers)
@@ -247,40 +248,4 @@ func (c *child) count() (received, error) {
 			return r, json.Unmarshal([]byte(line), &r)
 		}
 	}
-}
-
-// cpuTime is the user and system time of a process, from the scheduler's own count in nanoseconds where there is one.
-func cpuTime(pid int) (time.Duration, error) {
-	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
-	if err != nil {
-		return 0, err
-	}
-	var sum time.Duration
-	for _, t := range tasks {
-		data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/schedstat", pid, t.Name()))
-		if err != nil {
-			return 0, err
-		}
-		ns, _, _ := strings.Cut(string(data), " ")
-		n, err := strconv.ParseInt(ns, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(n)
-	}
-	return sum, nil
-}
-
-// resident is the resident memory of a process in MiB.
-func resident(pid int) (float64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	if err != nil {
-		return 0, err
-	}
-	fields := strings.Fields(string(data))
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("/proc/%d/statm: %q", pid, data)
-	}
-	pages, err := strconv.Atoi(fields[1])
-	return float64(pages*os.Getpagesize()) / (1 << 20), err
 }

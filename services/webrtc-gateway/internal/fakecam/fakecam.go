@@ -22,6 +22,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
 	"github.com/waldo-robot/waldo/pkg/media"
 	codectable "github.com/waldo-robot/waldo/pkg/rtp/codecs"
@@ -45,6 +46,8 @@ type Config struct {
 	Alternative *Clip
 	// Silence names a stream that can be held and carries nothing; empty: no such stream.
 	Silence string
+	// Seed is its key on the bus; nil: none.
+	Seed *keys.Seed
 	// Silent cameras do not report the media types of their streams.
 	Silent bool
 }
@@ -93,7 +96,7 @@ func Start(url string, address bus.Address, c Config) (*Camera, error) {
 	c.FrameRate = orElse(c.FrameRate, 30)
 	c.FrameBytes = orElse(c.FrameBytes, 2000)
 	c.KeyFrameBytes = orElse(c.KeyFrameBytes, 4*c.FrameBytes)
-	conn, err := bus.Connect(bus.Config{URL: url, Name: "fakecam"})
+	conn, err := bus.Connect(bus.Config{URL: url, Name: "fakecam", Seed: c.Seed})
 	if err != nil {
 		return nil, err
 	}
