@@ -3,7 +3,7 @@
  * published now is not published.
  */
 
-import { connect, headers } from '@nats-io/transport-node';
+import { connect, headers, PermissionViolationError } from '@nats-io/transport-node';
 import { Joiner } from './parts.js';
 
 /** Carries the full name of a message's type. */
@@ -14,6 +14,8 @@ const PART = 'Waldo-Part';
 const AGAIN_MS = 250;
 /** What the server may take to answer, in ms. */
 const ANSWER_MS = 2000;
+/** How many subjects are reported as refused. */
+const MOST_REFUSED = 100;
 
 /**
  * @typedef {import('@nats-io/transport-node').NatsConnection} NatsConnection
@@ -45,6 +47,8 @@ export class Bus {
   /** @type {Set<Listener>} */
   #listeners = new Set();
   #closed = false;
+  /** @type {Set<string>} What was reported as refused. */
+  #refused = new Set();
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #later;
 
@@ -93,6 +97,11 @@ export class Bus {
     }
   }
 
+  /** Where answers for the owner of the token come: nobody else can read them there. */
+  get inbox() {
+    return inboxOf(this.#token);
+  }
+
   /** For good. */
   async close() {
     this.#closed = true;
@@ -108,6 +117,7 @@ export class Bus {
         servers: this.#address.split(',').map((s) => s.trim()),
         ...(this.#token !== '' && { token: this.#token }),
         name: this.name,
+        inboxPrefix: this.inbox,
         timeout: ANSWER_MS,
         maxReconnectAttempts: -1,
         reconnectTimeWait: AGAIN_MS,
@@ -145,13 +155,23 @@ export class Bus {
         guard(nats);
         this.#become(true, '');
       }
-      if (event.type === 'error' && !this.connected) this.#become(false, reason(event.error));
+      if (event.type === 'error' && event.error instanceof PermissionViolationError) this.#refuse(event.error);
+      else if (event.type === 'error' && !this.connected) this.#become(false, reason(event.error));
     }
     const error = await nats.closed();
     if (this.#closed) return;
     this.#nats = null;
     for (const listener of this.#listeners) listener.subscription = null;
     this.#again(error ? reason(error) : 'The bus is lost, reconnecting');
+  }
+
+  /** Reports what the server does not allow, once. @param {PermissionViolationError} error */
+  #refuse({ operation, subject }) {
+    const what = `${operation === 'publish' ? 'publish' : 'subscribe'} ${subject}`;
+    if (this.#refused.has(what) || this.#refused.size >= MOST_REFUSED) return;
+    this.#refused.add(what);
+    process.emitWarning(`The bus does not allow this program to ${what}: `
+      + 'use a token with a role that may (waldo token create)', { code: 'WALDO_NOT_ALLOWED' });
   }
 
   /** @param {boolean} connected @param {string} why */
@@ -187,6 +207,16 @@ function guard(nats) {
     remove(...events);
     return socket.on('error', () => {});
   };
+}
+
+/**
+ * @param {string} token
+ * @returns {string} The prefix of the subjects of answers. A token of the robot's store has an id; the single token of a
+ *   robot has none.
+ */
+export function inboxOf(token) {
+  const named = /^waldo_([a-z2-7]{1,64})_[A-Z2-7]+$/.exec(token);
+  return named ? `_INBOX.${named[1]}` : '_INBOX';
 }
 
 /** @param {Joiner} joiner @param {Msg} message @param {(message: Message) => void} receive */

@@ -108,13 +108,14 @@ export class Search {
   #quiet;
   #askedMs = -Infinity;
   #connectedMs = -Infinity;
-  #inbox = `_INBOX.${randomBytes(12).toString('hex')}`;
+  #inbox;
 
   /** @param {import('./bus.js').Bus} bus @param {string} robot @param {SearchHandlers} handlers */
   constructor(bus, robot, handlers) {
     this.#bus = bus;
     this.#handlers = handlers;
     this.robot = robot;
+    this.#inbox = `${bus.inbox}.${randomBytes(12).toString('hex')}`;
     this.#undo.push(
       bus.subscribe(`waldo.v1.${robot || '*'}.*.state`,
         ({ type, data }) => type === DeviceSchema.typeName && this.#state(data)),

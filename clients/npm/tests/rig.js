@@ -65,7 +65,7 @@ export function startBus(t, address) {
 }
 
 /** Runs a robot of some of DEVICES; returns the address of its bus. */
-export async function startRobot(t, devices, { bus = '', token = '', name = 'rover' } = {}) {
+export async function startRobot(t, devices, { bus = '', token = '', name = 'rover', accessFile = '' } = {}) {
   const own = await freeAddress();
   const addressed = (text) => (text.includes('grpc:') ? text : text.replace('{', '{grpc: "127.0.0.1:0", '));
   const listed = Object.entries(devices).map(([device, text]) => `  ${device}: ${addressed(text)}\n`);
@@ -74,8 +74,17 @@ export async function startRobot(t, devices, { bus = '', token = '', name = 'rov
   writeFileSync(file, `robot: ${name}\ndevices:\n${listed.join('')}`
     + `gateway: {http: "${await freeAddress()}", ice: "${await freeAddress()}"}\n`
     + `nats: {${bus ? `url: "nats://${bus}"` : `listen: "${own}"`}}\n`);
-  run(t, 'waldo', ['up', file], { XDG_STATE_HOME: place, WALDO_TOKEN: token });
+  run(t, 'waldo', ['up', file], { XDG_STATE_HOME: place, WALDO_TOKEN: token, WALDO_ACCESS_FILE: accessFile });
   return `nats://${bus || own}`;
+}
+
+/** Makes a token in a file of tokens. */
+export async function createToken(t, accessFile, name, role) {
+  const child = run(t, 'waldo', ['token', 'create', name, '--role', role, '--access-file', accessFile]);
+  const said = [];
+  child.stdout.on('data', (data) => said.push(data));
+  await once(child, 'close');
+  return String(Buffer.concat(said)).trim();
 }
 
 /** Connects, and closes after the test. */

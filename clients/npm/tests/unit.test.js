@@ -9,7 +9,7 @@ import { Directory, Search, decoded, serviceAddress } from '../src/directory.js'
 import { Hand } from '../src/hand.js';
 import { Joiner, parseMark } from '../src/parts.js';
 import { readOptions } from '../src/options.js';
-import { reason } from '../src/bus.js';
+import { inboxOf, reason } from '../src/bus.js';
 import { callError, statusDetails } from '../src/status.js';
 import { DeviceSchema } from '#gen/waldo/device/v1/device_pb.js';
 
@@ -236,7 +236,7 @@ describe('devices', () => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     /** @type {(message: object) => void} */
     let state = () => {};
-    const bus = { connected: true, publish: () => true, subscribe: (subject, receive) => {
+    const bus = { connected: true, inbox: '_INBOX', publish: () => true, subscribe: (subject, receive) => {
       if (subject.endsWith('.state')) state = receive;
       return () => {};
     } };
@@ -279,6 +279,17 @@ describe('devices', () => {
       assert.notEqual(text, '');
     }
   });
+});
+
+test('answers come to the owner of a token', () => {
+  const cases = {
+    waldo_abcdefghij_ABCDEFGHIJKLMNOPQRSTUVWXYZ: '_INBOX.abcdefghij',
+    QYX7DZSJ2EWLTF5PAUZM3N6CKA: '_INBOX',
+    'waldo_a.b_ABC': '_INBOX',
+    'waldo_>_ABC': '_INBOX',
+    '': '_INBOX',
+  };
+  for (const [token, inbox] of Object.entries(cases)) assert.equal(inboxOf(token), inbox, token);
 });
 
 describe('values that are sent', () => {

@@ -28,6 +28,7 @@ from waldo._address import check_name as check_name
 from waldo._address import check_url, is_here, redacted
 from waldo._answers import check_answer, metadata_of
 from waldo._fork import Guard
+from waldo._refused import REMEDY, Once, inbox_of, not_allowed, refusal
 from waldo._split import MAX_MESSAGE, MAX_PART, Joiner, split
 from waldo._subjects import TYPE as TYPE
 from waldo._subjects import Reader, Subscription
@@ -69,8 +70,11 @@ class Bus:
         self._subscriptions: dict[int, Subscription[Any]] = {}
         self._on_connect: dict[int, Callable[[], object]] = {}
         self._next = 0
-        self._inbox = f"_INBOX.{secrets.token_hex(11)}"
+        self._inbox_prefix = inbox_of(token)
+        self._inbox = f"{self._inbox_prefix}.{secrets.token_hex(11)}"
         self._answers: dict[str, asyncio.Queue[Any]] = {}
+        self._asked: dict[str, str] = {}  # the subject of what is asked, by the name of the queue for its answer
+        self._told = Once()
         self._thread = threading.Thread(target=self._run, name="waldo-bus", daemon=True)
         self._thread.start()
 
@@ -122,7 +126,8 @@ class Bus:
         epoch: int = 0,
     ) -> M:
         """Calls a unary method of a device: "waldo.device.v1.DeviceService/GetDevice". Errors are those of the device;
-        besides, Unavailable means that no such device, or no bus, is there now, or that it does not answer in time.
+        besides, Unavailable means that no such device, or no bus, is there now, or that it does not answer in time, and
+        NotAllowed that the owner of the token may not call this.
         With an epoch, another life of the device refuses the call."""
         return self.run(self.acall(robot, device, method, request, response_type, timeout, epoch))
 
@@ -273,7 +278,10 @@ class Bus:
             lost.set()
 
         async def on_error(e: Exception) -> None:
-            if not isinstance(e, nats.errors.UnexpectedEOF):
+            refused = refusal(str(e))
+            if refused is not None:
+                self._refused(refused)
+            elif not isinstance(e, nats.errors.UnexpectedEOF):
                 log.debug("bus: %s", e)
 
         client = nats.aio.client.Client()
@@ -291,6 +299,7 @@ class Bus:
                     max_outstanding_pings=_MAX_PINGS,
                     closed_cb=on_lost,
                     error_cb=on_error,
+                    inbox_prefix=self._inbox_prefix,
                 ),
                 _CONNECT_TIMEOUT * len(self._servers),
             )
@@ -339,6 +348,15 @@ class Bus:
         if queue is not None:
             queue.put_nowait(m)
 
+    def _refused(self, refused: tuple[str, str]) -> None:
+        """Tells of something that the server does not allow, once, and ends the wait for answers to it."""
+        action, subject = refused
+        for name, asked in self._asked.items():
+            if action == "publish" and asked == subject:
+                self._answers[name].put_nowait(refused)
+        if self._told.is_new(refused):
+            log.error("the bus does not allow this program to %s %s: %s", action, subject, REMEDY)
+
     async def _send(self, subject: str, data: bytes, headers: Mapping[str, str], reply: str = "") -> None:
         if len(data) > MAX_MESSAGE:
             most = f"{MAX_MESSAGE >> 20} MiB is the most"
@@ -351,20 +369,20 @@ class Bus:
             raise Unavailable(f"{subject}: {_problem(e)}") from None
 
     @contextlib.asynccontextmanager
-    async def _inbox_of_one(self) -> Any:
+    async def _inbox_of_one(self, subject: str) -> Any:
         token = secrets.token_hex(8)
         queue: asyncio.Queue[Any] = asyncio.Queue()
-        self._answers[token] = queue
+        self._answers[token], self._asked[token] = queue, subject.lower()
         try:
             yield f"{self._inbox}.{token}", queue
         finally:
-            del self._answers[token]
+            del self._answers[token], self._asked[token]
 
     async def _request(
         self, subject: str, data: bytes, headers: dict[str, str], timeout: float, where: str
     ) -> tuple[bytes, Mapping[str, str]]:
         deadline, joiner = time.monotonic() + timeout, Joiner()
-        async with self._inbox_of_one() as (reply, queue):
+        async with self._inbox_of_one(subject) as (reply, queue):
             await self._send(subject, data, headers, reply)
             while True:
                 try:
@@ -375,6 +393,8 @@ class Bus:
                     raise error from None
                 if m is None:
                     raise self.away()
+                if isinstance(m, tuple):
+                    raise not_allowed(f"{subject.rpartition('.')[2]} of {where}")
                 if (m.headers or {}).get("Status") == "503":
                     error = Unavailable(f"{where} is not running")
                     error.code = grpc.StatusCode.UNAVAILABLE
@@ -386,7 +406,7 @@ class Bus:
     async def _discover(self, until: Callable[[dict[str, str]], object] | None, quiet: float) -> list[dict[str, str]]:
         found: list[dict[str, str]] = []
         deadline = time.monotonic() + DEFAULT_TIMEOUT
-        async with self._inbox_of_one() as (reply, queue):
+        async with self._inbox_of_one("$SRV.INFO") as (reply, queue):
             await self._send("$SRV.INFO", b"", {}, reply)
             while True:
                 try:
@@ -395,6 +415,8 @@ class Bus:
                     return found
                 if m is None:
                     raise self.away()
+                if isinstance(m, tuple):
+                    raise not_allowed("look for devices")
                 if (m.headers or {}).get("Status") == "503" or time.monotonic() > deadline:
                     return found
                 metadata = metadata_of(m.data)

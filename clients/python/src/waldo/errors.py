@@ -28,7 +28,7 @@ class InvalidRequest(WaldoError):
 
 
 class NotAllowed(WaldoError):
-    """The token is missing or wrong."""
+    """The token is missing or wrong, or its owner may not do this."""
 
 
 class Refused(WaldoError):
