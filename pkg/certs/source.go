@@ -57,18 +57,43 @@ func Load(cert, key string, log *slog.Logger) (*Source, error) {
 	return s, s.read()
 }
 
-// LoadIssued is Load for files that another process of the robot writes. While there are none, handshakes fail.
-func LoadIssued(cert, key string, log *slog.Logger) (*Source, error) {
-	s := newSource(cert, key, log)
-	if err := s.read(); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
-	}
-	return s, nil
+// Files are those of a certificate.
+type Files struct {
+	// Cert is the certificate, with those of its authorities if there are any, and Key its key. Both are empty for no TLS.
+	Cert, Key string
+	// Issued tells that another process of the robot writes them. While there are none, handshakes fail.
+	Issued bool
 }
 
-// LeafFiles are those of the leaf in a folder, see [Folder].
-func LeafFiles(folder string) (cert, key string) {
-	return filepath.Join(folder, leafFile), filepath.Join(folder, leafKey)
+// Leaf returns the files of the leaf in a folder, see [Folder].
+func Leaf(folder string) Files {
+	return Files{filepath.Join(folder, leafFile), filepath.Join(folder, leafKey), true}
+}
+
+// On reports whether there is TLS.
+func (f Files) On() bool { return f.Cert != "" || f.Key != "" }
+
+// Validate reports a certificate without a key, and the reverse.
+func (f Files) Validate() error {
+	switch {
+	case f.Cert == "" && f.Key != "":
+		return bad(FieldCert, "is missing: name the file with the certificate of the key")
+	case f.Cert != "" && f.Key == "":
+		return bad(FieldKey, "is missing: name the file with the key of the certificate")
+	}
+	return nil
+}
+
+// Load is the function [Load]; without TLS it returns nil.
+func (f Files) Load(log *slog.Logger) (*Source, error) {
+	if !f.On() {
+		return nil, nil
+	}
+	s, err := Load(f.Cert, f.Key, log)
+	if err != nil && (!f.Issued || !errors.Is(err, fs.ErrNotExist)) {
+		return nil, err
+	}
+	return s, nil
 }
 
 func newSource(cert, key string, log *slog.Logger) *Source {

@@ -138,8 +138,7 @@ func TestSourceReadsAgain(t *testing.T) {
 // TestLeafComesLater: who starts before the leaf was issued serves it as soon as it is there.
 func TestLeafComesLater(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "tls")
-	cert, key := certs.LeafFiles(folder)
-	s, err := certs.LoadIssued(cert, key, nil)
+	s, err := certs.Leaf(folder).Load(nil)
 	if err != nil || s.Certificate() != nil {
 		t.Fatalf("%v, %v", s.Certificate(), err)
 	}

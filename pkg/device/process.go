@@ -133,9 +133,9 @@ func listenWith(s Settings, log *slog.Logger, given func(what, at string) net.Li
 	if err != nil {
 		return l, fmt.Errorf("metrics: %w", err)
 	}
-	certificate, err := s.certificate(log)
+	certificate, err := s.files().Load(log)
 	if err != nil {
-		return l, err
+		return l, fmt.Errorf("tls: %w", err)
 	}
 	l.asked = []string{"grpc " + grpcAt, "metrics " + metricsAt}
 	if l.grpc, err = listenOne("grpc", grpcAt, given); err != nil {

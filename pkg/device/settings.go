@@ -73,7 +73,6 @@ func (s *Settings) Validate() error {
 	_, _, grpcErr := s.authority().Address(s.GRPC)
 	_, metricsErr := access.Loopback(s.Metrics) // metrics are never protected, so never public
 	_, levelErr := settings.Level(s.LogLevel)
-	certErr, keyErr := s.checkTLS()
 	var errs []error
 	for _, field := range []struct {
 		key string
@@ -85,8 +84,7 @@ func (s *Settings) Validate() error {
 		{"grpc", grpcErr},
 		{"metrics", metricsErr},
 		{"token", access.CheckToken(s.Token)},
-		{"tls-cert", certErr},
-		{"tls-key", keyErr},
+		{"tls", s.files().Validate()},
 		{"log-level", levelErr},
 	} {
 		if field.err != nil {

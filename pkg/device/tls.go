@@ -2,9 +2,6 @@ package device
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"log/slog"
 	"net"
 
 	"google.golang.org/grpc/codes"
@@ -21,36 +18,16 @@ import (
 const wantsTLS = "this device takes calls of other machines by TLS only: dial with transport security, and trust the " +
 	"robot's authority, which `waldo trust` prints"
 
+// files are those of the certificate.
+func (s *Settings) files() certs.Files {
+	return certs.Files{Cert: s.TLSCert, Key: s.TLSKey, Issued: s.issued}
+}
+
 // useTLS takes the certificate of the robot file.
-func (s *Settings) useTLS(t *robot.TLS, environ func(string) string) (err error) {
-	s.TLSCert, s.TLSKey, s.issued, err = t.Files(environ)
+func (s *Settings) useTLS(t *robot.TLS, environ func(string) string) error {
+	f, err := t.Files(environ)
+	s.TLSCert, s.TLSKey, s.issued = f.Cert, f.Key, f.Issued
 	return err
-}
-
-// certificate returns what gRPC is served with; nil without TLS.
-func (s *Settings) certificate(log *slog.Logger) (*certs.Source, error) {
-	switch {
-	case s.TLSCert == "" && s.TLSKey == "":
-		return nil, nil
-	case s.issued:
-		return certs.LoadIssued(s.TLSCert, s.TLSKey, log)
-	}
-	source, err := certs.Load(s.TLSCert, s.TLSKey, log)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	return source, nil
-}
-
-// checkTLS reports a certificate without its key, and the reverse.
-func (s *Settings) checkTLS() (certErr, keyErr error) {
-	switch {
-	case s.TLSCert == "" && s.TLSKey != "":
-		certErr = errors.New("is missing: name the file with the certificate of the key")
-	case s.TLSCert != "" && s.TLSKey == "":
-		keyErr = errors.New("is missing: name the file with the key of the certificate")
-	}
-	return certErr, keyErr
 }
 
 // decided is the security of a port that serves TLS and what comes without: what a connection has is known before its

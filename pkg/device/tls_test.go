@@ -90,16 +90,16 @@ func TestTLSOfRobotFile(t *testing.T) {
 		if err != nil || s.TLSCert != want {
 			t.Errorf("%s: %q, %v", text, s.TLSCert, err)
 		}
-		if source, err := s.certificate(nil); err != nil || (source != nil) != (want != "") {
+		if source, err := s.files().Load(nil); err != nil || (source != nil) != (want != "") {
 			t.Errorf("%s: %v, %v", text, source, err)
 		}
 	}
 	_, _, _, err := configure(kindOf(work), []string{"--device", "d", "--tls-cert", cert}, environ, nil)
-	if err == nil || !strings.Contains(err.Error(), "tls-key: is missing") {
+	if err == nil || !strings.Contains(err.Error(), "tls: key: is missing") {
 		t.Errorf("a certificate without a key: %v", err)
 	}
 	s := Settings{TLSCert: cert, TLSKey: cert}
-	if _, err := s.certificate(nil); err == nil || !strings.Contains(err.Error(), "tls: key: ") {
+	if _, err := s.files().Load(nil); err == nil || !strings.Contains(err.Error(), "key: ") {
 		t.Errorf("no key: %v", err)
 	}
 }

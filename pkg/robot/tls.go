@@ -61,18 +61,16 @@ func (t *TLS) SetWord(word string) error {
 // On reports whether there is TLS at all.
 func (t *TLS) On() bool { return t.Auto || t.Cert != "" || t.ACME.Domain != "" }
 
-// Files returns the files of the certificate and its key; none if TLS is off. If they are issued, another process of the
-// robot writes them.
-func (t *TLS) Files(environ func(string) string) (cert, key string, issued bool, err error) {
+// Files returns the files of the certificate and its key; none if TLS is off.
+func (t *TLS) Files(environ func(string) string) (certs.Files, error) {
 	if !t.Auto && t.ACME.Domain == "" {
-		return t.Cert, t.Key, false, nil
+		return certs.Files{Cert: t.Cert, Key: t.Key}, nil
 	}
 	folder, err := certs.Folder(environ)
 	if err != nil {
-		return "", "", true, fmt.Errorf("tls: there is no folder for the robot's certificate: %w", err)
+		return certs.Files{}, fmt.Errorf("tls: there is no folder for the robot's certificate: %w", err)
 	}
-	cert, key = certs.LeafFiles(folder)
-	return cert, key, true, nil
+	return certs.Leaf(folder), nil
 }
 
 // CheckFiles returns what is wrong with the files that the robot's owner has named: errors for what no client would
