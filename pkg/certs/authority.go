@@ -117,7 +117,7 @@ func OpenAuthority(folder, robot string, names []string) (*Authority, error) {
 	if a, err := LoadAuthority(folder); !errors.Is(err, fs.ErrNotExist) {
 		return a, err
 	}
-	if err := os.MkdirAll(folder, 0o755); err != nil { //nolint:gosec // ca.crt is for everybody
+	if err := makeFolders(folder); err != nil {
 		return nil, err
 	}
 	lock, err := state.Take(filepath.Join(folder, lockFile), patience)
@@ -180,13 +180,15 @@ func sign(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) (*x509.
 	return x509.ParseCertificate(der)
 }
 
+// makeFolders makes the folder, which everybody may look into who may look into the one above, and that of the key.
+func makeFolders(folder string) error {
+	return errors.Join(state.MakeFolder(filepath.Dir(folder), 0o700), state.MakeFolder(folder, 0o755),
+		state.MakeFolder(filepath.Join(folder, filepath.Dir(authorityKey)), 0o700))
+}
+
 // store writes the key first: without the certificate there is no authority yet.
 func (a *Authority) store(folder string) error {
-	path := filepath.Join(folder, authorityKey)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	if err := writeKey(path, a.key); err != nil {
+	if err := writeKey(filepath.Join(folder, authorityKey), a.key); err != nil {
 		return err
 	}
 	return writeCertificate(filepath.Join(folder, authorityFile), a.certificate)

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -107,7 +108,7 @@ func (i *Issuer) look() (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := openKey(i.config.Folder)
+	key, err := LeafKey(i.config.Folder)
 	if err != nil {
 		return nil, err
 	}
@@ -116,32 +117,43 @@ func (i *Issuer) look() (*Authority, error) {
 		return nil, err
 	}
 	wanted, _ := a.permitted(Names{DNS: i.names, IPs: addressesOf(interfaces)})
-	path := filepath.Join(i.config.Folder, leafFile)
-	present := presentLeaf(path, a, key)
+	present := presentLeaf(i.config.Folder, a, key)
 	clock := i.config.clock()
-	if present != nil && covers(present, wanted) && !due(present, clock) {
+	if present != nil && covers(present, wanted) && !Due(present, clock) {
 		return a, nil
 	}
 	leaf, err := a.issue(wanted, key, issuedAt(present, clock))
 	if err != nil {
 		return nil, err
 	}
-	if err := writeCertificate(path, leaf); err != nil {
+	if err := writeCertificate(filepath.Join(i.config.Folder, leafFile), leaf); err != nil {
 		return nil, err
 	}
 	i.config.Log.Info("issued the robot's certificate", "names", Listed(leaf), "until", leaf.NotAfter.Format(time.DateOnly))
 	return a, nil
 }
 
-// openKey reads the key of the leaf, or makes one. Two processes that make it at the same time get the same one.
-func openKey(folder string) (*ecdsa.PrivateKey, error) {
-	path := filepath.Join(folder, leafKey)
+// LeafKey reads the key of the leaf in a folder, or makes one.
+func LeafKey(folder string) (*ecdsa.PrivateKey, error) {
+	if err := makeFolders(folder); err != nil {
+		return nil, err
+	}
+	return OpenKey(filepath.Join(folder, leafKey))
+}
+
+// OpenKey reads a key (ECDSA on P-256) from a PEM file, or makes one. Two processes that make it at the same time get
+// the same one.
+func OpenKey(path string) (*ecdsa.PrivateKey, error) {
 	key, err := readKey(path)
 	switch {
 	case err == nil:
 		return key, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("%w: delete it, and another is made", err)
+	}
+	folder := filepath.Dir(path)
+	if err := state.MakeFolder(folder, 0o700); err != nil {
+		return nil, err
 	}
 	lock, err := state.Take(filepath.Join(folder, lockFile), patience)
 	if err != nil {
@@ -157,22 +169,43 @@ func openKey(folder string) (*ecdsa.PrivateKey, error) {
 	return key, writeKey(path, key)
 }
 
-// presentLeaf returns the leaf that is there; nil if there is none of this authority and key.
-func presentLeaf(path string, a *Authority, key *ecdsa.PrivateKey) *x509.Certificate {
-	data, err := readFile(path)
+// ReadLeaf returns the leaf in a folder; nil if there is none that can be read.
+func ReadLeaf(folder string) *x509.Certificate {
+	data, err := readFile(filepath.Join(folder, leafFile))
 	if err != nil {
 		return nil
 	}
 	chain, err := parseChain(data)
-	if err != nil || chain[0].CheckSignatureFrom(a.certificate) != nil || !key.PublicKey.Equal(chain[0].PublicKey) {
+	if err != nil {
 		return nil
 	}
 	return chain[0]
 }
 
-// due reports whether a leaf has to be replaced because of the time: less than a third of its life is left, or it was
+// presentLeaf returns the leaf that is there; nil if there is none of this authority and key.
+func presentLeaf(folder string, a *Authority, key *ecdsa.PrivateKey) *x509.Certificate {
+	leaf := ReadLeaf(folder)
+	if leaf == nil || leaf.CheckSignatureFrom(a.certificate) != nil || !key.PublicKey.Equal(leaf.PublicKey) {
+		return nil
+	}
+	return leaf
+}
+
+// StoreLeaf stores a leaf of another authority, with those above it, for the key that [LeafKey] returns. All are DER.
+func StoreLeaf(folder string, chain [][]byte) error {
+	var data []byte
+	for _, der := range chain {
+		data = append(data, pem.EncodeToMemory(&pem.Block{Type: certificateType, Bytes: der})...)
+	}
+	if _, err := parseChain(data); err != nil {
+		return fmt.Errorf("the answer %w", err)
+	}
+	return state.Replace(filepath.Join(folder, leafFile), data, 0o644)
+}
+
+// Due reports whether a leaf has to be replaced because of the time: less than a third of its life is left, or it was
 // issued while the clock was ahead. A clock that shows a day before this version was made says nothing.
-func due(c *x509.Certificate, clock time.Time) bool {
+func Due(c *x509.Certificate, clock time.Time) bool {
 	if clock.Before(version.Day) {
 		return false
 	}

@@ -23,6 +23,9 @@ type Settings struct {
 	Fleet     bool   `yaml:"fleet" help:"serve all robots at a hub, of which --nats is the address, each at /r/<robot>/"`
 	NATS      string `yaml:"nats" help:"URL of the bus"`
 	TokenFile string `yaml:"token-file" help:"file with the token; default: the unit's credential \"token\""`
+	TLSCert   string `yaml:"tls-cert" help:"PEM file of the page's certificate; default: as tls: in the robot file says"`
+	TLSKey    string `yaml:"tls-key" help:"PEM file of its key"`
+	CA        string `yaml:"ca" help:"PEM file of the authorities to trust, in place of the system's, if the bus has TLS"`
 	LogLevel  string `yaml:"log-level" help:"debug, info, warn or error"`
 	// BusSeedFile is read by the program.
 	BusSeedFile string `yaml:"bus-seed-file" path:"any" help:"file with the key of this process on the bus, used there instead of the token; default: bus.seed among the credentials of its unit"`
@@ -63,6 +66,8 @@ type Config struct {
 	BusToken string
 	// BusSeed is the key of this process on the bus; nil for none.
 	BusSeed *keys.Seed
+	// TLS is how the page is served.
+	TLS TLS
 	// Devices are those of the robot file: name and kind.
 	Devices []robot.Device
 	// Warnings are what should be changed in the robot file though it works.
@@ -95,13 +100,14 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	c.State, _ = state.Folder("", environ)
 	c.Gateway.store = storeAt(cmp.Or(given.Value("access-file"), c.AccessFile))
 	var section robot.Section
+	var ofFile robot.TLS
 	var driveErr error
 	if file := given.Value("robot-file"); file != "" {
 		r, err := robot.LoadHanded(file, environ)
 		if err != nil {
 			return nil, err
 		}
-		c.Robot, c.Devices, section = r.Name, r.Devices, r.Gateway
+		c.Robot, c.Devices, section, ofFile = r.Name, r.Devices, r.Gateway, r.TLS
 		c.Drive, driveErr = drive.Read(r, given.Decode)
 		if url, _ := r.NATS.Client(); url != "" {
 			c.NATS = url
@@ -117,6 +123,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 		err = errors.Join(err, section.Locate(robot.BadField("rendezvous.url", "is for the gateway of one robot: leave it out "+
 			"with --fleet")))
 	}
+	err = errors.Join(err, c.useTLS(ofFile, environ))
 	if len(c.Devices) > 0 {
 		err = errors.Join(err, section.Locate(c.Gateway.RTCBot.check(c.Devices)))
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/presence"
 	"github.com/waldo-robot/waldo/pkg/socket"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
@@ -38,6 +39,7 @@ const (
 // Gateway is a running gateway.
 type Gateway struct {
 	listener  net.Listener
+	secured   *certs.Source // nil without https
 	conn      *bus.ConnCloser
 	transport *rtc.Transport
 	robot     *robot  // nil: there is a fleet
@@ -68,8 +70,12 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 	if g.listener, err = socket.Listen("tcp", address); err != nil {
 		return g, fmt.Errorf("gateway.http %s: %w: choose another with --http, WALDO_HTTP or gateway.http", address, err)
 	}
-	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Seed: c.BusSeed, Log: log,
-		Metrics: g.metrics, Away: g.away})
+	g.listener = netutil.LimitListener(g.listener, maxHTTPConnections)
+	if err = g.secure(c, log); err != nil {
+		return g, err
+	}
+	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Seed: c.BusSeed, CA: c.CA,
+		Log: log, Metrics: g.metrics, Away: g.away})
 	if err != nil {
 		return g, err
 	}
@@ -109,9 +115,9 @@ func (g *Gateway) serve(c *config.Config, version string, page fs.FS, log *slog.
 	if err != nil {
 		return err
 	}
-	g.http = newHTTP(handler, log)
+	g.http = newHTTP(g.secureHandler(c, handler), log)
 	g.rendezvous.serve(newHTTP(server.Remote(handler), log))
-	g.serving.Go(func() { g.served <- g.http.Serve(netutil.LimitListener(g.listener, maxHTTPConnections)) })
+	g.serving.Go(func() { g.served <- g.http.Serve(g.listener) })
 	return nil
 }
 
@@ -145,14 +151,20 @@ func (g *Gateway) away(robot string) string {
 
 func newHTTP(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler: handler, ConnContext: certs.InContext, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 	}
 }
 
 // URL returns the address of the page, as other machines see it if they can reach it.
-func (g *Gateway) URL() string { return "http://" + access.Reachable(g.listener.Addr().String()) + "/" }
+func (g *Gateway) URL() string {
+	scheme := "http://"
+	if g.secured != nil {
+		scheme = "https://"
+	}
+	return scheme + access.Reachable(g.listener.Addr().String()) + "/"
+}
 
 // Listening returns the address at which the page is served, host:port.
 func (g *Gateway) Listening() string { return g.listener.Addr().String() }
