@@ -53,6 +53,11 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	log := output.NewLog(c.err)
 	defer log.Close(lastWords)
 	said := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: access.RedactAttr}))
+	certificate, err := launch.Certify(r, said)
+	if err != nil {
+		return configurationError{err}
+	}
+	defer certificate.Close()
 	leaf, err := launch.Leaf(r, said)
 	if err != nil {
 		return configurationError{err}
@@ -61,7 +66,9 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	server, err := b.serve(listen, leaf, ring, said)
+	server, err := b.serve(embedded.Config{
+		Listen: listen, TLS: certificate.Server(), Leaf: leaf, Keys: ring.first(), Log: said,
+	})
 	if errors.Is(err, launch.ErrAddressInUse) {
 		return fmt.Errorf("%s: %w: stop the other program, or choose another address", field, err)
 	}
@@ -84,8 +91,8 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 }
 
 // serve starts the server. Without keys, and without tokens, everybody may do everything.
-func (b *busCommand) serve(listen string, leaf *embedded.Leaf, ring *keyring, log *slog.Logger) (*embedded.Server, error) {
-	config := embedded.Config{Listen: listen, Token: b.Token, Leaf: leaf, Keys: ring.first(), Log: log}
+func (b *busCommand) serve(config embedded.Config) (*embedded.Server, error) {
+	config.Token = b.Token
 	if path, err := tokens.Path(os.Getenv); err == nil { // otherwise there are none
 		config.Tokens = tokens.Open(path)
 	}

@@ -43,6 +43,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo estop                      stop everything that moves, until waldo estop --clear
   waldo token create anna --role driver
                                    make a token, with which anna may drive
+  waldo trust robot.yaml           print what phones, browsers and programs need to trust the robot's certificate
   waldo link robot.yaml            print the link to the robot's page at its rendezvous server
   waldo hub hub.yaml               run a server at which the robots of a fleet meet
   waldo rendezvous                 run a server through which robots are reached from anywhere
@@ -79,6 +80,7 @@ type commands struct {
 	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`
 	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
 	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Trust    trustCommand    `cmd:"" help:"Print what phones, browsers and programs need to trust the robot's certificate."`
 	Link     linkCommand     `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
 	Token    tokenCommand    `cmd:"" help:"Make, list and revoke tokens, which let others reach the robot."`
 

@@ -17,6 +17,7 @@ import (
 type remote struct {
 	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
 	secretFlags `embed:""`
+	CA          string        `env:"WALDO_CA" placeholder:"FILE" help:"Authority of the bus's certificate, as waldo trust prints it, for tls:// in --nats. Default: those of the system."`
 	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
 	Timeout     time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
 }
@@ -41,7 +42,7 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 	if token == "" {
 		token = r.ownToken()
 	}
-	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: token})
+	conn, err := bus.Connect(bus.Config{URL: r.NATS, Name: "waldo", Token: token, CA: r.CA})
 	if err != nil {
 		return configurationError{fmt.Errorf("--nats: %w", err)}
 	}
@@ -59,12 +60,22 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(r.Timeout):
-			return fmt.Errorf("no bus at %s after %s: is `waldo up` running? Give its address with --nats, and its "+
-				"secret with --token-file",
-				access.RedactURL(r.NATS), r.Timeout)
+			return fmt.Errorf("no bus at %s after %s%s: is `waldo up` running? Give its address with --nats, and its "+
+				"secret with --token-file", access.RedactURL(r.NATS), r.Timeout, why(conn.Trouble()))
 		}
 	}
 	return f(ctx, conn.Conn)
+}
+
+// why continues a sentence with a trouble, if there is one.
+func why(trouble string) string {
+	switch {
+	case trouble == "":
+		return ""
+	case strings.Contains(trouble, "x509:"):
+		return " (" + trouble + "): its certificate is not trusted: name its authority with --ca, as waldo trust prints it"
+	}
+	return " (" + trouble + ")"
 }
 
 // devices returns the devices of the chosen robot, or of all.

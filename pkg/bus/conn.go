@@ -84,6 +84,8 @@ type Conn struct {
 	// link is nil while the server is away. It is kept here because NATS's own state cannot be read while it dials.
 	link atomic.Pointer[link]
 
+	trouble atomic.Pointer[string]
+
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 	holds   sync.WaitGroup // their goroutines
@@ -240,7 +242,19 @@ func (c *Conn) disconnected(err error) {
 }
 
 // complain logs a trouble once, not on every attempt.
-func (c *Conn) complain(what string, err error) { c.tell(slog.LevelWarn, what, "error", redacted(err)) }
+func (c *Conn) complain(what string, err error) {
+	text := redacted(err)
+	c.trouble.Store(&text)
+	c.tell(slog.LevelWarn, what, "error", text)
+}
+
+// Trouble returns the last error that NATS has reported, fit to be shown; empty for none.
+func (c *Conn) Trouble() string {
+	if text := c.trouble.Load(); text != nil {
+		return *text
+	}
+	return ""
+}
 
 // redacted is an error of the library without what it may repeat of a URL.
 func redacted(err error) string {

@@ -107,6 +107,17 @@ func joined(err error) []error {
 	return []error{err}
 }
 
+// Name returns the name that the robot's certificate is for, if the file says one; empty for an address.
+func (t *TLS) Name() string {
+	switch {
+	case t.ACME.Domain != "":
+		return t.ACME.Domain
+	case len(t.Names) > 0:
+		return t.Names[0]
+	}
+	return ""
+}
+
 // Equal reports whether two mean the same.
 func (t *TLS) Equal(u *TLS) bool {
 	a, b := *t, *u

@@ -42,9 +42,9 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 	release, err := p.claim()
 	if err == nil {
 		defer release()
-		return p.check(ctx, nil)
+		return errors.Join(p.checkProcesses(ctx, nil), p.checkTLS(true))
 	}
-	bad := p.checkPrograms(ctx)
+	bad := errors.Join(p.checkPrograms(ctx), p.checkTLS(true))
 	p.warnings = append(p.warnings, fmt.Sprintf("%v. The addresses were not tried; `waldo reload` takes the file over", err))
 	return bad
 }
@@ -53,13 +53,18 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 // On another system no addresses are tried.
 func (p *Plan) CheckUnits(ctx context.Context, running *Plan) error {
 	if p.config.Root != "" {
-		return p.checkPrograms(ctx)
+		return errors.Join(p.checkPrograms(ctx), p.checkTLS(false))
 	}
 	return p.check(ctx, running)
 }
 
 // check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.
 func (p *Plan) check(ctx context.Context, running *Plan) error {
+	return errors.Join(p.checkProcesses(ctx, running), p.checkTLS(false))
+}
+
+// checkProcesses checks the configuration of the processes, and their addresses.
+func (p *Plan) checkProcesses(ctx context.Context, running *Plan) error {
 	return errors.Join(append([]error{p.checkPrograms(ctx)}, p.checkAddresses(running)...)...)
 }
 

@@ -24,11 +24,21 @@ func (p *Plan) Page() Page {
 		return Page{} // the gateway reports what is wrong with it
 	}
 	address = access.Reachable(address)
+	host, port, _ := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	shared := host != "localhost" && (ip == nil || !ip.IsLoopback())
 	page := url.URL{Scheme: "http", Host: address, Path: "/"}
+	if shared && p.robot.TLS.On() {
+		page.Scheme = "https"
+		if name := p.robot.TLS.Name(); name != "" {
+			page.Host = net.JoinHostPort(name, port)
+		}
+	}
 	if token := p.token(); token != "" {
 		page.RawQuery = url.Values{"token": {token}}.Encode()
 	}
-	host, _, _ := net.SplitHostPort(address)
-	ip := net.ParseIP(host)
-	return Page{URL: page.String(), Shared: host != "localhost" && (ip == nil || !ip.IsLoopback())}
+	return Page{URL: page.String(), Shared: shared}
 }
+
+// Served returns where other machines find the page, host:port, if it is served to them.
+func (p *Plan) Served() string { return access.Reachable(p.http()) }

@@ -15,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/certs"
 )
 
 // pollInterval is how often the gateway is polled until it serves.
@@ -35,13 +36,19 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	log := func(level slog.Level) *slog.Logger {
 		return slog.New(slog.NewTextHandler(printer.Writer("waldo"), &slog.HandlerOptions{Level: level}))
 	}
-	natsURL, ring, stop, err := p.runBus(log)
+	certificate, err := Certify(p.robot, log(slog.LevelInfo))
+	if err != nil {
+		return err
+	}
+	defer certificate.Close()
+	natsURL, ring, stop, err := p.runBus(certificate, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	conn, err := bus.Connect(bus.Config{
 		URL: natsURL, Name: p.robot.Name + "/" + launcherName, Token: p.config.Token, Seed: ring.of(launcherName),
+		CA:  os.Getenv(certs.Environment),
 		Log: log(slog.LevelWarn),
 	})
 	if err != nil {
@@ -79,7 +86,8 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 }
 
 // runBus runs the bus of the robot, with keys for all processes, unless the robot uses another one.
-func (p *Plan) runBus(log func(slog.Level) *slog.Logger) (natsURL string, keys *ring, stop func(), err error) {
+func (p *Plan) runBus(certificate Certificate, log func(slog.Level) *slog.Logger) (natsURL string, keys *ring,
+	stop func(), err error) {
 	if natsURL = p.natsURL(); natsURL != "" {
 		return natsURL, nil, func() {}, nil
 	}
@@ -92,7 +100,7 @@ func (p *Plan) runBus(log func(slog.Level) *slog.Logger) (natsURL string, keys *
 		return "", nil, nil, err
 	}
 	config := embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf, Keys: keys.known,
-		Log: log(slog.LevelWarn)}
+		TLS: certificate.Server(), Log: log(slog.LevelWarn)}
 	if path, err := tokens.Path(os.Getenv); err == nil { // otherwise there are none
 		config.Tokens = tokens.Open(path)
 	}

@@ -216,6 +216,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 	case r.Name != p.robot.Name:
 		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart "+
 			"waldo up", r.File, p.robot.Name, r.Name)}
+	case !r.TLS.Equal(&p.robot.TLS):
+		return nil, &fixedError{r.File + ": tls: cannot change while the robot runs: restart waldo up"}
 	case r.NATS != p.robot.NATS:
 		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}
 	case r.Fleet != p.robot.Fleet:
