@@ -29,6 +29,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo up                         run the built-in robot; open the page it prints
   waldo up robot.yaml              run your own robot
   waldo install robot.yaml         run it with systemd, from now on and after every start of the machine
+  waldo doctor                     find out what is wrong with this machine
   waldo ls                         list the running devices
   waldo restart front              restart the process of the device "front"
   waldo upgrade                    replace all processes by those of the installed programs, without a gap
@@ -68,6 +69,8 @@ type commands struct {
 	Bus busCommand `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
 
 	Install installCommand `cmd:"" help:"Run a robot as units of systemd, or change what they run."`
+
+	Doctor doctorCommand `cmd:"" help:"Find out what is wrong with this machine."`
 
 	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
 	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`

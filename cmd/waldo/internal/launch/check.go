@@ -68,6 +68,9 @@ func (p *Plan) checkProcesses(ctx context.Context, running *Plan) error {
 	return errors.Join(append([]error{p.checkPrograms(ctx)}, p.checkAddresses(running)...)...)
 }
 
+// CheckPrograms is Check without the addresses.
+func (p *Plan) CheckPrograms(ctx context.Context) error { return p.checkPrograms(ctx) }
+
 // checkPrograms has all programs check their configuration.
 func (p *Plan) checkPrograms(ctx context.Context) error {
 	errs, warnings := make([]error, len(p.processes)), make([][]string, len(p.processes))
