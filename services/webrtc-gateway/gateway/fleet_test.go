@@ -3,7 +3,9 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,6 +16,8 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	fleetv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/fleet/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/presence"
@@ -330,5 +334,65 @@ func TestFleetToken(t *testing.T) {
 		if code != http.StatusOK {
 			t.Errorf("%s with the session: %d %s", path, code, text)
 		}
+	}
+}
+
+// TestFleetOfOneRobot: a token for one robot tells of that robot only, until it is revoked.
+func TestFleetOfOneRobot(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.json")
+	token, _, err := tokens.Create(file, tokens.Request{Name: "anna", Role: roles.Viewer, Robot: "rover"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bearer := []string{"Authorization", "Bearer " + token}
+	w := newFleet(t, func(c *config.Config) {
+		loaded, err := config.Load([]string{"--fleet", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", c.NATS,
+			"--access-file", file}, func(string) string { return "" }, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*c = *loaded
+	})
+	for _, name := range []string{"rover", "arm"} {
+		conn, err := bus.Connect(bus.Config{URL: w.bus.URL()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(conn.Close)
+		a, err := presence.Announce(conn.Conn, presence.AnnouncerConfig{Robot: name, Version: "1.0.0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(a.Close)
+	}
+	w.eventually("her robot is served", func() bool {
+		code, _ := w.code(http.MethodGet, "r/rover/devices", bearer...)
+		return code == http.StatusOK
+	})
+	for path, want := range map[string]int{"robots": 200, "": 200, "r/arm/": 404, "r/arm/devices": 404, "metrics": 403,
+		"r/rover/metrics": 200} {
+		if code, text := w.code(http.MethodGet, path, bearer...); code != want || strings.Contains(text, `"arm"`) &&
+			path == "robots" {
+			t.Errorf("%s: %d %.200s", path, code, text)
+		}
+	}
+	r, err := http.NewRequest(http.MethodGet, w.base+"robots/changes", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set(bearer[0], bearer[1])
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if _, err := tokens.Revoke(file, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := io.ReadAll(answer.Body); err != nil || strings.Contains(string(text), `"arm"`) {
+		t.Errorf("until it was revoked: %v %s", err, text) // and it has ended
+	}
+	if code, _ := w.code(http.MethodGet, "robots", bearer...); code != http.StatusUnauthorized {
+		t.Errorf("afterwards: %d", code)
 	}
 }

@@ -111,7 +111,7 @@ func NewFront(c FrontConfig) (*Front, error) {
 	routes := f.routes()
 	guard, err := newGuard(f.ctx, f.config.Config, newTickets(), func(r *http.Request) route {
 		_, pattern := routes.Handler(r)
-		return route{audience: f.audienceOf(pattern, r.URL.Path), need: roles.Viewer}
+		return route{audience: f.audienceOf(r, pattern), need: roles.Viewer}
 	})
 	if err != nil {
 		f.cancel()
@@ -131,21 +131,51 @@ func (f *Front) routes() *http.ServeMux {
 		mux.HandleFunc(pattern, f.robot)
 	}
 	mux.HandleFunc("GET /healthz", f.healthz)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(f.config.Gatherer, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", forAll(promhttp.HandlerFor(f.config.Gatherer, promhttp.HandlerOpts{})))
 	mux.Handle(pagePattern, f.page)
 	return mux
 }
 
-// audienceOf tells for whom a route is. A robot that is served decides for itself; for any other nothing is started
-// before it is clear who asks.
-func (f *Front) audienceOf(pattern, path string) audience {
+// forAll refuses visitors whose token is for one robot: what follows is about all of them.
+func forAll(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if g := visitorOf(r).Grant(); g.Robot != "" {
+			http.Error(w, "this token is for one robot: its metrics are at /r/"+g.Robot+"/metrics", http.StatusForbidden)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// audienceOf tells for whom a route is. A robot that is served decides for itself; for any other nothing is started, and
+// nothing told, before it is clear who asks.
+func (f *Front) audienceOf(r *http.Request, pattern string) audience {
 	if !slices.Contains(robotPatterns, pattern) {
-		return audienceOf(pattern, f.page.public(path))
+		return audienceOf(pattern, f.page.public(r.URL.Path))
 	}
-	if name, rest := splitRobot(path); f.config.Instances.Has(name) || f.robotPage.public(rest) {
+	name, rest := splitRobot(r.URL.Path)
+	served := f.config.Instances.Has(name)
+	switch {
+	case served && f.awayFor(name, r.Method, rest) == "", !served && f.robotPage.public(rest):
 		return everybody
 	}
 	return holders
+}
+
+// awayFor returns why a request cannot be served, because the robot is away and the request begins something that needs
+// it at once; empty if it can. All else can wait for the robot, as pages do that were opened before.
+func (f *Front) awayFor(name, method, path string) string {
+	kind, _, _ := strings.Cut(path[1:], "/")
+	switch kind {
+	case "whep", "whip", "connect":
+		if method != http.MethodPost {
+			return ""
+		}
+	case "snapshot", "mjpeg":
+	default:
+		return ""
+	}
+	return f.config.Robots.Away(name)
 }
 
 // splitRobot returns the robot that a path is for, and the path as that robot's own gateway has it.
@@ -185,26 +215,13 @@ func (f *Front) robot(w http.ResponseWriter, r *http.Request) {
 		f.absent(w, r, name, status.Errorf(codes.NotFound, "%s has no robot %q", v.Grant().Name, name))
 		return
 	}
-	if away := f.config.Robots.Away(name); away != "" && newcomer(r.Method, rest) {
+	if away := f.awayFor(name, r.Method, rest); away != "" {
 		f.absent(w, r, name, status.Error(codes.Unavailable, away))
 		return
 	}
 	if err := f.config.Instances.Serve(w, under(r, name), name); err != nil {
 		f.absent(w, r, name, err)
 	}
-}
-
-// newcomer reports whether a request begins something that needs the robot at once. All else can wait for it, as pages
-// do that were opened before.
-func newcomer(method, path string) bool {
-	kind, _, _ := strings.Cut(path[1:], "/")
-	switch kind {
-	case "whep", "whip", "connect":
-		return method == http.MethodPost
-	case "snapshot", "mjpeg":
-		return true
-	}
-	return false
 }
 
 // under returns a request as the robot's own gateway has it: without the first part of the path.
