@@ -19,7 +19,7 @@ type gate struct {
 	shut bool
 
 	last   atomic.Int64 // when the newest message was published, ns since 1970
-	heir   *heir        // of a successor; set before anything is published
+	heir   *heir        // of a successor, until the gate is opened for the first time
 	first  sync.Once
 	begun  chan struct{} // closed at the first message that a reader can begin with
 	asking atomic.Bool   // the next one is what to take over with
@@ -33,8 +33,9 @@ func (o *out) enter(m proto.Message) bool {
 	if !g.shut {
 		return true
 	}
+	heir := g.heir
 	g.mu.RUnlock()
-	if g.heir == nil || !begins(m) || !g.heir.takes(o) {
+	if heir == nil || !begins(m) || !heir.takes(o) {
 		return false
 	}
 	g.mu.RLock()
@@ -66,7 +67,7 @@ func (o *out) resume() bool {
 	if !o.gate.shut {
 		return false
 	}
-	o.gate.shut = false
+	o.gate.shut, o.gate.heir = false, nil
 	close(o.gate.taken)
 	return true
 }

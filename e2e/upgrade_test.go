@@ -1,0 +1,196 @@
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/stream"
+)
+
+// follower reads the stream video of the camera front on the bus, beside the page.
+type follower struct {
+	frames *bus.Subscription[*mediav1.VideoFrame]
+	last   *mediav1.VideoFrame
+	lives  int
+}
+
+func follow(tb testing.TB, robot *harness.Robot) *follower {
+	tb.Helper()
+	conn, err := bus.Connect(bus.Config{URL: robot.NATS, Name: "test"})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(conn.Close)
+	address := bus.Address{Robot: "e2e", Device: "front"}
+	frames, err := bus.Subscribe[*mediav1.VideoFrame](conn.Conn, address.Out("video"), stream.DropOldest(10_000))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(frames.Close)
+	hold := conn.Hold(address, "video", "test")
+	tb.Cleanup(hold.Close)
+	return &follower{frames: frames}
+}
+
+// next returns the next frame.
+func (f *follower) next(tb testing.TB) *mediav1.VideoFrame {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(tb.Context(), harness.Patience)
+	defer cancel()
+	frame, err := f.frames.Next(ctx)
+	if err != nil {
+		tb.Fatalf("no frame after %d of %d: %v", f.last.GetSequence(), f.last.GetEpoch(), err)
+	}
+	return frame
+}
+
+// unbroken reads on until so many lives of the camera have begun, and 30 frames of the last one have come. It fails the
+// test if a frame is missing, if one comes late, or if a life does not begin with a key frame.
+func (f *follower) unbroken(tb testing.TB, lives int) {
+	tb.Helper()
+	for inLast := 0; inLast < 30; {
+		frame := f.next(tb)
+		last := f.last
+		f.last = frame
+		switch {
+		case frame.GetEpoch() == last.GetEpoch() && frame.GetSequence() == last.GetSequence()+1:
+		case frame.GetEpoch() == last.GetEpoch():
+			tb.Fatalf("frame %d after %d", frame.GetSequence(), last.GetSequence())
+		case last != nil && !frame.GetKeyFrame():
+			tb.Fatalf("a life begins with frame %d, which is no key frame", frame.GetSequence())
+		default:
+			f.lives++
+		}
+		if f.lives == lives {
+			inLast++
+		}
+		if f.lives > lives {
+			tb.Fatalf("the camera has begun life %d of %d with frame %d of %d, after %d of %d", f.lives, lives,
+				frame.GetSequence(), frame.GetEpoch(), last.GetSequence(), last.GetEpoch())
+		}
+	}
+}
+
+// upgradable are cameras that two processes can have at the same time.
+func upgradable(t testing.TB) map[string]string {
+	t.Helper()
+	clip, err := filepath.Abs("../pkg/media/picture/testdata/high.h264")
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := harness.FreeAddress(t)
+	fakeCamera(t, network, "-clip", "high.h264")
+	return map[string]string{
+		"simulated": "front: {kind: camera, source: test, width: 640, height: 480, fps: 30}",
+		"file":      fmt.Sprintf("front: {kind: camera, source: %q}", clip),
+		"network":   fmt.Sprintf("front: {kind: rtsp-ingest, url: %q}", "rtsp://"+network+"/live"),
+	}
+}
+
+// TestUpgrade: another process takes over the camera, and neither the page nor who reads the stream on the bus loses a
+// frame or has to begin anew.
+func TestUpgrade(t *testing.T) {
+	browser := harness.StartBrowser(t)
+	for name, device := range upgradable(t) {
+		t.Run(name, func(t *testing.T) {
+			robot := harness.StartRobot(t, harness.Options{Devices: device})
+			page := browser.Open(t, robot.URL)
+			front := page.Tile(t, "front")
+			before, old := page.Connection(t), robot.Device(t, "front")
+			f := follow(t, robot)
+			f.unbroken(t, 1)
+			for life := 2; life <= 3; life++ {
+				robot.Waldo(t, "upgrade", "front")
+				f.unbroken(t, life)
+			}
+			next := robot.Device(t, "front")
+			if next.PID == old.PID || next.Epoch == old.Epoch || next.GRPCAddress != old.GRPCAddress {
+				t.Errorf("it was %+v, and is %+v", old, next)
+			}
+			front.WaitFrames(t, 30)
+			if after := page.Connection(t); !after.Same(before) {
+				t.Errorf("the connection changed:\n%+v\n%+v", before, after)
+			}
+			if pids := harness.Children(t, robot.PID(), filepath.Base("waldo-"+next.Kind)); len(pids) != 1 {
+				t.Errorf("processes of the camera: %v", pids)
+			}
+			page.Close()
+		})
+	}
+}
+
+// TestUpgradeOfAll replaces every process; what can be open only once is back, and what is driven stays.
+func TestUpgradeOfAll(t *testing.T) {
+	robot, page := startRover(t)
+	page.Click(t, "#drive-button")
+	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	before := map[string]harness.Device{}
+	for _, d := range robot.Devices(t) {
+		before[d.Name] = robot.Device(t, d.Name)
+	}
+	out, err := exec.Command(harness.Bin(t, "waldo"), "upgrade", "--nats", robot.NATS).CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 ||
+		!strings.Contains(string(out), "motors was not upgraded: the lease is held by") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	for name, old := range before {
+		if next := robot.Device(t, name); (next.PID == old.PID) != (name == "motors") {
+			t.Errorf("%s was process %d and is %d", name, old.PID, next.PID)
+		}
+	}
+	robot.Waldo(t, "upgrade", "motors", "--force")
+	if next := robot.Device(t, "motors"); next.PID == before["motors"].PID {
+		t.Error("the motors were not upgraded by force")
+	}
+}
+
+// TestUpgradeThatIsKilled has one of the two processes die at any moment: one serves in the end.
+func TestUpgradeThatIsKilled(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	front := page.Tile(t, "front")
+	before := page.Connection(t)
+	f := follow(t, robot)
+	random := rand.New(rand.NewPCG(14, 3))
+	for i := range 8 {
+		victim := i % 2 // the old one, or the new one
+		f.next(t)
+		upgrade := exec.Command(harness.Bin(t, "waldo"), "upgrade", "front", "--nats", robot.NATS)
+		if err := upgrade.Start(); err != nil {
+			t.Fatal(err)
+		}
+		pids := harness.Children(t, robot.PID(), "waldo-camera")
+		for deadline := time.Now().Add(harness.Patience); len(pids) < 2 && time.Now().Before(deadline); {
+			pids = harness.Children(t, robot.PID(), "waldo-camera")
+		}
+		if len(pids) < 2 {
+			t.Fatalf("no process was started beside %v", pids)
+		}
+		time.Sleep(time.Duration(random.IntN(450)) * time.Millisecond) // into the middle of it
+		_ = syscall.Kill(pids[victim], syscall.SIGKILL)                // it may have ended
+		_ = upgrade.Wait()                                             // whether it worked depends on the moment
+		harness.Until(t, "one process is left, and serves", func() error {
+			left := harness.Children(t, robot.PID(), "waldo-camera")
+			if d := robot.Device(t, "front"); len(left) != 1 || d.PID != left[0] {
+				return fmt.Errorf("%v, and %d serves", left, d.PID)
+			}
+			return nil
+		})
+		front.WaitState(t, "live")
+		front.WaitFrames(t, 10)
+	}
+	if after := page.Connection(t); !after.Same(before) {
+		t.Errorf("the connection changed:\n%+v\n%+v", before, after)
+	}
+}
