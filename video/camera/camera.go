@@ -10,6 +10,7 @@ import (
 	"maps"
 	"strconv"
 	"sync"
+	"time"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -57,6 +58,10 @@ func Streams(codecs codec.Set) (streams []service.Stream) {
 // waldo.media.v1.Capture. Holding it does not start the camera.
 const Captures = "captures"
 
+// longestTurn is how long the work on one picture may take before the process counts as hanging: a thousand times as
+// long as usual.
+const longestTurn = 15 * time.Second
+
 // Driver works one camera. It implements [device.Driver].
 type Driver struct {
 	kit      *device.Kit
@@ -89,6 +94,7 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	d.pipeline = pipeline.New(pipeline.Config{
 		Epoch: kit.Epoch(), Codecs: config.Codecs, Orientation: config.Orientation, Bitrate: config.Bitrate,
 		JPEGQuality: config.JPEGQuality, Log: kit.Log, Metrics: kit.Metrics, Changed: d.announce,
+		Turn: kit.Loop(longestTurn).Begin,
 	})
 	d.service = service.New(d.pipeline, config.Streams, shared.New(kit.Log, kit.Metrics))
 	camerav1.RegisterCameraServiceServer(kit, d.service)

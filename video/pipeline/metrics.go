@@ -33,6 +33,7 @@ type metrics struct {
 	keysMade   prometheus.Counter
 	readers    prometheus.Gauge
 	streams    streamMetrics
+	turn       func() (end func()) // see Config
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {

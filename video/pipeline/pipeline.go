@@ -43,6 +43,10 @@ type Config struct {
 	// Changed is called by the goroutine that captures when the answers of Offers, PassesThrough and KeyFrameOnRequest
 	// may be others than when the source was attached; nil: nobody wants to know.
 	Changed func()
+	// Turn is called when work on a picture begins: its capture, and each decoding, scaling and encoding. The function that
+	// it returns is called when the work ends, which may be on another goroutine than that of other work. nil: nobody wants
+	// to know.
+	Turn func() (end func())
 }
 
 // Pipeline is described in the package comment.
@@ -87,6 +91,9 @@ func New(config Config) *Pipeline {
 	p := &Pipeline{
 		config: config, log: config.Log, metrics: newMetrics(config.Metrics),
 		captured: stream.NewTopic[*capture](), running: map[*variant]bool{}, lives: map[Stream]*life{},
+	}
+	if p.metrics.turn = config.Turn; config.Turn == nil {
+		p.metrics.turn = func() func() { return func() {} }
 	}
 	p.variants = stream.NewShared(p.newVariant)
 	p.bitrate.Store(int64(config.Bitrate))
@@ -206,6 +213,7 @@ func (p *Pipeline) orientation() codec.Orientation {
 
 // deliver passes a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
+	defer p.metrics.turn()()
 	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs,
 		metrics: p.metrics}
 	p.captures++

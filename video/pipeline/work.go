@@ -45,6 +45,7 @@ func (p *Pipeline) Work() Work {
 func (m *metrics) spend(step, mediaType string, work func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	defer m.turn()()
 	begin := threadTime()
 	work()
 	spent := threadTime() - begin

@@ -3,7 +3,9 @@ package pipeline
 import (
 	"math"
 	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
@@ -50,5 +52,29 @@ func TestWork(t *testing.T) {
 	small.Close()
 	if w := r.Work(); len(w.Encoded) > 0 {
 		t.Errorf("after the JPEG's reader has left: %+v", w)
+	}
+}
+
+// All work on pictures is within turns, which come to their ends: its end is what proves that the process does not hang.
+func TestTurns(t *testing.T) {
+	src, frames := native(t, 2)
+	var begun, under atomic.Int64
+	r := run(t, unasked{src}, Config{Turn: func() func() {
+		begun.Add(1)
+		under.Add(1)
+		return func() { under.Add(-1) }
+	}})
+	jpeg := r.open(t, &mediav1.VideoFormat{MediaType: media.JPEG, HeightPx: 16})
+	for _, f := range frames {
+		src.give(t, f)
+		next(t, jpeg)
+	}
+	jpeg.Close()
+	for end := time.Now().Add(20 * time.Second); under.Load() != 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond) // the source returns from its last delivery
+	}
+	const steps = 4 // capture, decode, scale, encode
+	if n := begun.Load(); n < int64(steps*len(frames)) || under.Load() != 0 {
+		t.Errorf("%d turns have begun, and %d not ended", n, under.Load())
 	}
 }
