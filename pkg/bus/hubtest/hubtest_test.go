@@ -35,7 +35,7 @@ func (f fake) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.
 		StateReason: string(bytes.Repeat([]byte("a"), f.size))}}, nil
 }
 
-func serve(t *testing.T, c *bus.ConnCloser, size int) {
+func serve(t testing.TB, c *bus.ConnCloser, size int) {
 	t.Helper()
 	s, err := c.Serve(bus.ServiceConfig{Address: front, Kind: "camera", Version: "1.0.0"})
 	if err != nil {

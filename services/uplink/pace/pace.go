@@ -3,22 +3,30 @@
 //
 // The receiver confirms what has arrived. How much longer a confirmation takes than the shortest one did is the time
 // that bytes wait on the way. [Window] grows while that is short and shrinks while it is long, as LEDBAT does (RFC 6817):
-// to 25 ms. Other connections that fill the queue therefore slow this one down, and not the other way round.
+// to 15 ms. Other connections that fill the queue therefore slow this one down, and not the other way round.
 //
 // It is a state machine without goroutines or a clock of its own. It is not safe for concurrent use.
 package pace
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 const (
 	// target is how long bytes may wait on the way.
-	target = 25 * time.Millisecond
+	target = 15 * time.Millisecond
 	// smallest and largest bound the window, in bytes; first is where it begins.
-	smallest = 4 << 10
+	smallest = 2400
 	largest  = 8 << 20
-	first    = 32 << 10
+	first    = 8 << 10
+	// partTime is how long a part takes, unless it is one of the bounds, in bytes.
+	partTime    = 8 * time.Millisecond
+	largestPart = 64 << 10
 	// growth is by how many bytes the window grows in a round trip without a queue, once it has shrunk.
 	growth = 4 << 10
+	// filter is of how many confirmations the fastest counts: a receiver that is late once says nothing of the path.
+	filter = 4
 	// baseFor is how long the shortest round trip is remembered, at least.
 	baseFor = time.Minute
 	// stall is after what silence the window begins anew.
@@ -26,6 +34,9 @@ const (
 	// rateFor is over what time the rate is computed.
 	rateFor = time.Second
 )
+
+// SmallestPart is the least that should be sent at once, in bytes: it fits into a packet together with its headers.
+const SmallestPart = 1200
 
 // Window is how much may be on its way. The zero value is not ready: use [New].
 type Window struct {
@@ -35,6 +46,7 @@ type Window struct {
 	bytes    int // of out
 	base     [2]time.Duration
 	baseAt   time.Time
+	newest   []time.Duration // how long the newest confirmations took
 	waiting  time.Duration
 	shrunk   time.Time
 	received []receipt
@@ -58,6 +70,12 @@ func New() *Window { return &Window{size: first, probing: true} }
 
 // Room is how many bytes may be sent now. If nothing is on its way it is never 0.
 func (w *Window) Room() int { return max(int(w.size)-w.bytes, 0) }
+
+// Part is how much should be sent at once: what the link carries in partTime, so that a confirmation tells of the queue
+// and not of the part, and so that what is urgent waits for little.
+func (w *Window) Part(now time.Time) int {
+	return min(max(int(float64(w.Rate(now))*partTime.Seconds()), SmallestPart), largestPart)
+}
 
 // Size is how many bytes may be on their way.
 func (w *Window) Size() int { return int(w.size) }
@@ -89,7 +107,10 @@ func (w *Window) Confirmed(now time.Time) {
 	w.bytes -= p.bytes
 	took := now.Sub(p.at)
 	w.learn(took, now)
-	w.waiting = took - w.shortest()
+	if w.newest = append(w.newest, took); len(w.newest) > filter {
+		w.newest = w.newest[1:]
+	}
+	w.waiting = slices.Min(w.newest) - w.shortest()
 	w.adapt(p, took, now)
 	w.received = append(w.received, receipt{p.bytes, now})
 	w.forget(now)

@@ -58,9 +58,10 @@ func TestFullLink(t *testing.T) {
 				if p.now.Sub(begun) > 20*time.Second && measured.Equal(begun) {
 					measured, sent, p.longest = p.now, 0, 0
 				}
-				if bytes := min(w.Room(), 4096); bytes >= 4096 || len(p.due) == 0 {
-					p.send(w, 4096)
-					sent += 4096
+				part := w.Part(p.now)
+				if w.Room() >= part || len(p.due) == 0 {
+					p.send(w, part)
+					sent += part
 				} else {
 					p.confirm(w)
 				}
@@ -111,7 +112,7 @@ func TestStalled(t *testing.T) {
 	if w.Stalled(now.Add(time.Second)) || !w.Stalled(now.Add(1300*time.Millisecond)) {
 		t.Error("a stall is told too early or too late")
 	}
-	if w.Size() != 4<<10 {
+	if w.Size() != 2400 {
 		t.Errorf("after a stall the window is %d", w.Size())
 	}
 }

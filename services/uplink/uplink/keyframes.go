@@ -7,6 +7,7 @@ import (
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/services/uplink/outbox"
+	"github.com/waldo-robot/waldo/services/uplink/pace"
 )
 
 const (
@@ -25,7 +26,7 @@ func (s *session) keepDecodable(ctx context.Context, sender *sender) {
 	for pause(ctx, wantEvery) == nil {
 		wanting := s.box.Wanting()
 		for _, of := range wanting {
-			if time.Since(asked[of]) >= askAgain && sender.room(smallestPart) {
+			if time.Since(asked[of]) >= askAgain && sender.room(pace.SmallestPart) {
 				asked[of] = time.Now()
 				s.askForKeyFrame(ctx, of)
 			}

@@ -14,8 +14,10 @@ import (
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/bus/hubtest"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/logtest"
@@ -40,6 +42,7 @@ type camera struct {
 	want     atomic.Bool  // a key frame
 	asked    atomic.Int64 // for key frames
 	limit    atomic.Int64 // in bit/s; 0 for none
+	deaf     bool         // to limits
 	heard    chan *mediav1.AudioFrame
 	epoch    int64
 }
@@ -76,7 +79,7 @@ func (c *camera) film(ctx context.Context) error {
 		case <-tick.C:
 		}
 		size, key := c.size, c.want.Swap(false)
-		if limit := c.limit.Load(); limit > 0 {
+		if limit := c.limit.Load(); limit > 0 && !c.deaf {
 			size = min(size, int(float64(limit)/8*c.interval.Seconds()))
 		}
 		if key {
@@ -109,16 +112,23 @@ type rig struct {
 	uplink *device.Process
 }
 
-// start runs a rig whose uplink reaches the hub at an address; "" is the hub's own.
-func start(t testing.TB, c *camera, media string) *rig {
+// start runs a rig whose uplink and leaf go through a line; nil: directly.
+func start(t testing.TB, c *camera, through *line) *rig {
 	t.Helper()
 	h := hubtest.Start(t, "rover")
-	r := &rig{hub: h, robot: h.Robot(t, "rover"), camera: c}
+	leaf, media := h.Leaf(t, "rover"), h.Server.URL()
+	if through != nil {
+		leaf.URL, media = through.open(t, leaf.URL), through.open(t, media)
+	}
+	server, err := embedded.Start(embedded.Config{Leaf: leaf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Close)
+	r := &rig{hub: h, robot: &hubtest.Robot{Server: server}, camera: c}
+	r.robot.AwaitLink(t)
 	c.heard = make(chan *mediav1.AudioFrame, 100)
 	run(t, c.kind(), device.Settings{Robot: "rover", Device: "front", NATS: r.robot.URL()}, struct{}{})
-	if media == "" {
-		media = h.Server.URL()
-	}
 	r.uplink = r.runUplink(t, "rover", media)
 	return r
 }
@@ -158,3 +168,6 @@ func run[C any](t testing.TB, k device.Kind[C], s device.Settings, c C) *device.
 	t.Cleanup(p.Stop)
 	return p
 }
+
+// state is that of the uplink.
+func (r *rig) state() devicev1.DeviceState { return r.uplink.Kit().Device().GetState() }

@@ -12,10 +12,6 @@ import (
 )
 
 const (
-	// smallestPart and largestPart bound what is sent at once, in bytes. In between it is a quarter of the window, so that
-	// what is urgent waits for little.
-	smallestPart = 2 << 10
-	largestPart  = 64 << 10
 	// giveUp is after what time a frame that is on its way is not finished: its readers have forgotten the beginning.
 	giveUp = 4 * time.Second
 	// dead is after what time without a confirmation the connection is given up, although it is open.
@@ -47,7 +43,7 @@ func (s *sender) run(ctx context.Context) {
 	defer s.asking.Wait()
 	for ctx.Err() == nil {
 		least := outbox.Video
-		if !s.room(smallestPart) {
+		if !s.room(pace.SmallestPart) {
 			least = outbox.Control
 		}
 		m, ok := s.box.Next(least, time.Now())
@@ -96,7 +92,7 @@ func (s *sender) send(ctx context.Context, m outbox.Message) {
 	subject := bus.Address{Robot: s.config.robot, Device: m.Stream.Device}.Out(m.Stream.Name)
 	size := s.part()
 	for _, part := range bus.Cut(subject, m.Raw, size) {
-		if m.Class != outbox.Control && !s.await(ctx, m, min(part.Size(), smallestPart)) {
+		if m.Class != outbox.Control && !s.await(ctx, m, min(part.Size(), pace.SmallestPart)) {
 			s.box.Fail(m)
 			return
 		}
@@ -119,7 +115,7 @@ func (s *sender) send(ctx context.Context, m outbox.Message) {
 func (s *sender) part() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return min(max(s.window.Size()/4, smallestPart), largestPart)
+	return s.window.Part(time.Now())
 }
 
 // await returns when there is room for a part, and sends what is more urgent meanwhile; false if the message is given

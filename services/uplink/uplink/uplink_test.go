@@ -26,7 +26,7 @@ func frames(t *testing.T, c *bus.ConnCloser) *bus.Subscription[*mediav1.VideoFra
 // hold.
 func TestForwards(t *testing.T) {
 	c := &camera{size: 20_000, interval: 20 * time.Millisecond}
-	r := start(t, c, "")
+	r := start(t, c, nil)
 	cloud := r.hub.Cloud(t)
 	seen := frames(t, cloud)
 	hold := cloud.Hold(front, "video", "test")
@@ -48,7 +48,7 @@ func TestForwards(t *testing.T) {
 // TestSpeaks: what people at the hub say reaches the device.
 func TestSpeaks(t *testing.T) {
 	c := &camera{size: 1000, interval: time.Second}
-	r := start(t, c, "")
+	r := start(t, c, nil)
 	cloud := r.hub.Cloud(t)
 	hubtest.Await(t, "the robot hears it", func() bool {
 		if err := cloud.Publish(front.In("speaker"), &mediav1.AudioFrame{Sequence: 7}); err != nil {
@@ -66,7 +66,7 @@ func TestSpeaks(t *testing.T) {
 // TestMistakes: the state of the uplink tells what is wrong.
 func TestMistakes(t *testing.T) {
 	c := &camera{size: 1000, interval: time.Second}
-	r := start(t, c, "")
+	r := start(t, c, nil)
 	for _, tt := range []struct{ robot, media, want string }{
 		{"arm", r.hub.Server.URL(), `takes this robot's key for that of "rover", but it is arm`},
 		{"rover", r.hub.Server.LeafURL(), "is not for clients"},
@@ -95,7 +95,7 @@ func (r *rig) awaitReason(t *testing.T, robot string, describe func() *devicev1.
 // TestHubRestarts: the stream goes on with a key frame.
 func TestHubRestarts(t *testing.T) {
 	c := &camera{size: 5000, interval: 20 * time.Millisecond}
-	r := start(t, c, "")
+	r := start(t, c, nil)
 	cloud := r.hub.Cloud(t)
 	seen := frames(t, cloud)
 	hold := cloud.Hold(front, "video", "test")
