@@ -27,7 +27,7 @@ type trustCommand struct {
 func (*trustCommand) Help() string {
 	return `With tls: auto in its file, a robot has a certificate authority of its own. A phone or browser that trusts it
 takes the robot's page over https, where it gives pages a microphone, a camera and gamepads. The authority can issue
-certificates for the robot's names and private addresses only.
+certificates for the robot's names, and for addresses, only.
 
   waldo trust robot.yaml               # what to open on a phone, and what programs need
   waldo trust --pem robot.yaml > rover.crt

@@ -13,7 +13,6 @@ import (
 	"fmt"
 	"io/fs"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,21 +40,6 @@ const (
 // An authority is valid from the time that a clock without a battery shows, to the last year that the short form of
 // times in certificates can express.
 var authorityBegin, authorityEnd = time.Unix(0, 0).UTC(), time.Date(2049, time.December, 31, 0, 0, 0, 0, time.UTC)
-
-// networks are those of private, shared, link-local and loopback addresses (RFC 1918, 6598, 3927, 4193, 4291).
-var networks = parseNetworks("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
-	"127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128")
-
-func parseNetworks(texts ...string) (list []*net.IPNet) {
-	for _, text := range texts {
-		_, network, err := net.ParseCIDR(text)
-		if err != nil {
-			panic(err) // a mistake in the list above
-		}
-		list = append(list, network)
-	}
-	return list
-}
 
 // Now is the time, or the day this version was made if the clock is wrong and shows an earlier one.
 func Now() time.Time { return notBefore(time.Now(), version.Day) }
@@ -159,7 +143,7 @@ func newAuthority(robot string, names []string) (*Authority, error) {
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // no signed programs, no mail
 		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
-		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names, PermittedIPRanges: networks,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names,
 	}
 	certificate, err := sign(template, template, key, key)
 	return &Authority{certificate, key}, err
@@ -204,18 +188,15 @@ func (a *Authority) permits(name string) bool {
 	})
 }
 
-// permitted returns the names and addresses that the authority may issue a leaf for, and the names that it may not.
+// permitted returns the names that the authority may issue a leaf for, with all addresses, and the names that it may
+// not.
 func (a *Authority) permitted(n Names) (may Names, others []string) {
+	may.IPs = n.IPs
 	for _, name := range n.DNS {
 		if a.permits(name) {
 			may.DNS = append(may.DNS, name)
 		} else {
 			others = append(others, name)
-		}
-	}
-	for _, ip := range n.IPs {
-		if slices.ContainsFunc(a.certificate.PermittedIPRanges, func(r *net.IPNet) bool { return r.Contains(ip.AsSlice()) }) {
-			may.IPs = append(may.IPs, ip)
 		}
 	}
 	return may, others

@@ -89,7 +89,7 @@ func TestIssuerFollowsAddresses(t *testing.T) {
 		m := &machine{ahead: sinceDay, addresses: []net.Addr{address("192.168.1.7/24"), address("fe80::1/64"), address("203.0.113.7/24")}}
 		start(t, m.config(folder))
 		first := readLeaf(t, folder)
-		if got := Listed(first); !strings.HasSuffix(got, "127.0.0.1, 192.168.1.7, ::1") || !strings.Contains(got, "rover.local") {
+		if got := Listed(first); !strings.HasSuffix(got, "127.0.0.1, 192.168.1.7, 203.0.113.7, ::1") || !strings.Contains(got, "rover.local") {
 			t.Errorf("the leaf is for %s", got)
 		}
 		m.change(func() { m.addresses = nil })

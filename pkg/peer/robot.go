@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/identity"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -51,7 +53,10 @@ type Options struct {
 	// RelayOnly keeps to paths through a relay, so that the robot does not learn this program's address. There must be one:
 	// that of a rendezvous server, or of gateway.iceServers.
 	RelayOnly bool
-	// HTTP opens the connections to the gateway; nil: http.DefaultClient. It must not have a Timeout.
+	// CA is a PEM file with the authorities that are trusted if the gateway is at https://, as `waldo trust --pem` prints
+	// the robot's own; empty: the file that WALDO_CA names, or those of the system.
+	CA string
+	// HTTP opens the connections to the gateway, in place of CA. It must not have a Timeout.
 	HTTP *http.Client
 	// Log may be nil.
 	Log *slog.Logger
@@ -102,9 +107,14 @@ func Dial(ctx context.Context, url string, o Options) (*Robot, error) {
 		return nil, err
 	}
 	r := &Robot{
-		address: a, options: o, log: o.Log, client: cmp.Or(o.HTTP, http.DefaultClient), calls: newCalls(),
+		address: a, options: o, log: o.Log, client: o.HTTP, calls: newCalls(),
 		stirred: make(chan struct{}, 1), done: make(chan struct{}), statuses: stream.NewTopic[Status](),
 		status: Status{Since: time.Now()}, wanted: make(map[streamKey]*want), feeds: make(map[streamKey]any),
+	}
+	if r.client == nil {
+		if r.client, err = trusting(cmp.Or(o.CA, os.Getenv(certs.Environment))); err != nil {
+			return nil, err
+		}
 	}
 	if r.options.Name == "" {
 		r.options.Name = filepath.Base(os.Args[0])
@@ -122,6 +132,20 @@ func Dial(ctx context.Context, url string, o Options) (*Robot, error) {
 		r.run(ctx)
 	}()
 	return r, nil
+}
+
+// trusting returns a client that trusts the authorities in a file.
+func trusting(ca string) (*http.Client, error) {
+	if ca == "" {
+		return http.DefaultClient, nil
+	}
+	trust, err := certs.Client(ca)
+	if err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = trust
+	return &http.Client{Transport: transport}, nil
 }
 
 // Close ends the connection, and all readers with it, and waits until everything has ended.

@@ -41,6 +41,7 @@ export class Bus {
 
   #address;
   #token;
+  #trust;
   #onChange;
   /** @type {NatsConnection|null} */
   #nats = null;
@@ -52,9 +53,13 @@ export class Bus {
   /** @type {ReturnType<typeof setTimeout>|undefined} */
   #later;
 
-  /** @param {{address: string, token: string, name: string}} settings @param {() => void} onChange */
-  constructor({ address, token, name }, onChange) {
+  /**
+   * @param {{address: string, token: string, trust: import('./options.js').Trust|null, name: string}} settings
+   * @param {() => void} onChange
+   */
+  constructor({ address, token, trust, name }, onChange) {
     this.#address = address;
+    this.#trust = address.startsWith('tls://') ? trust : null;
     this.#token = token;
     this.#onChange = onChange;
     this.name = name;
@@ -116,6 +121,7 @@ export class Bus {
       const nats = await connect({
         servers: this.#address.split(',').map((s) => s.trim()),
         ...(this.#token !== '' && { token: this.#token }),
+        tls: this.#trust && { ...(this.#trust.ca && { ca: this.#trust.ca }) }, // null: not even where it is offered
         name: this.name,
         inboxPrefix: this.inbox,
         timeout: ANSWER_MS,

@@ -1,9 +1,14 @@
-/** @file What a program says about the robot that it wants. Pure. */
+/** @file What a program says about the robot that it wants. Pure, but for the file of authorities that it names. */
+
+import { readFileSync } from 'node:fs';
 
 /**
  * @typedef {object} Options
  * @property {string} [robot] Name of the robot, if the bus has several; default `$WALDO_ROBOT`.
  * @property {string} [token] The robot's token; default `$WALDO_TOKEN`.
+ * @property {string} [ca] PEM file of the authorities to trust for TLS, as `waldo trust --pem` prints the robot's own;
+ *   default `$WALDO_CA`, else those of the system. With it, or with `tls://` in the address, devices on other machines
+ *   are called with TLS.
  * @property {string} [holder] The name under which this program drives and presses the e-stop, for people to read.
  *
  * @typedef {object} Settings
@@ -11,7 +16,11 @@
  * @property {string} address
  * @property {string} robot Empty for the only one.
  * @property {string} token Empty for none.
+ * @property {Trust|null} trust How TLS is used; null for not at all.
  * @property {string} holder Empty for a name of its own.
+ *
+ * @typedef {object} Trust
+ * @property {string|undefined} ca Authorities in PEM; undefined for those of the system.
  */
 
 const BUS = 'nats://127.0.0.1:4222';
@@ -41,7 +50,22 @@ export function readOptions(address, options, env) {
   if (Buffer.byteLength(holder) > LONGEST_HOLDER) {
     throw new TypeError(`connect: holder is longer than ${LONGEST_HOLDER} bytes`);
   }
-  return { ...way(where.trim()), robot, token: text('token', options.token ?? env.WALDO_TOKEN ?? ''), holder };
+  return {
+    ...way(where.trim()), robot, token: text('token', options.token ?? env.WALDO_TOKEN ?? ''), holder,
+    trust: trust(text('ca', options.ca ?? env.WALDO_CA ?? ''), where.trim()),
+  };
+}
+
+/** @param {string} file @param {string} where @returns {Trust|null} */
+function trust(file, where) {
+  if (file === '') return where.startsWith('tls://') ? { ca: undefined } : null;
+  try {
+    const ca = readFileSync(file, 'utf8');
+    if (ca.includes('-----BEGIN CERTIFICATE-----')) return { ca };
+  } catch (error) {
+    throw new TypeError(`connect: ca: ${file} cannot be read: ${error instanceof Error ? error.message : error}`);
+  }
+  throw new TypeError(`connect: ca: ${file} holds no certificate in PEM: use the file that waldo trust --pem prints`);
 }
 
 /** @param {string} where @returns {Pick<Settings, 'way'|'address'>} */

@@ -93,7 +93,7 @@ export class Robot extends EventTarget {
     super();
     this.#settings = settings;
     this.#env = nodeEnv(settings.holder);
-    this.#wire = new Wire(settings.token);
+    this.#wire = new Wire(settings.token, settings.trust);
     this.#definitions = new Definitions((device, method, request) => this.#ask(device, method, request, TIMEOUT_MS));
     this.#ways = this.#makeWays();
     const eStopChanged = () => this.dispatchEvent(new CustomEvent('estop', { detail: this.eStopState }));
@@ -316,8 +316,8 @@ export class Robot extends EventTarget {
   }
 
   #findBus() {
-    const { address, token, robot } = this.#settings;
-    this.#bus = new Bus({ address, token, name: this.holder }, () => this.#judgeBus());
+    const { address, token, trust, robot } = this.#settings;
+    this.#bus = new Bus({ address, token, trust, name: this.holder }, () => this.#judgeBus());
     this.#search = new Search(this.#bus, robot, {
       onDevice: (said) => this.#heard(said),
       onChange: () => this.#judgeBus(),

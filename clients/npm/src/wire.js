@@ -27,12 +27,17 @@ const OPTIONS = {
 /** Calls that go out from one program. */
 export class Wire {
   #token;
+  #trust;
   /** @type {Map<string, Client>} By address. */
   #clients = new Map();
 
-  /** @param {string} token Empty for none. */
-  constructor(token) {
+  /**
+   * @param {string} token Empty for none.
+   * @param {import('./options.js').Trust|null} trust How devices on other machines are called with TLS.
+   */
+  constructor(token, trust) {
     this.#token = token;
+    this.#trust = trust;
   }
 
   /**
@@ -109,13 +114,22 @@ export class Wire {
     this.keep(new Set());
   }
 
+  /** @param {string} address On the same machine there is no TLS. */
+  #credentials(address) {
+    if (!this.#trust || isLoopback(address)) return credentials.createInsecure();
+    return credentials.createSsl(this.#trust.ca ? Buffer.from(this.#trust.ca) : null);
+  }
+
   /** @param {string} address */
   #client(address) {
     let client = this.#clients.get(address);
-    if (!client) this.#clients.set(address, (client = new Client(address, credentials.createInsecure(), OPTIONS)));
+    if (!client) this.#clients.set(address, (client = new Client(address, this.#credentials(address), OPTIONS)));
     return client;
   }
 }
+
+/** @param {string} address host:port */
+const isLoopback = (address) => /^(localhost|127(\.\d+){3}|\[::1\]):\d+$/.test(address);
 
 /** @param {DescMethod} method */
 const path = ({ parent, name }) => `/${parent.typeName}/${name}`;

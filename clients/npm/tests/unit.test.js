@@ -8,6 +8,9 @@ import { blame } from '../src/blame.js';
 import { Directory, Search, decoded, serviceAddress } from '../src/directory.js';
 import { Hand } from '../src/hand.js';
 import { Joiner, parseMark } from '../src/parts.js';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { readOptions } from '../src/options.js';
 import { inboxOf, reason } from '../src/bus.js';
 import { callError, statusDetails } from '../src/status.js';
@@ -34,7 +37,19 @@ describe('what connect is given', () => {
     assert.equal(
       readOptions(undefined, { token: '', robot: 'other' }, { WALDO_TOKEN: 'secret', WALDO_ROBOT: 'rover' }).token, '');
   });
+  test('tls:// and a file of authorities want TLS', () => {
+    assert.equal(readOptions('nats://a:4222', {}, {}).trust, null);
+    assert.deepEqual(readOptions('tls://a:4222', {}, {}).trust, { ca: undefined });
+    const ca = path.join(mkdtempSync(path.join(tmpdir(), 'waldo-')), 'ca.crt');
+    const pem = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    writeFileSync(ca, pem);
+    assert.deepEqual(readOptions('10.0.0.7:7101', { ca }, {}).trust, { ca: pem });
+    assert.deepEqual(readOptions('tls://a:4222', {}, { WALDO_CA: ca }).trust, { ca: pem });
+    assert.equal(readOptions('nats://a:4222', { ca: '' }, { WALDO_CA: ca }).trust, null);
+  });
   const bad = [
+    [[undefined, { ca: '/nowhere/ca.crt' }], /ca: \/nowhere\/ca.crt cannot be read/],
+    [[undefined, { ca: '/etc/hostname' }], /holds no certificate/],
     [['http://robot:8080/'], /page.*nats:\/\//],
     [['robot'], /neither/],
     [['robot:0'], /neither/],

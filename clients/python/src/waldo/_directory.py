@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import grpc
 
+from waldo._trust import Trust
 from waldo.bus import Bus
 from waldo.channels import DeviceChannel, Place
 from waldo.device.v1 import device_pb2, device_service_pb2, device_service_pb2_grpc
@@ -154,9 +155,9 @@ class Directory:
 class Alone:
     """One device without a bus, at the address of its gRPC. Safe for concurrent use."""
 
-    def __init__(self, address: str, token: str) -> None:
+    def __init__(self, address: str, token: str, trust: Trust | None = None) -> None:
         self._address = address
-        self._channel = DeviceChannel(lambda: Place(self._address), token)
+        self._channel = DeviceChannel(lambda: Place(self._address), token, trust)
         self._stub = device_service_pb2_grpc.DeviceServiceStub(self._channel)
 
     def robot(self, timeout: float) -> str:

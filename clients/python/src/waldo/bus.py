@@ -32,6 +32,7 @@ from waldo._refused import REMEDY, Once, inbox_of, not_allowed, refusal
 from waldo._split import MAX_MESSAGE, MAX_PART, Joiner, split
 from waldo._subjects import TYPE as TYPE
 from waldo._subjects import Reader, Subscription
+from waldo._trust import Trust
 from waldo.errors import Closed, InvalidRequest, Unavailable, WaldoError
 from waldo.events import Events, log
 from waldo.holds import Hold
@@ -50,15 +51,33 @@ M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
 
+class Client(nats.aio.client.Client):
+    """nats-py uses TLS only where the server requires it, whatever the URL says. A bus offers it, and does not require it
+    of programs on its own machine; so a URL with tls:// would be used in the clear."""
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        await super()._process_info(info, initial_connection)
+        if initial_connection and self._current_server.uri.scheme == "tls":
+            if not (info.get("tls_required") or info.get("tls_available")):
+                raise nats.errors.Error("the server offers no TLS")
+            info["tls_required"] = True
+
+
 class Bus:
     """A connection to the bus. It connects in the background; the constructor returns at once."""
 
     def __init__(
-        self, url: str = DEFAULT_URL, token: str = "", name: str = "python", events: Events | None = None
+        self,
+        url: str = DEFAULT_URL,
+        token: str = "",
+        name: str = "python",
+        events: Events | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self._servers = [check_url(one) for one in url.split(",")]
         self._shown = ",".join(redacted(one) for one in self._servers)
         self._token, self._name = token, name
+        self._trust = trust or Trust(None, url)
         self._events = events or Events()
         self._guard = Guard()
         self._loop = asyncio.new_event_loop()
@@ -284,7 +303,7 @@ class Bus:
             elif not isinstance(e, nats.errors.UnexpectedEOF):
                 log.debug("bus: %s", e)
 
-        client = nats.aio.client.Client()
+        client = Client()
         try:
             await asyncio.wait_for(
                 client.connect(
@@ -300,6 +319,7 @@ class Bus:
                     closed_cb=on_lost,
                     error_cb=on_error,
                     inbox_prefix=self._inbox_prefix,
+                    tls=self._trust.context(),
                 ),
                 _CONNECT_TIMEOUT * len(self._servers),
             )

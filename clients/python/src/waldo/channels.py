@@ -10,6 +10,7 @@ from typing import Any
 import grpc
 
 from waldo._fork import Guard
+from waldo._trust import Trust
 from waldo.errors import Closed
 
 #: The largest message, in bytes: a raw 4K picture fits. gRPC's own limit is 4 MiB, less than raw 1080p.
@@ -44,8 +45,9 @@ class DeviceChannel(grpc.Channel):
     """Is used like any channel, with generated stubs. Each call begins where the device is at that moment; a call that
     is under way ends with the life of the device. Safe for concurrent use."""
 
-    def __init__(self, locate: Callable[[], Place], token: str = "") -> None:
+    def __init__(self, locate: Callable[[], Place], token: str = "", trust: Trust | None = None) -> None:
         self._locate = locate
+        self._trust = trust or Trust("", "")
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._guard = Guard()
         self._lock = threading.Lock()
@@ -74,7 +76,7 @@ class DeviceChannel(grpc.Channel):
             if self._channel is None or place != self._place:
                 if self._channel is not None:
                     self._channel.close()
-                self._channel, self._place = grpc.insecure_channel(place.address, OPTIONS), place
+                self._channel, self._place = self._trust.channel(place.address, OPTIONS), place
             return self._channel
 
     def ended(self, call: Any) -> None:

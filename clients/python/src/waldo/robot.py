@@ -16,6 +16,7 @@ import grpc
 from waldo._address import DEFAULT_URL, check_name, elsewhere, host_and_port, is_loopback
 from waldo._directory import Alone, Directory
 from waldo._fork import Guard
+from waldo._trust import Trust
 from waldo.bus import Bus
 from waldo.cameras import Camera
 from waldo.channels import DeviceChannel, Place
@@ -51,6 +52,9 @@ class Robot:
     ``Robot("127.0.0.1:7101")`` is one device without a bus, at the address that ``waldo ls`` shows. The token, if there
     is one, is taken from WALDO_TOKEN.
 
+    A robot with `tls: auto` wants TLS of other machines: ``Robot("tls://robot:4222", ca="ca.crt")``, with the file that
+    `waldo trust --pem` prints, or its path in WALDO_CA. Without a file the authorities of the system are trusted.
+
     The constructor does not wait; what needs a device waits for it up to `timeout` seconds if it has never been there,
     and as long as it takes if it has. Everything may be used from any thread; not in a forked child (ForkError)."""
 
@@ -60,12 +64,14 @@ class Robot:
         *,
         robot: str | None = None,
         token: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
         name: str = "python",
         timeout: float = 10.0,
     ) -> None:
         self._guard = Guard()
         address = address or os.environ.get("WALDO_NATS") or DEFAULT_URL
         self._token = os.environ.get("WALDO_TOKEN", "") if token is None else token
+        self._trust = Trust(ca, address)
         #: Who this program is, for others to read: in leases, in lists.
         self.name = name
         self.timeout = timeout
@@ -85,11 +91,11 @@ class Robot:
         self._directory: Directory | Alone
         if "://" in address:
             wanted = check_name("robot", robot) if robot else ""
-            self._bus = Bus(address, self._token, name, self.events)
+            self._bus = Bus(address, self._token, name, self.events, self._trust)
             self._bus.on_connect(self._wake_all)
             self._directory = Directory(self._bus, self.events, wanted, self._uses, self._restarted)
         else:
-            self._directory = Alone(host_and_port(address), self._token)
+            self._directory = Alone(host_and_port(address), self._token, self._trust)
         _robots.add(self)
 
     # --- what it offers
@@ -392,7 +398,7 @@ class Robot:
         with self._lock:
             channel = self._channels.get(name)
             if channel is None:
-                channel = self._channels[name] = DeviceChannel(lambda: self._locate(name), self._token)
+                channel = self._channels[name] = DeviceChannel(lambda: self._locate(name), self._token, self._trust)
             return channel
 
     def stub(self, name: str, make: Callable[[grpc.Channel], T]) -> T:
