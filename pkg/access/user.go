@@ -20,6 +20,18 @@ func WithUser(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, userKey{}, name)
 }
 
+// Named returns the name under which a user acts: that of their token, and what they call themselves in brackets, which
+// tells two programs of one user apart. Without a user it is what they call themselves.
+func Named(user, name string) string {
+	switch {
+	case user == "":
+		return name
+	case name == "":
+		return user
+	}
+	return user + " (" + name + ")"
+}
+
 // User returns on whose behalf a call is made; empty if that is not known, as where no token is needed. It is for
 // people to read, and no proof: on the bus everybody who may call a device can state any name.
 func User(ctx context.Context) string {

@@ -47,8 +47,8 @@ func (s *service) Acquire(ctx context.Context, r *controlv1.AcquireRequest) (*co
 	return &controlv1.AcquireResponse{Lease: lease, State: state}, nil
 }
 
-// who is the one who acts: the name of their token, or else what they call themselves.
-func who(ctx context.Context, name string) string { return cmp.Or(access.User(ctx), name) }
+// who is the one who acts: the name of their token, with what they call themselves.
+func who(ctx context.Context, name string) string { return access.Named(access.User(ctx), name) }
 
 func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv1.TakeResponse, error) {
 	if err := checkHolder(r.GetHolder()); err != nil {
@@ -157,9 +157,14 @@ func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 	return nil
 }
 
+// pressedBy is who presses or clears an e-stop.
+func pressedBy(ctx context.Context, name string) string {
+	return cmp.Or(who(ctx, cut(name, maxName, "")), "unknown")
+}
+
 // EStop refuses nothing: a text that is too long is cut.
 func (s *service) EStop(ctx context.Context, r *controlv1.EStopRequest) (*controlv1.EStopResponse, error) {
-	s.a.press(cut(who(ctx, r.GetBy()), maxName, "unknown"), cut(r.GetReason(), maxReason, ""))
+	s.a.press(pressedBy(ctx, r.GetBy()), cut(r.GetReason(), maxReason, ""))
 	return &controlv1.EStopResponse{State: s.a.State()}, nil
 }
 
@@ -167,7 +172,7 @@ func (s *service) ClearEStop(ctx context.Context, r *controlv1.ClearEStopRequest
 	if err := s.override(r.GetKey()); err != nil {
 		return nil, err
 	}
-	if err := s.a.clear(r.GetId(), cut(who(ctx, r.GetBy()), maxName, "unknown")); err != nil {
+	if err := s.a.clear(r.GetId(), pressedBy(ctx, r.GetBy())); err != nil {
 		return nil, failure(err)
 	}
 	return &controlv1.ClearEStopResponse{State: s.a.State()}, nil

@@ -41,6 +41,12 @@ type motor struct {
 
 func startMotor(t *testing.T, c Config) *motor {
 	t.Helper()
+	return startMotorIn(t, c, "")
+}
+
+// startMotorIn is startMotor with a folder for the audit log.
+func startMotorIn(t *testing.T, c Config, folder string) *motor {
+	t.Helper()
 	server, err := embedded.Start(embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
@@ -53,8 +59,8 @@ func startMotor(t *testing.T, c Config) *motor {
 			m.Actuator = a
 			return m, err
 		}}
-	if m.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c,
-		nil); err != nil {
+	if m.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: server.URL(), State: folder},
+		c, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Stop)

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	// MaxFile bounds a file in bytes, Kept how many old ones stay.
+	// MaxFile bounds a file in bytes.
 	MaxFile = 1 << 20
-	Kept    = 4
+	// Kept is how many old files stay beside it.
+	Kept = 4
 	// maxWaiting bounds the events that wait to be written.
 	maxWaiting = 256
 	// A kind of refusal is written so often at once, and then once in refusalEvery.

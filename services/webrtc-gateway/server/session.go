@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -16,6 +15,7 @@ import (
 
 	accessv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/text"
@@ -368,7 +368,7 @@ func (n *session) offer(o *signalingv1.Offer) (string, error) {
 		if err := n.mayUse(tracks[i]); err != nil {
 			return "", err
 		}
-		tracks[i].Talker = cmp.Or(n.visitor.User(), tracks[i].Talker)
+		tracks[i].Talker = access.Named(n.visitor.User(), tracks[i].Talker)
 	}
 	if err := n.continues(o.GetConnection()); err != nil {
 		return "", err

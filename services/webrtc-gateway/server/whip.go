@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/publish"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/rtc"
@@ -62,7 +63,7 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	if err != nil {
 		return nil, "", err
 	}
-	name = cmp.Or(visitorOf(r).User(), name, peer.ID())
+	name = cmp.Or(access.Named(visitorOf(r).User(), name), peer.ID())
 	who := &peerv1.Publisher{Name: name, Program: program(r), Address: r.RemoteAddr, Via: "whip"}
 	take := query.Has("take") && query.Get("take") != "false"
 	publication, err := s.publish(r, device, who, take)

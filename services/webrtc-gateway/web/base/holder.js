@@ -26,6 +26,16 @@ export function holderName(agent, brands, random) {
   return `${browser}${system ? ` on ${system}` : ''} ${mark}`;
 }
 
+/**
+ * Whether a name that somebody acts under is this page's. Actuators put the name of a token before that of the page:
+ * `anna (Chromium on Linux 3f2a)`.
+ * @param {string} shown
+ * @param {string} own The name of this page.
+ */
+export function isOwn(shown, own) {
+  return shown === own || shown.endsWith(` (${own})`);
+}
+
 /** @param {[RegExp, string][]} names @param {string} agent */
 function first(names, agent) {
   return names.find(([pattern]) => pattern.test(agent))?.[1];

@@ -6,6 +6,7 @@
  * begins again.
  */
 
+import { isOwn } from '../base/holder.js';
 import { STILL_MS } from '../inputs/attention.js';
 import { METHODS } from '../proto/methods.js';
 import { leaseGrant } from '../proto/actuator.js';
@@ -264,7 +265,7 @@ export class Stint {
       return;
     }
     lease.hear(state.clock);
-    if (state.holder !== this.#env.holder()) void this.#deposed();
+    if (!isOwn(state.holder, this.#env.holder())) void this.#deposed();
     else if (state.phase === 'e-stopped') this.#become('estopped');
     else if (this.state === 'estopped' && state.clock.ns > this.#stoppedNs) this.#become('arming');
   }
@@ -275,7 +276,7 @@ export class Stint {
     this.#finish();
     const other = () => {
       const holder = this.#control.state?.holder ?? '';
-      return holder === this.#env.holder() ? '' : holder;
+      return isOwn(holder, this.#env.holder()) ? '' : holder;
     };
     if (other() === '') await this.#control.refresh(WHO_MS);
     const restarted = this.#control.state?.epoch !== this.#lease?.actuatorEpoch;

@@ -40,6 +40,17 @@ export class ConfirmButton {
     setText(this.element, this.element.dataset.asking ? question : words);
   }
 
+  /**
+   * Forbids pressing it, or allows it again.
+   * @param {string} why For people; empty: it is allowed.
+   */
+  forbid(why) {
+    if (this.element.disabled === (why !== '') && this.element.title === why) return;
+    this.element.disabled = why !== '';
+    this.element.title = why;
+    if (why !== '') this.#ask(false);
+  }
+
   #pressed() {
     if (this.#sure || this.element.dataset.asking) {
       this.#ask(false);

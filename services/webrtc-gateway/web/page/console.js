@@ -48,6 +48,7 @@ class Console {
   #robot;
   #device;
   #stream;
+  #writing;
   #log = make('ol', { class: 'log', tabindex: '0' });
   #filter = make('input', { class: 'field', type: 'search', placeholder: 'Filter', 'aria-label': 'Show only messages with' });
   #pause = make('button', { class: 'button', type: 'button', 'aria-pressed': 'false' }, 'Pause');
@@ -63,12 +64,13 @@ class Console {
     this.#robot = robot;
     this.#device = device;
     this.#stream = stream;
+    this.#writing = actuator ? make('p', { class: 'hint' }, WANTS_LEASE) : this.#form();
     this.#log.setAttribute('aria-label', `Messages of ${device}`);
     this.element = make('details', { class: 'panel console', 'data-console': device },
       make('summary', {}, 'Console ', make('span', { class: 'count' }, device)),
       make('div', { class: 'tools' }, this.#filter, this.#pause),
       this.#log,
-      actuator ? make('p', { class: 'hint' }, WANTS_LEASE) : this.#form(),
+      this.#writing,
       this.#result);
     this.element.addEventListener('toggle', () => this.#toggled());
     this.#filter.addEventListener('input', () => this.#redraw());
@@ -80,6 +82,9 @@ class Console {
 
   /** Shows what is new. */
   tick() {
+    const lacked = this.#robot.lacks('driver', 'Sending');
+    const button = this.#writing.querySelector('button');
+    if (button && button.title !== lacked) [button.title, button.disabled] = [lacked, lacked !== ''];
     if (!this.element.open || this.#paused || this.#fresh === 0) return;
     const log = this.#log;
     const follow = log.scrollHeight - log.scrollTop - log.clientHeight < 24;

@@ -1,6 +1,7 @@
 /** @file The drive panel: who drives, with which inputs, and how good the link to the robot is. */
 
 import { Gamepad, Keyboard, TouchStick } from '../waldo.js';
+import { isOwn } from '../base/holder.js';
 import { AxisRows } from './axes.js';
 import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
@@ -95,7 +96,7 @@ export class DrivePanel {
     const state = drive.control?.state ?? null;
     const name = drive.config?.device ?? '';
     const device = this.#robot.devices.find((d) => d.name === name) ?? null;
-    const other = state && state.holder !== drive.holder ? state.holder : '';
+    const other = state && !isOwn(state.holder, drive.holder) ? state.holder : '';
     const motors = motorsStatus({
       name, link: this.#robot.state, device, state, known: drive.control?.known ?? false, ageMs: drive.control?.ageMs ?? Infinity,
       holder: drive.holder, refusal: drive.refusal,
@@ -119,6 +120,9 @@ export class DrivePanel {
     setText(this.#why, status.why);
     setText(this.#pill, status.pill);
     setData(this.#pill, { state: drive.state === 'driving' && status.pill !== 'You drive' ? 'lost' : drive.state });
+    const lacked = drive.state !== 'off' ? '' : this.#robot.lacks(other === '' ? 'driver' : 'operator', other === '' ? 'Driving' : 'Taking over');
+    this.#button.forbid(lacked);
+    if (lacked !== '') setText(this.#why, lacked);
     if (drive.state !== 'off') this.#button.show('Stop');
     else if (other !== '') this.#button.show('Take over', 'Really take over?');
     else this.#button.show('Drive');
@@ -192,7 +196,7 @@ export class DrivePanel {
       return;
     }
     const holder = drive.control?.state?.holder ?? '';
-    this.#took = holder !== '' && holder !== drive.holder;
+    this.#took = holder !== '' && !isOwn(holder, drive.holder);
     drive.start({ take: this.#took, key });
   }
 

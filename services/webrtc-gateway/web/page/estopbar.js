@@ -1,5 +1,6 @@
 /** @file The e-stop: a button that is always visible, the space bar, and the texts while it is pressed. */
 
+import { isOwn } from '../base/holder.js';
 import { inField } from '../inputs/keyboard.js';
 import { ConfirmButton, KeyForm } from './confirm.js';
 import { byId, setData, setText } from './dom.js';
@@ -54,10 +55,13 @@ export class EStopBar {
       this.#refusal = '';
       this.#key.hide();
     }
-    const [title, text] = state === 'pending' ? pending(unconfirmed, why) : latched ? pressed(latched, latched.by === this.#robot.holder) : ['', ''];
+    const [title, text] = state === 'pending' ? pending(unconfirmed, why) : latched ? pressed(latched, isOwn(latched.by, this.#robot.holder)) : ['', ''];
     setText(this.#title, title);
     setText(this.#text, this.#refusal || text);
     this.#clear.show('Clear', 'Really clear?');
+    const lacked = state === 'latched' ? this.#robot.lacks('operator', 'Clearing it') : '';
+    this.#clear.forbid(lacked);
+    if (lacked !== '') setText(this.#text, [text, lacked].filter(Boolean).join('. '));
     const word = { clear: 'The e-stop is cleared', pending: 'E-stop pressed, not confirmed yet', latched: title }[state];
     if (word !== this.#said && (this.#said !== '' || state !== 'clear')) this.#announce(word);
     this.#said = word;

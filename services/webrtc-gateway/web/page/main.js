@@ -116,6 +116,9 @@ function tick() {
   }
   for (const tile of tiles.values()) tile.tick();
   devices.tick(robot.gatewayNowMs);
+  const { name, role } = robot.visitor ?? { name: '', role: '' };
+  setText(byId('visitor', HTMLElement), name && `${name} · ${role}`);
+  setData(document.body, { role });
   const rtt = robot.clock.rttMs;
   const lost = robot.state === 'gateway-lost';
   const trip = rtt === null ? '' : milliseconds(rtt);

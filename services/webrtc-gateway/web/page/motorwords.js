@@ -1,5 +1,6 @@
 /** @file The texts about what is driven, and about pictures that a driver might still believe. Pure. */
 
+import { isOwn } from '../base/holder.js';
 import { firstSentence, since } from './format.js';
 
 /**
@@ -51,7 +52,7 @@ export function motorsStatus({ name, link, device, state, known, ageMs, holder, 
   if (!known) return { state: 'unknown', text: `${name}: unknown, last report ${since(ageMs)} ago` };
   if (state.phase === 'e-stopped') return { state: 'estopped', text: `${name}: stopped by the e-stop` };
   if (device?.state === 'away') return { state: 'away', text: `${name}: away${device.reason && `, ${firstSentence(device.reason)}`}` };
-  const own = state.holder === holder;
+  const own = isOwn(state.holder, holder);
   const why = own && refusal ? `commands are refused, ${REFUSALS[refusal] ?? refusal}` : '';
   if (state.phase === 'driving') {
     return { state: 'driven', text: `${name}: driven by ${own ? 'you' : state.holder || 'somebody'}${why && `; some ${why}`}` };

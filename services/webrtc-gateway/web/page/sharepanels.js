@@ -1,5 +1,6 @@
 /** @file The panels with which people send their own camera to the robot. */
 
+import { isOwn } from '../base/holder.js';
 import { takesCamera } from '../waldo.js';
 import { ConfirmButton } from './confirm.js';
 import { byId, make, setData, setText } from './dom.js';
@@ -95,7 +96,9 @@ class SharePanel {
     });
     setData(this.element, { share: status.state, publisher });
     this.#button.show(status.button, status.question);
-    setText(this.#why, status.text);
+    const lacked = this.#share || this.#asking ? '' : this.#robot.lacks('driver', 'Sharing');
+    this.#button.forbid(lacked);
+    setText(this.#why, lacked || status.text);
     setText(this.#problem, this.#webcam.problem);
     this.#problem.hidden = this.#webcam.problem === '';
   }
@@ -103,7 +106,7 @@ class SharePanel {
   #press() {
     const { publisher } = this.#sharing;
     if (this.#share || this.#asking) this.#end();
-    else void this.#begin(publisher !== '' && publisher !== this.#robot.holder);
+    else void this.#begin(publisher !== '' && !isOwn(publisher, this.#robot.holder));
     this.tick();
   }
 

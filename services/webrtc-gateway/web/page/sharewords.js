@@ -1,5 +1,7 @@
 /** @file The texts about sharing one's camera. Pure. */
 
+import { isOwn } from '../base/holder.js';
+
 /**
  * @typedef {object} ShareFacts
  * @property {boolean} asking Whether the browser is being asked for the camera.
@@ -19,7 +21,7 @@ export function shareStatus({ asking, sharing, state, publisher, own }) {
   if (asking) return { state: 'asking', button: 'Cancel', question: '', text: 'Allow the camera in the browser' };
   if (sharing && state.state === 'live') return { state: 'live', ...stop, text: 'The robot has your camera' };
   if (sharing && state.state !== 'off') return { state: state.state, ...stop, text: state.text };
-  const other = publisher !== '' && publisher !== own ? publisher : '';
+  const other = publisher !== '' && !isOwn(publisher, own) ? publisher : '';
   if (other === '') return { state: 'off', button: 'Share camera', question: '', text: state.text || 'Nobody sends' };
   return { state: 'off', button: 'Take over', question: 'Really take over?', text: state.text || `${other} sends` };
 }

@@ -256,7 +256,9 @@ class SoundPanel {
     const status = talkStatus({ held, asking: this.#own.asking, open: this.#own.on, talking: this.#sound.talking, key });
     setData(this.element, { talking: status.state });
     this.#talk.setAttribute('aria-pressed', String(held));
-    setText(this.#talkWhy, status.text);
+    const lacked = held ? '' : this.#robot.lacks('driver', 'Talking');
+    this.#talk.disabled = lacked !== '';
+    setText(this.#talkWhy, lacked || status.text);
     const { problem } = this.#own;
     setText(this.#problem, problem);
     this.#problem.hidden = problem === '' || !this.speaks;

@@ -1,5 +1,7 @@
 /** @file The texts about sound, and about what browsers ask people for. Pure. */
 
+import { isOwn } from '../base/holder.js';
+
 /**
  * Why a microphone or camera is not available, and what to do about it.
  * @param {'microphone'|'camera'} noun
@@ -55,7 +57,7 @@ export function talkStatus({ held, asking, open, talking, key }) {
  * @param {string} own The name of this page.
  */
 export function whoTalks(names, own) {
-  const known = names.map((name) => (name === own ? 'You' : name));
+  const known = names.map((name) => (isOwn(name, own) ? 'You' : name));
   if (known.length === 0) return 'Nobody talks';
   if (known.length === 1) return known[0] === 'You' ? 'You talk' : `${known[0]} talks`;
   const shown = known.slice(0, 3);

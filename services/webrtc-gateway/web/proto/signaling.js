@@ -43,6 +43,11 @@ import { bytes, fields, flag, integer64, isObject, list, maybe, messages, number
  * @typedef {Welcome|Answer|IceServers|Candidate|Pong|DeviceList|Refusal|CallResult|Path|Unknown|Garbage} GatewayMessage
  */
 
+/** @satisfies {Partial<Record<import('./gen/waldo/access/v1/access_pb.js').RoleJson, string>>} */
+const ROLES = /** @type {const} */ ({
+  ROLE_VIEWER: 'viewer', ROLE_DRIVER: 'driver', ROLE_OPERATOR: 'operator', ROLE_ADMIN: 'admin', ROLE_SERVICE: 'service',
+});
+
 /**
  * Reads one message of the gateway.
  * @param {unknown} data What the WebSocket delivered.
@@ -126,7 +131,7 @@ function pathVideo(v) {
 
 /** @param {Claim<WelcomeJson>} v */
 function welcome(v) {
-  const { robot, version, epoch, iceServers, drive, remote } = fields(v);
+  const { robot, version, epoch, iceServers, drive, remote, visitor } = fields(v);
   return {
     robot: text(robot),
     version: text(version),
@@ -136,6 +141,8 @@ function welcome(v) {
     drive: text(fields(drive).device) === '' ? null : driveConfig(drive),
     /** What the robot says of itself through a rendezvous server; null without one. */
     remote: maybe(remote, remoteRobot),
+    /** Who this page is; null if the gateway does not tell. */
+    visitor: maybe(visitor, (who) => ({ name: text(fields(who).name), role: word(fields(who).role, ROLES) })),
   };
 }
 

@@ -2,6 +2,7 @@
  * @file A robot as a page sees it: its devices, their video, sound, streams, and calls, and the state of the link.
  */
 
+import { lacks } from '../base/roles.js';
 import { Calls } from '../channels/calls.js';
 import { Clock } from '../link/clock.js';
 import { Drive } from '../control/drive.js';
@@ -41,6 +42,11 @@ export class Robot extends EventTarget {
   name = '';
   /** Version of the gateway; empty until known. */
   version = '';
+  /**
+   * Who this page is to the gateway, by its token, and its role; null until that is known.
+   * @type {import('../base/roles.js').Visitor|null}
+   */
+  visitor = null;
   /** Why the robot as a whole cannot be reached, at a gateway elsewhere that serves it; empty if it can. */
   away = '';
   /** How often the gateway was reached again after the first time. */
@@ -259,6 +265,15 @@ export class Robot extends EventTarget {
   }
 
   /**
+   * Why this page may not do what needs a role, for people; empty if it may. The gateway and the devices enforce it.
+   * @param {import('../base/roles.js').Role} need
+   * @param {string} what What needs it, for example `Driving`.
+   */
+  lacks(need, what) {
+    return lacks(this.visitor, need, what);
+  }
+
+  /**
    * Stops everything that can move, until somebody clears it: repeated on every path, across reconnects, until each
    * actuator has confirmed it. Driving from this page ends.
    * @param {string} [reason] For people.
@@ -311,8 +326,9 @@ export class Robot extends EventTarget {
   }
 
   /** @param {import('../proto/signaling.js').Welcome} welcome */
-  #greet({ robot, version, epoch, iceServers, drive }) {
+  #greet({ robot, version, epoch, iceServers, drive, visitor }) {
     this.name = robot;
+    this.visitor = visitor;
     this.version = version;
     if (this.#gatewayEpoch !== '') this.reconnects += 1;
     const same = this.#gatewayEpoch === epoch;

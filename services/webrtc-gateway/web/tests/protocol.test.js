@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { isOwn } from '../base/holder.js';
+import { lacks } from '../base/roles.js';
 import { timestamp } from '../proto/json.js';
 import { hasVideo, isActuator, parse } from '../proto/signaling.js';
 
@@ -28,11 +30,34 @@ test('what a newer gateway says is known to be unknown', () => {
 });
 
 test('absent fields have their zero values', () => {
-  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null, remote: null });
+  assert.deepEqual(parse('{"welcome":{}}'), { kind: 'welcome', robot: '', version: '', epoch: '0', iceServers: [], drive: null, remote: null, visitor: null });
   assert.deepEqual(parse('{"answer":{}}'), { kind: 'answer', id: 0, sdp: '', signature: new Uint8Array(), connection: '' });
   assert.deepEqual(parse('{"pong":{"id":3}}'), { kind: 'pong', id: 3, gatewayMs: null });
   assert.deepEqual(parse('{"devices":{}}'), { kind: 'devices', devices: [], away: '' });
   assert.deepEqual(parse('{"error":{}}'), { kind: 'error', id: 0, code: '', message: '' });
+});
+
+test('who the page is', () => {
+  const visitor = (/** @type {string} */ json) => parse(`{"welcome":{"visitor":${json}}}`).visitor;
+  assert.deepEqual(visitor('{"name":"anna","role":"ROLE_DRIVER"}'), { name: 'anna', role: 'driver' });
+  assert.deepEqual(visitor('{"role":"ROLE_OF_LATER"}'), { name: '', role: 'unknown' });
+  assert.deepEqual(visitor('{"name":7,"role":{}}'), { name: '', role: 'unknown' });
+  for (const garbage of ['null', '7', '[]', '"admin"']) assert.equal(visitor(garbage), null);
+});
+
+test('what roles allow', () => {
+  const anna = { name: 'anna', role: 'viewer' };
+  assert.equal(lacks(anna, 'viewer', 'Seeing'), '');
+  assert.equal(lacks(anna, 'driver', 'Driving'), 'Driving needs the role driver; anna is viewer');
+  assert.equal(lacks({ ...anna, role: 'operator' }, 'driver', 'Driving'), '');
+  assert.equal(lacks({ name: '', role: 'unknown' }, 'viewer', 'Seeing'), 'Seeing needs the role viewer; you are unknown');
+  assert.equal(lacks(null, 'admin', 'Anything'), '', 'of a gateway that knows no roles');
+});
+
+test('whose name it is', () => {
+  for (const [shown, own] of /** @type {[string, boolean][]} */ ([
+    ['Chrome 3f2a', true], ['anna (Chrome 3f2a)', true], ['anna (Chrome 3f2b)', false], ['Chrome 3f2a (anna)', false], ['', false],
+  ])) assert.equal(isOwn(shown, 'Chrome 3f2a'), own, shown);
 });
 
 test('welcome', () => {
@@ -46,6 +71,7 @@ test('welcome', () => {
     iceServers: [{ urls: ['stun:a:1'] }, { urls: ['turn:b:2'], username: 'u', credential: 'c' }],
     drive: null,
     remote: null,
+    visitor: null,
   });
 });
 

@@ -597,7 +597,8 @@ type ControlState struct {
 	Phase ControlPhase `protobuf:"varint,3,opt,name=phase,proto3,enum=waldo.control.v1.ControlPhase" json:"phase,omitempty"`
 	// Why the hardware was last stopped.
 	Cause SafeCause `protobuf:"varint,4,opt,name=cause,proto3,enum=waldo.control.v1.SafeCause" json:"cause,omitempty"`
-	// The holder of the lease, by the name it gave; empty if there is none.
+	// The holder of the lease, by the name it gave, after the name of its token if it has one of its own: `anna (Chromium
+	// on Linux 3f2a)`. Empty if there is none.
 	Holder string `protobuf:"bytes,5,opt,name=holder,proto3" json:"holder,omitempty"`
 	// Since when, by the clock of the actuator's machine; unset if there is no holder.
 	HolderSince *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=holder_since,json=holderSince,proto3" json:"holder_since,omitempty"`

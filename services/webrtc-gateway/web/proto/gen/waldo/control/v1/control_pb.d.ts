@@ -419,7 +419,8 @@ export declare type ControlState = Message<"waldo.control.v1.ControlState"> & {
   cause: SafeCause;
 
   /**
-   * The holder of the lease, by the name it gave; empty if there is none.
+   * The holder of the lease, by the name it gave, after the name of its token if it has one of its own: `anna (Chromium
+   * on Linux 3f2a)`. Empty if there is none.
    *
    * @generated from field: string holder = 5;
    */
@@ -490,7 +491,8 @@ export declare type ControlStateJson = {
   cause?: SafeCauseJson;
 
   /**
-   * The holder of the lease, by the name it gave; empty if there is none.
+   * The holder of the lease, by the name it gave, after the name of its token if it has one of its own: `anna (Chromium
+   * on Linux 3f2a)`. Empty if there is none.
    *
    * @generated from field: string holder = 5;
    */
