@@ -94,7 +94,18 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 		"{%s}\n%s",
 		cmp.Or(o.Name, "e2e"), devices.String(), http, ice, o.Gateway, bus, o.Drive))
 	r.up(tb)
+	tb.Cleanup(func() { checkRefusals(tb, r) })
 	return r
+}
+
+// checkRefusals fails the test if the bus has refused a process of the robot what it needs.
+func checkRefusals(tb testing.TB, r *Robot) {
+	tb.Helper()
+	for line := range strings.Lines(r.Output()) {
+		if strings.Contains(line, "the bus does not allow this process") {
+			tb.Errorf("a process of the robot lacks a permission (pkg/bus/permissions): %s", line)
+		}
+	}
 }
 
 // up runs the robot and returns when its page is served.
