@@ -12,20 +12,38 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// follower reads the stream video of the camera front on the bus, beside the page.
-type follower struct {
-	frames *bus.Subscription[*mediav1.VideoFrame]
-	last   *mediav1.VideoFrame
+// timed is a message of a stream.
+type timed interface {
+	proto.Message
+	GetEpoch() int64
+	GetSequence() int64
+	GetCaptureTime() *timestamppb.Timestamp
+}
+
+// follower reads a stream of the device front on the bus, beside the page.
+type follower[M timed] struct {
+	frames *bus.Subscription[M]
+	last   M
+	any    bool // last is one
 	lives  int
 }
 
-func follow(tb testing.TB, robot *harness.Robot) *follower {
+// follow reads the stream of a camera.
+func follow(tb testing.TB, robot *harness.Robot) *follower[*mediav1.VideoFrame] {
+	tb.Helper()
+	return followStream[*mediav1.VideoFrame](tb, robot, "video")
+}
+
+func followStream[M timed](tb testing.TB, robot *harness.Robot, name string) *follower[M] {
 	tb.Helper()
 	conn, err := bus.Connect(bus.Config{URL: robot.NATS, Name: "test"})
 	if err != nil {
@@ -33,18 +51,18 @@ func follow(tb testing.TB, robot *harness.Robot) *follower {
 	}
 	tb.Cleanup(conn.Close)
 	address := bus.Address{Robot: "e2e", Device: "front"}
-	frames, err := bus.Subscribe[*mediav1.VideoFrame](conn.Conn, address.Out("video"), stream.DropOldest(10_000))
+	frames, err := bus.Subscribe[M](conn.Conn, address.Out(name), stream.DropOldest(10_000))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(frames.Close)
-	hold := conn.Hold(address, "video", "test")
+	hold := conn.Hold(address, name, "test")
 	tb.Cleanup(hold.Close)
-	return &follower{frames: frames}
+	return &follower[M]{frames: frames}
 }
 
-// next returns the next frame.
-func (f *follower) next(tb testing.TB) *mediav1.VideoFrame {
+// next returns the next frame, and the one before.
+func (f *follower[M]) next(tb testing.TB) (frame, last M) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(tb.Context(), harness.Patience)
 	defer cancel()
@@ -52,22 +70,40 @@ func (f *follower) next(tb testing.TB) *mediav1.VideoFrame {
 	if err != nil {
 		tb.Fatalf("no frame after %d of %d: %v", f.last.GetSequence(), f.last.GetEpoch(), err)
 	}
-	return frame
+	last, f.last, f.any = f.last, frame, true
+	return frame, last
+}
+
+// change reads on until the device has begun another life, and returns how long after the last capture of the life before
+// its first one was.
+func (f *follower[M]) change(tb testing.TB) time.Duration {
+	tb.Helper()
+	for {
+		frame, last := f.next(tb)
+		if frame.GetEpoch() != last.GetEpoch() && last.GetEpoch() != 0 {
+			return frame.GetCaptureTime().AsTime().Sub(last.GetCaptureTime().AsTime())
+		}
+	}
+}
+
+// begins reports whether a decoder can begin with a frame.
+func begins(m proto.Message) bool {
+	keyed, ok := m.(interface{ GetKeyFrame() bool })
+	return !ok || keyed.GetKeyFrame()
 }
 
 // unbroken reads on until so many lives of the camera have begun, and 30 frames of the last one have come. It fails the
 // test if a frame is missing, if one comes late, or if a life does not begin with a key frame.
-func (f *follower) unbroken(tb testing.TB, lives int) {
+func (f *follower[M]) unbroken(tb testing.TB, lives int) {
 	tb.Helper()
 	for inLast := 0; inLast < 30; {
-		frame := f.next(tb)
-		last := f.last
-		f.last = frame
+		begun := f.any
+		frame, last := f.next(tb)
 		switch {
 		case frame.GetEpoch() == last.GetEpoch() && frame.GetSequence() == last.GetSequence()+1:
 		case frame.GetEpoch() == last.GetEpoch():
 			tb.Fatalf("frame %d after %d", frame.GetSequence(), last.GetSequence())
-		case last != nil && !frame.GetKeyFrame():
+		case begun && !begins(frame):
 			tb.Fatalf("a life begins with frame %d, which is no key frame", frame.GetSequence())
 		default:
 			f.lives++

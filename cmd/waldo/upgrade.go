@@ -54,34 +54,65 @@ func (u *upgradeCommand) Run(ctx context.Context, c console) error {
 
 // upgrade has the launcher upgrade one process after the other.
 func (u *upgradeCommand) upgrade(ctx context.Context, conn *bus.Conn, c console, to remote) error {
-	a, launcher, err := to.launcher(ctx, conn)
+	robot, by, err := u.by(ctx, conn, to)
 	if err != nil {
 		return err
 	}
 	names := []string{u.Device}
 	if u.Device == "" {
-		if names, err = u.all(ctx, launcher); err != nil {
+		if names, err = u.all(ctx, by); err != nil {
 			return err
 		}
 	}
 	var failed []error
 	for _, name := range names {
 		begin := time.Now()
-		done, err := u.one(ctx, launcher, name)
+		done, err := u.one(ctx, by, name)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s/%s was not upgraded: %s", a.Robot, name, status.Convert(err).Message()))
+			failed = append(failed, fmt.Errorf("%s/%s was not upgraded: %s", robot, name, status.Convert(err).Message()))
 			continue
 		}
-		_, _ = fmt.Fprintf(c.err, "%s/%s %s in %.1f s\n", a.Robot, name, done, time.Since(begin).Seconds())
+		_, _ = fmt.Fprintf(c.err, "%s/%s %s in %.1f s\n", robot, name, done, time.Since(begin).Seconds())
 	}
 	return errors.Join(failed...)
 }
 
-// all lists the devices of the robot file, and then the gateway.
-func (u *upgradeCommand) all(ctx context.Context, launcher launcherv1.LauncherServiceClient) (names []string, err error) {
+// upgrader is what keeps the processes of a robot running.
+type upgrader interface {
+	// names lists them, the gateway last.
+	names(ctx context.Context) ([]string, error)
+	// upgrade replaces one, and says how.
+	upgrade(ctx context.Context, name string, force bool) (done string, err error)
+}
+
+// by returns what runs the robot: the units of this machine, or a launcher.
+func (u *upgradeCommand) by(ctx context.Context, conn *bus.Conn, to remote) (robot string, by upgrader, err error) {
+	if units := to.units(); units != nil {
+		return units.robot.Name, unitUpgrader{units, conn}, nil
+	}
+	a, launcher, err := to.launcher(ctx, conn)
+	return a.Robot, launcherUpgrader{launcher}, err
+}
+
+func (u *upgradeCommand) all(ctx context.Context, by upgrader) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 	defer cancel()
-	list, err := launcher.ListProcesses(ctx, &launcherv1.ListProcessesRequest{})
+	return by.names(ctx)
+}
+
+func (u *upgradeCommand) one(ctx context.Context, by upgrader, name string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
+	defer cancel()
+	return by.upgrade(ctx, name, u.Force)
+}
+
+// launcherUpgrader is `waldo up`.
+type launcherUpgrader struct {
+	launcher launcherv1.LauncherServiceClient
+}
+
+func (l launcherUpgrader) names(ctx context.Context) (names []string, err error) {
+	list, err := l.launcher.ListProcesses(ctx, &launcherv1.ListProcessesRequest{})
 	if err != nil {
 		return nil, errors.New(status.Convert(err).Message())
 	}
@@ -98,11 +129,8 @@ func (u *upgradeCommand) all(ctx context.Context, launcher launcherv1.LauncherSe
 	return append(names, last...), nil
 }
 
-// one returns what was done.
-func (u *upgradeCommand) one(ctx context.Context, launcher launcherv1.LauncherServiceClient, name string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
-	defer cancel()
-	r, err := launcher.UpgradeProcess(ctx, &launcherv1.UpgradeProcessRequest{Name: name, Force: u.Force})
+func (l launcherUpgrader) upgrade(ctx context.Context, name string, force bool) (string, error) {
+	r, err := l.launcher.UpgradeProcess(ctx, &launcherv1.UpgradeProcessRequest{Name: name, Force: force})
 	if r.GetRestarted() {
 		return "restarted", err
 	}

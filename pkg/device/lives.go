@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -14,6 +16,10 @@ import (
 	"github.com/waldo-robot/waldo/pkg/handover"
 	"github.com/waldo-robot/waldo/pkg/systemd"
 )
+
+// UpgradeAttribute is the attribute of a device that says when, and why, no other process could take over from it the last
+// time that one tried.
+const UpgradeAttribute = "upgrade_failed"
 
 // lives is what [Main] runs: a device, from its start, perhaps as the successor of another process, until it is stopped
 // or until a successor has taken over from it.
@@ -126,7 +132,9 @@ func (l *lives[C]) handOver(process *Process, o offer) (*Process, error) {
 		return nil, nil
 	}
 	l.log.Warn("nobody takes over: going on", "reason", why)
+	failed := map[string]string{UpgradeAttribute: time.Now().Format("15:04:05.000 ") + why.Error()}
 	if !from.yielded {
+		process.kit.SetAttributes(failed)
 		return process, nil
 	}
 	again := l.settings.withDefaults()
@@ -135,7 +143,11 @@ func (l *lives[C]) handOver(process *Process, o offer) (*Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	return begin(l.kind, again, l.config, l.log, at, nil)
+	next, err := begin(l.kind, again, l.config, l.log, at, nil)
+	if err == nil {
+		next.kit.SetAttributes(failed)
+	}
+	return next, err
 }
 
 // listen takes offers until ctx ends: from the launcher, or, without one, by SIGUSR2, at which this process starts its
@@ -206,7 +218,9 @@ func (l *lives[C]) startSuccessor(ctx context.Context) error {
 	}
 	const first = 3 // the descriptor that the first of ExtraFiles becomes
 	cmd := exec.Command(program, os.Args[1:]...)
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", handover.PredecessorFD, first))
+	// The watchdog of a unit is for its main process, which the successor is to become.
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, "WATCHDOG_PID=") })
+	cmd.Env = append(cmd.Env, fmt.Sprintf("%s=%d", handover.PredecessorFD, first))
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdout, os.Stderr, []*os.File{its}
 	if err := cmd.Start(); err != nil {
 		conn.Close()

@@ -3,6 +3,7 @@ package device
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/systemd"
 )
@@ -84,6 +87,36 @@ func TestUnit(t *testing.T) {
 	}
 	unit.await(t, "STOPPING=1")
 	p.end(t, syscall.SIGTERM)
+}
+
+// TestUnitIsUpgraded: a device without a launcher starts its successor itself, which becomes the main process of the unit.
+func TestUnitIsUpgraded(t *testing.T) {
+	unit := newNotified(t)
+	t.Setenv("NOTIFY_SOCKET", unit.path)
+	t.Setenv("WATCHDOG_USEC", "200000")
+	server := startServer(t, embedded.Config{})
+	heard := states(t, connect(t, server.URL()))
+	p := launch(t, "works", "", "--nats", server.URL())
+	untilState(t, heard, ready)
+	unit.await(t, "READY=1")
+	if err := p.Process.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	next := until(t, heard, "another process", func(d *devicev1.Device) bool {
+		return int(d.GetPid()) != p.Process.Pid && d.GetState() == ready
+	})
+	t.Cleanup(func() { _ = syscall.Kill(int(next.GetPid()), syscall.SIGKILL) }) // unless it has stopped
+	unit.await(t, fmt.Sprintf("MAINPID=%d", next.GetPid()))
+	unit.await(t, "READY=1", "WATCHDOG=1")
+	if state, err := p.Process.Wait(); err != nil || state.ExitCode() != ExitStopped {
+		t.Errorf("the process before ended with %v, %v", state, err)
+	}
+	if err := syscall.Kill(int(next.GetPid()), syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	untilState(t, heard, stopping)
+	for range p.lines { // which the successor has inherited
+	}
 }
 
 // TestReadyWithoutHardware: ready means listening, and the reason why hardware is away is the status.

@@ -90,6 +90,12 @@ func (c *Control) Restart(ctx context.Context, name string) error {
 	return err
 }
 
+// HandOver has a device start another process that takes over from it. It returns at once.
+func (c *Control) HandOver(ctx context.Context, name string) error {
+	_, err := c.systemctl(ctx, "reload", unitName(name))
+	return err
+}
+
 // Stop stops the robot and forgets failures.
 func (c *Control) Stop(ctx context.Context, names []string) error {
 	_, err := c.systemctl(ctx, append([]string{"stop", target}, unitNames(names)...)...)
