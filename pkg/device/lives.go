@@ -97,7 +97,7 @@ func (l *lives[C]) live(ctx context.Context, process *Process) int {
 	for {
 		select {
 		case <-settled:
-			trim()
+			systemd.Reveal(trim)
 		case <-ctx.Done():
 			l.defaults()
 			l.unit.Stopping()

@@ -55,6 +55,7 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		return device.ExitConfiguration
 	}
 	level, _ := c.Level() // checked by Load
+	systemd.Conceal(environ)
 	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",
 		"WALDO_ROBOT": c.Robot, "WALDO_DEVICE": "gateway"}))
 	defer patient.Close(lastWords)
