@@ -140,6 +140,34 @@ func next(t *testing.T, s *bus.Subscription[*messagev1.Message]) string {
 	return m.GetText()
 }
 
+// TestStates: they reach whoever subscribes to them at the hub, by wildcards too, and calls pass all the same.
+func TestStates(t *testing.T) {
+	h := hubtest.Start(t, "rover")
+	c := h.Robot(t, "rover").Conn(t)
+	serve(t, c, 10)
+	for name, at := range map[string]*bus.ConnCloser{"cloud": h.Cloud(t), "rover": hubtest.Connect(t, h.RobotConfig(t, "rover"))} {
+		for _, subject := range []string{"waldo.v1.*.*.state", front.State(), "waldo.v1.*.front.state", front.State()} {
+			heard, err := bus.Subscribe[*devicev1.Device](at.Conn, subject, stream.DropOldest(10))
+			if err != nil {
+				t.Fatal(err)
+			}
+			hubtest.Await(t, name+" hears "+subject, func() bool {
+				if err := c.Publish(front.State(), &devicev1.Device{}); err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+				defer cancel()
+				_, err := heard.Next(ctx)
+				return err == nil
+			})
+			heard.Close()
+		}
+		if _, err := get(t, at, front); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestPresence: gateways hear of robots that come and go, and robots of the question of gateways.
 func TestPresence(t *testing.T) {
 	h := hubtest.Start(t, "rover", "arm")
