@@ -41,12 +41,13 @@
 // points its own name at this machine gets nothing. Only the gateway's own pages, or pages of an origin that is allowed
 // by name, get more than the page and /healthz, not even a picture (Origin, Sec-Fetch-Site).
 //
-// With a token, everything but /healthz and the page's modules requires it: as `Authorization: Bearer …`, as the
-// password of `Authorization: Basic …`, for a WebSocket of a page elsewhere as the subprotocol `waldo-token.` with the
-// token in base64url, or once as `?token=…`, which a browser exchanges for a cookie. The cookie is not the token but a
-// session, valid for a week after the last visit and for as long as the token stays the same. The address of a WHEP or
-// WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct one
-// never waits.
+// With a token, everything but /healthz and the page's modules requires one whose role is enough for the route
+// ([Routes]): as `Authorization: Bearer …`, as the password of `Authorization: Basic …`, for a WebSocket of a page
+// elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`, which a browser
+// exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last visit and for as
+// long as the token is, see [Logins]. What is open ends with its token: a session with the code 4003. The address of a
+// WHEP or WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct
+// one never waits.
 //
 // # Through a rendezvous server
 //
@@ -70,8 +71,7 @@
 // until it expires. Give a program you do not trust another host name, or a proxy with a prefix for each: the cookie
 // stays in the folder of its page.
 //
-// Everyone who gets in may watch, listen, talk and drive: the actuators' leases decide who moves the robot, and people
-// who talk are named at the speaker.
+// Who may drive still needs an actuator's lease, and people who talk are named at the speaker.
 //
 // # Shutdown
 //
