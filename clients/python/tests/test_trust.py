@@ -32,7 +32,10 @@ def test_where_tls_is_wanted(ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert from_environment is not None and len(from_environment.get_ca_certs()) == 1
 
 
-@pytest.mark.parametrize("text", [None, "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+BROKEN = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+
+@pytest.mark.parametrize("text", [None, "no certificate", BROKEN])
 def test_a_file_that_cannot_be_used(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "bad.crt"
     if text is not None:

@@ -66,8 +66,8 @@
 // X-Forwarded-Host whether a request comes from the gateway's own page, if the proxy has changed Host. No other proxy
 // header is trusted.
 //
-// Browsers send cookies to every port of a host. Over https the cookie's name starts with __Secure-, so no http server
-// can plant one; but other programs on the robot's host that the same browser visits do receive it, and can use it here
+// Browsers send cookies to every port of a host. Over https the cookie's name starts with __Host-, or with __Secure-
+// behind a proxy, so no http server can plant one; but other programs on the robot's host that the same browser visits do receive it, and can use it here
 // until it expires. Give a program you do not trust another host name, or a proxy with a prefix for each: the cookie
 // stays in the folder of its page.
 //

@@ -163,7 +163,8 @@ func (g *guard) openSession(w http.ResponseWriter, r *http.Request, grant tokens
 func (g *guard) resume(w http.ResponseWriter, r *http.Request) (grant tokens.Grant, err error) {
 	var longest time.Duration
 	err = tokens.ErrMissing
-	for _, name := range []string{cookieFor(r, true), cookieFor(r, false)} {
+	for _, prefix := range []string{hostPrefix, securePrefix, ""} {
+		name := cookieFor(r, prefix)
 		for _, c := range r.CookiesNamed(name) {
 			found, left := g.logins.find(c.Value, time.Now())
 			if left <= longest {
@@ -189,28 +190,39 @@ func (g *guard) resume(w http.ResponseWriter, r *http.Request) (grant tokens.Gra
 // set in, as the browser sees it, and so for the whole of this robot and nothing else, wherever a proxy puts it.
 func besidePage(r *http.Request) bool { return strings.LastIndexByte(r.URL.Path, '/') == 0 }
 
+// Prefixes of a cookie's name that make browsers take the cookie from https only, and with the first from this host only
+// and for all of its paths. Behind a proxy other paths may be others'.
+const (
+	hostPrefix   = "__Host-"
+	securePrefix = "__Secure-"
+)
+
 // setCookie opens a session. Its cookie is for https only if the request came over https; a client that claims so
 // wrongly harms only itself.
 func (g *guard) setCookie(w http.ResponseWriter, r *http.Request, grant tokens.Grant) {
-	secure := r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieFor(r, secure), Value: g.logins.issue(grant, time.Now()), MaxAge: int(sessionLife.Seconds()),
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode,
-	})
+	c := &http.Cookie{
+		Value: g.logins.issue(grant, time.Now()), MaxAge: int(sessionLife.Seconds()), HttpOnly: true,
+		SameSite: http.SameSiteStrictMode,
+	}
+	prefix, forwarded := "", r.Header.Get("X-Forwarded-Proto")
+	switch {
+	case r.TLS != nil && forwarded == "":
+		prefix, c.Path = hostPrefix, "/"
+	case r.TLS != nil || strings.EqualFold(forwarded, "https"):
+		prefix = securePrefix
+	}
+	c.Name, c.Secure = cookieFor(r, prefix), prefix != ""
+	http.SetCookie(w, c)
 }
 
 // cookieFor names the cookie. Browsers send cookies to all ports of a host: the port in the name keeps the gateways
-// there apart. The prefix makes browsers take the cookie from https only. __Host- would want the path to be /, also
-// behind a proxy.
-func cookieFor(r *http.Request, secure bool) string {
-	name := cookieName
+// there apart.
+func cookieFor(r *http.Request, prefix string) string {
+	name := prefix + cookieName
 	if _, port, err := net.SplitHostPort(r.Host); err == nil {
 		if n, err := strconv.ParseUint(port, 10, 16); err == nil {
 			name += "-" + strconv.FormatUint(n, 10)
 		}
-	}
-	if secure {
-		return "__Secure-" + name
 	}
 	return name
 }

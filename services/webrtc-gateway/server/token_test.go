@@ -135,6 +135,39 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
+// TestHostCookie: over TLS of the gateway itself the cookie is bound to the host; a proxy that speaks TLS to the gateway
+// may have other programs on other paths.
+func TestHostCookie(t *testing.T) {
+	s := newSite(t, Config{Token: "a-secret"}, 0)
+	for forwarded, want := range map[string]string{
+		"":      "__Host-waldo-8080=; Path=/; HttpOnly; Secure; SameSite=Strict",
+		"https": "__Secure-waldo-8080=; HttpOnly; Secure; SameSite=Strict",
+		"http":  "__Secure-waldo-8080=; HttpOnly; Secure; SameSite=Strict",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "https://rover.local:8080/?token=a-secret", http.NoBody)
+		r.Header.Set("Accept", "text/html")
+		if forwarded != "" {
+			r.Header.Set("X-Forwarded-Proto", forwarded)
+		}
+		w := httptest.NewRecorder()
+		s.server.Handler().ServeHTTP(w, r)
+		cookies := w.Result().Cookies()
+		if len(cookies) != 1 {
+			t.Fatalf("forwarded %q: %v", forwarded, w.Result().Header)
+		}
+		again := httptest.NewRequest(http.MethodGet, "https://rover.local:8080/devices", http.NoBody)
+		again.AddCookie(cookies[0])
+		w = httptest.NewRecorder()
+		if s.server.Handler().ServeHTTP(w, again); w.Code != http.StatusOK {
+			t.Errorf("forwarded %q: the session does not let in: %d", forwarded, w.Code)
+		}
+		cookies[0].Value, cookies[0].MaxAge = "", 0
+		if got := cookies[0].String(); got != want {
+			t.Errorf("forwarded %q: %s, want %s", forwarded, got, want)
+		}
+	}
+}
+
 // TestSessionsOutlastTheGateway has a second life of a gateway, a gateway with another token, and another robot.
 func TestSessionsOutlastTheGateway(t *testing.T) {
 	first := newSite(t, Config{Token: "a-secret"}, 0)

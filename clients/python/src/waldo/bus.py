@@ -57,7 +57,8 @@ class Client(nats.aio.client.Client):
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection)
-        if initial_connection and self._current_server.uri.scheme == "tls":
+        server = self._current_server
+        if initial_connection and server is not None and server.uri.scheme == "tls":
             if not (info.get("tls_required") or info.get("tls_available")):
                 raise nats.errors.Error("the server offers no TLS")
             info["tls_required"] = True
