@@ -200,7 +200,7 @@ deps-firmware: ## install the Debian packages needed to build the firmware, if m
 
 .PHONY: deps-test
 deps-test: ## install the Debian packages needed to test, if missing
-	@scripts/deps chromium conntrack curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins libgrpc++-dev libprotobuf-dev nftables nginx-light nodejs protobuf-compiler-grpc pulseaudio python3-venv xvfb \
+	@scripts/deps chromium conntrack curl ffmpeg firefox-esr flite fonts-dejavu-core iproute2 libasound2-plugins libgrpc++-dev libnss3-tools libprotobuf-dev nftables nginx-light nodejs protobuf-compiler-grpc pulseaudio python3-venv xvfb \
 		gir1.2-gst-plugins-bad-1.0 gir1.2-gst-rtsp-server-1.0 gir1.2-gstreamer-1.0 gstreamer1.0-libav gstreamer1.0-nice gstreamer1.0-plugins-bad python3-gi
 
 .PHONY: deps-bench

@@ -39,6 +39,8 @@ type Options struct {
 	Gateway string
 	// Drive is the YAML of the section `drive:`; without it the page cannot drive.
 	Drive string
+	// TLS is the value of the key `tls:`; empty for none.
+	TLS string
 	// NATS is the URL of a bus that already runs; otherwise one is embedded.
 	NATS string
 	// Bin is the folder of the robot's programs; the build under test if empty.
@@ -89,6 +91,9 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	if o.Drive != "" {
 		o.Drive = "drive: " + o.Drive + "\n"
+	}
+	if o.TLS != "" {
+		o.Drive += "tls: " + o.TLS + "\n"
 	}
 	r.file = WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
 		"{%s}\n%s",
