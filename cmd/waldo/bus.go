@@ -63,6 +63,7 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return configurationError{err}
 	}
+	b.hideMemory()
 	ring, err := newKeyring(b.Keys, r.Name, said)
 	if err != nil {
 		return err

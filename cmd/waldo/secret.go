@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 )
 
 // secretFlags are the flags of commands that present the secret of a robot, or ask for it.
@@ -19,4 +20,15 @@ func (s *secretFlags) AfterApply() (err error) {
 		return fmt.Errorf("--token-file: %w", err)
 	}
 	return nil
+}
+
+// hideMemory keeps the robot's secrets from its other processes, if it has any.
+func (s *secretFlags) hideMemory() {
+	store := (*tokens.Store)(nil)
+	if path, err := tokens.Path(os.Getenv); err == nil {
+		store = tokens.Open(path)
+	}
+	if tokens.NewAuthority(s.Token, store).Guarded() {
+		access.HideMemory()
+	}
 }

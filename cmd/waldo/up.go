@@ -51,6 +51,7 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	if u.Check {
 		return nil
 	}
+	u.hideMemory()
 	printer := supervise.NewPrinter(c.err, plan.Names(), hasColors(c.err))
 	defer printer.Close()
 	if u.File == "" {

@@ -54,6 +54,9 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%s\n", err)
 		return device.ExitConfiguration
 	}
+	if c.Gateway.Authority().Guarded() {
+		access.HideMemory()
+	}
 	level, _ := c.Level() // checked by Load
 	systemd.Conceal(environ)
 	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package access
+
+// HideMemory does nothing on this system.
+func HideMemory() {}
