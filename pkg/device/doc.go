@@ -32,9 +32,13 @@
 //     Whoever may use the robot's page can call its unary methods: one that moves something asks for a lease (package
 //     actuator).
 //   - An [Out] publishes on the bus only while somebody holds it. [Out.WhileHeld] runs work only then.
+//   - Another process of the same program can take over ([Kind.Beside] says how): its first message on a stream follows
+//     the last one of this process, calls find one of the two, and if either ends on the way the other one serves. Streams
+//     whose messages depend on one another say how to ask for one to begin with ([OutOptions].Begin); what callers have
+//     changed lives on with [Kit.Keep]. [Kit.BeforeRestart] says what that, or a restart, would disturb.
 //   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
 //     and the process is gone within 2 s, even if the driver hangs. A second signal ends it at once.
-//   - The process ends with one of the codes [ExitStopped], [ExitConfiguration], [ExitAddress].
+//   - The process ends with one of the codes [ExitStopped], [ExitConfiguration], [ExitAddress], [ExitSuccession].
 //
 // # Configuration
 //

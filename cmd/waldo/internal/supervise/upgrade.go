@@ -96,8 +96,9 @@ func (k *keeper) settle(old, next *running) (*running, error) {
 	defer said.stop()
 	select {
 	case e := <-next.ended:
+		why := said.why(e)
 		next.close()
-		return nil, said.why(e)
+		return nil, why
 	case m := <-said.messages:
 		if m.Kind != handover.Done {
 			k.stop(next.child, next.ended)
