@@ -194,7 +194,7 @@ func (p *Plan) addresses() []string {
 	}
 	var list []string
 	add := func(configured string) {
-		if address, _, err := access.Address(configured, p.token()); err == nil {
+		if address, _, err := p.authority().Address(configured); err == nil {
 			list = append(list, address)
 		}
 	}
@@ -211,7 +211,7 @@ func (p *Plan) addresses() []string {
 // checkAddress returns an error that names the field if nothing can listen on its address, unless the
 // running robot does.
 func (p *Plan) checkAddress(own []string, field, address, remedy string) error {
-	address, _, err := access.Address(address, p.token())
+	address, _, err := p.authority().Address(address)
 	if err != nil || slices.ContainsFunc(own, func(o string) bool { return samePort(o, address) }) {
 		return nil // the program itself reports a bad address, or one that another program has beside the robot
 	}

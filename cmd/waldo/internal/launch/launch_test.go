@@ -17,6 +17,7 @@ import (
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/robot"
@@ -292,7 +293,7 @@ func TestPageURL(t *testing.T) {
 		{"0.0.0.0:8080", "", ""},
 		{"nonsense", "", ""},
 	} {
-		got, err := pageURL(tt.listen, tt.token)
+		got, err := pageURL(tt.listen, tokens.NewAuthority(tt.token, nil))
 		if got != tt.want || (err != nil) != (tt.want == "") {
 			t.Errorf("%s with token %q: got %q, %v, want %q", tt.listen, tt.token, got, err, tt.want)
 		}

@@ -19,7 +19,7 @@ type Page struct {
 // Page returns where the page will be served. Scripts get the URL without the token instead, see Run.
 // The address must be valid.
 func (p *Plan) Page() Page {
-	address, _, err := access.Address(p.http(), p.token())
+	address, _, err := p.authority().Address(p.http())
 	if err != nil {
 		return Page{} // the gateway reports what is wrong with it
 	}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"net"
+	"os"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
@@ -169,6 +171,20 @@ func (p *Plan) ice() string {
 		return p.http() // not an address; the gateway reports it
 	}
 	return net.JoinHostPort(host, defaultICEPort)
+}
+
+// authority decides, as that of each process, where others may be let in.
+func (p *Plan) authority() *tokens.Authority {
+	return tokens.NewAuthority(p.token(), storeOf(os.Getenv))
+}
+
+// storeOf returns the store of tokens of this machine; nil if it has no folder for state.
+func storeOf(environ func(string) string) *tokens.Store {
+	path, err := tokens.Path(environ)
+	if err != nil {
+		return nil
+	}
+	return tokens.Open(path)
 }
 
 // token protects the gateway.

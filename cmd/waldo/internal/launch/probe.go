@@ -20,7 +20,7 @@ func (s *server) newProbe(p *Plan, name string) func(pid int) supervise.Probe {
 		d = &robot.Device{} // a slot, which chooses its port itself
 	}
 	if d == nil {
-		url, err := pageURL(p.http(), p.token())
+		url, err := pageURL(p.http(), p.authority())
 		if err != nil {
 			return nil // the gateway reports what is wrong with it
 		}

@@ -101,9 +101,7 @@ func (p *Plan) runBus(certificate Certificate, log func(slog.Level) *slog.Logger
 	}
 	config := embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf, Keys: keys.known,
 		TLS: certificate.Server(), Log: log(slog.LevelWarn)}
-	if path, err := tokens.Path(os.Getenv); err == nil { // otherwise there are none
-		config.Tokens = tokens.Open(path)
-	}
+	config.Tokens = storeOf(os.Getenv)
 	server, err := embedded.Start(config)
 	if err != nil {
 		return "", nil, nil, fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
@@ -114,7 +112,7 @@ func (p *Plan) runBus(certificate Certificate, log func(slog.Level) *slog.Logger
 
 // awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.
 func (p *Plan) awaitPage(ctx context.Context) (url string, ok bool) {
-	url, err := pageURL(p.http(), p.token())
+	url, err := pageURL(p.http(), p.authority())
 	if err != nil {
 		return "", false // the gateway reports what is wrong with it
 	}
@@ -145,8 +143,8 @@ func healthy(ctx context.Context, client *http.Client, url string) bool {
 }
 
 // pageURL is where a browser on this machine finds the page of a gateway that listens at the address.
-func pageURL(listen, token string) (string, error) {
-	listen, _, err := access.Address(listen, token)
+func pageURL(listen string, authority *tokens.Authority) (string, error) {
+	listen, _, err := authority.Address(listen)
 	if err != nil {
 		return "", err
 	}
