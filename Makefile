@@ -185,9 +185,9 @@ images: ## build container images of waldo and the gateway into build/images/, w
 	@GO=$(GO) deploy/images/build
 
 .PHONY: packages-test
-packages-test: ## build the packages of this machine, install them into a bare Debian with systemd, upgrade and purge them
+packages-test: ## build this machine's packages, and install, upgrade and purge them in a bare Debian; CUTS=5 cuts the power
 	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
-	@deploy/packages/check
+	@CUTS=$(CUTS) deploy/packages/check
 
 .PHONY: deps
 deps: ## install the Debian packages needed to build, if missing

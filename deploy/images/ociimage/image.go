@@ -108,7 +108,7 @@ func configure(image v1.Image, d Description, arch string) (v1.Image, error) {
 		Cmd:          d.Arguments,
 		User:         fmt.Sprintf("%d:%d", User, User),
 		WorkingDir:   "/var/lib/waldo",
-		Env:          []string{"PATH=/usr/bin", "HOME=/var/lib/waldo"},
+		Env:          []string{"PATH=/usr/bin", "HOME=/var/lib/waldo", "STATE_DIRECTORY=/var/lib/waldo"},
 		ExposedPorts: map[string]struct{}{},
 		Volumes:      map[string]struct{}{"/var/lib/waldo": {}},
 		Labels: map[string]string{

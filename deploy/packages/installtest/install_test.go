@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // robot is what a robot with one camera needs.
@@ -36,8 +37,10 @@ func (m *machine) active() []string {
 func TestInstall(t *testing.T) {
 	m := newMachine(t, 1000)
 	m.boot()
+	begin := time.Now()
 	m.install(robot...)
 	m.picture("front")
+	t.Logf("%.1f s from apt install to the first picture", time.Since(begin).Seconds())
 	want := []string{"waldo-bus.service", "waldo-device@front.service", "waldo-gateway.service"}
 	if got := m.active(); !slices.Equal(got, want) {
 		t.Errorf("these units run: %q, want %q", got, want)

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -130,24 +131,48 @@ func (m *machine) off() {
 // path returns a path of the machine as the host names it.
 func (m *machine) path(name string) string { return filepath.Join(m.root, name) }
 
+// command makes a program ready to run in the machine. While that is off, nothing else runs there.
+func (m *machine) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	inside := []string{"chroot", m.root}
+	if m.pid != 0 {
+		inside = []string{"nsenter", "--target", strconv.Itoa(m.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"}
+	}
+	inside = append(append(inside, name), args...)
+	command := exec.CommandContext(ctx, inside[0], inside[1:]...)
+	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
+		"DEBIAN_FRONTEND=noninteractive", "HOME=/root"}
+	command.WaitDelay = time.Second
+	return command
+}
+
 // try runs a program in the machine, and returns what it has printed.
 func (m *machine) try(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
 	defer cancel()
-	inside := []string{"--target", strconv.Itoa(m.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"}
-	if m.pid == 0 {
-		inside = nil
-		name, args = "chroot", append([]string{m.root, name}, args...)
-	}
-	command := exec.CommandContext(ctx, "nsenter", append(append(inside, name), args...)...)
-	command.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8",
-		"DEBIAN_FRONTEND=noninteractive", "HOME=/root"}
-	command.WaitDelay = time.Second
-	out, err := command.CombinedOutput()
+	out, err := m.command(ctx, name, args...).CombinedOutput()
 	return string(out), err
 }
 
-// run runs a program in the machine that must succeed. While the machine is off, it runs with nothing else running there.
+// begin starts a program in the machine, and returns a function that interrupts it.
+func (m *machine) begin(name string, args ...string) (interrupt func()) {
+	m.t.Helper()
+	command := m.command(context.Background(), name, args...)
+	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // nsenter passes no signals on
+	var said bytes.Buffer
+	command.Stdout, command.Stderr = &said, &said
+	if err := command.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	interrupt = sync.OnceFunc(func() {
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGINT)
+		_ = command.Wait() // it was interrupted
+		m.t.Logf("%s said: %s", name, said.String())
+	})
+	m.t.Cleanup(interrupt)
+	return interrupt
+}
+
+// run runs a program in the machine that must succeed.
 func (m *machine) run(name string, args ...string) string {
 	m.t.Helper()
 	out, err := m.try(name, args...)

@@ -55,7 +55,7 @@ WantedBy=multi-user.target
 func TestPowerLoss(t *testing.T) {
 	lab := os.Getenv("WALDO_LAB")
 	if lab == "" {
-		t.Skip("runs by deploy/packages/check, where QEMU is: make packages-test")
+		t.Skip("takes minutes: make packages-test CUTS=5")
 	}
 	disk, known := robotDisk(t)
 	whole := upgradeInGuest(t, lab, disk, known)

@@ -166,3 +166,44 @@ func TestUpgradeWithFullDisk(t *testing.T) {
 	}
 	m.picture("front")
 }
+
+// What somebody drives keeps running the old version, and is restarted once they have let go.
+func TestUpgradeWhileDriven(t *testing.T) {
+	m := newMachine(t, 1200)
+	m.boot()
+	m.install("waldo", "waldo-gateway", "waldo-serial")
+	const driven = `robot: rover
+devices:
+  motors:
+    kind: serial
+    port: sim
+    read: "<IhhiihHB"
+    readKeys: [uptime, left, right, x, y, heading, battery, flags]
+    startByte: 0x5A
+    checksum: crc8
+    write: "<hh"
+    writeKeys: [left, right]
+    writeStartByte: 0xA5
+    writeChecksum: crc8
+    control: {safe: {left: 0, right: 0}}
+`
+	if err := os.WriteFile(m.path("etc/waldo/robot.yaml"), []byte(driven), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	m.run("waldo", "install")
+	before := m.starts()
+	driver := m.begin("waldo", "send", "motors", `{"left": 1, "right": 1}`, "--for", "1h")
+	m.eventually("a lease", func() bool {
+		out, _ := m.try("waldo", "call", "motors", "GetRestartSafety")
+		return strings.Contains(out, "RESTART_OBSTACLE_KIND_LEASE")
+	})
+	m.upgrade("90", nil, []string{"waldo-serial"})
+	if after := m.starts(); !slices.Equal(after, before) {
+		t.Errorf("somebody drives, and the upgrade changed what runs: %v, before %v", after, before)
+	}
+	driver()
+	m.eventually("the new version", func() bool {
+		after := m.starts()
+		return len(after) == len(before) && !slices.Equal(after, before)
+	})
+}
