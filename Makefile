@@ -166,12 +166,13 @@ check: deps $(TOOLS)/buf $(WEB) $(PROTOC_READY) ## check the API, generated code
 	@$(call each,$(MODULES),GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build -o /dev/null ./...)
 
 .PHONY: cross
-cross: ## build the modules without C for arm64, arm and amd64
+cross: ## build the modules without C for arm64, arm and amd64, and one with C for arm64
 	@for arch in $(MACHINES); do for m in $(PURE); do echo "── $$m $$arch"; \
 		(cd $$m && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./...); done; \
 		echo "── video/camera $$arch"; (cd video && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -o /dev/null ./camera); \
 		echo "── services/rtsp-ingest $$arch, passing through"; (cd services/rtsp-ingest && CGO_ENABLED=0 GOOS=linux GOARCH=$$arch \
 			$(GO) build -o /dev/null ./connect ./mjpeg ./rtmp ./rtsp); done
+	@echo "── services/camera arm64, with C libraries"; deploy/packages/build foreign arm64 $(GO) build -C services/camera -o /dev/null .
 
 .PHONY: packages
 packages: deps $(TOOLS)/nfpm ## build Debian packages into build/packages/ for ARCHITECTURES (amd64 arm64 armhf)
