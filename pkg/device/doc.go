@@ -39,6 +39,8 @@
 //   - SIGINT or SIGTERM: the state becomes STOPPING, the context of Run ends, calls under way get a second to finish,
 //     and the process is gone within 2 s, even if the driver hangs. A second signal ends it at once.
 //   - The process ends with one of the codes [ExitStopped], [ExitConfiguration], [ExitAddress], [ExitSuccession].
+//   - Under systemd the process says when it serves, its state and the reason, and feeds the watchdog of its unit with what
+//     proves life: answers over gRPC, and turns of the driver's loops ([Kit.Loop]) that end. The launcher asks the same.
 //
 // # Configuration
 //
