@@ -12,10 +12,8 @@ type Kind string
 
 // The kinds of events.
 const (
-	// Started: a process began. Reason says which program it is, and its version.
+	// Started: a process began, for the first time or again. Reason says which program it is, and its version.
 	Started Kind = "started"
-	// Restarted: the launcher starts a process again. Reason says how it ended.
-	Restarted Kind = "restarted"
 	// Login: somebody showed a good token where a session begins: a browser, a WebSocket.
 	Login Kind = "login"
 	// Ended: a session was ended because of its token. Reason says why.

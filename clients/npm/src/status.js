@@ -44,7 +44,7 @@ export function callError(error, device) {
 
 /** @param {string} code @param {string} message @param {string} device */
 function remedy(code, message, device) {
-  if (code === 'UNAUTHENTICATED') return `${device} wants a token: connect(address, {token}), or set WALDO_TOKEN`;
+  if (code === 'UNAUTHENTICATED') return `${device} wants a token (${message}): connect(address, {token}), or set WALDO_TOKEN`;
   // What the library says of its connections is for its authors.
   if (code !== 'UNAVAILABLE' || !/^(No connection established|Connection dropped)/.test(message)) return message;
   const [cause] = /\bE[A-Z]{4,}\b/.exec(message) ?? [];

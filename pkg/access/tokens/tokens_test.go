@@ -1,7 +1,9 @@
 package tokens_test
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -278,6 +280,38 @@ func TestRequire(t *testing.T) {
 		if (err == nil) != (tt.fails == "") || err != nil &&
 			(status.Code(err) != codes.PermissionDenied || !strings.Contains(err.Error(), tt.fails)) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// BenchmarkCheck is what each call costs that presents a token, beside 1000 others.
+func BenchmarkCheck(b *testing.B) {
+	path := filepath.Join(b.TempDir(), "access.json")
+	var all struct {
+		Version int            `json:"version"`
+		Tokens  []tokens.Token `json:"tokens"`
+	}
+	token, _, err := tokens.Create(path, tokens.Request{Name: "anna", Role: roles.Driver})
+	if err != nil {
+		b.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil || json.Unmarshal(text, &all) != nil {
+		b.Fatal(err)
+	}
+	for i := range 1000 {
+		other := all.Tokens[0]
+		other.Name = fmt.Sprint("user ", i)
+		other.ID = strings.NewReplacer("0", "a", "1", "b", "8", "c", "9", "d").Replace(fmt.Sprintf("%010d", i))
+		all.Tokens = append(all.Tokens, other)
+	}
+	if text, err = json.Marshal(all); err != nil || os.WriteFile(path, text, 0o600) != nil {
+		b.Fatal(err)
+	}
+	authority := tokens.NewAuthority("sixteen-or-more!", tokens.Open(path))
+	for b.Loop() {
+		if _, err := authority.Check(token); err != nil {
+			b.Fatal(err)
 		}
 	}
 }
