@@ -52,6 +52,8 @@ var readmes = map[string][]step{
 		{"", stop},
 		{"waldo rendezvous --listen :443",
 			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
+		{"waldo hub hub.yaml", leftOut("it needs a public machine; TestHub in cmd/waldo runs one")},
+		{"waldo-gateway --fleet", leftOut("it needs a hub; the gateway's tests have one")},
 		{"", newTerminal},
 		{"bin/waldo bus &", stays("nats://")},
 		{"bin/waldo-camera --robot rover --device front --source test &", stays("ready")},
@@ -101,6 +103,12 @@ var readmes = map[string][]step{
 	},
 	"deploy/grafana/README.md": {
 		{"deploy/grafana/targets", leftOut("it writes a file of Prometheus; TestDashboardTargets runs it")},
+	},
+	"docs/fleet.md": {
+		{"waldo hub key gateway.seed", runs("U")},
+		{"waldo hub hub.yaml", leftOut("it needs a certificate; TestHub in cmd/waldo runs a hub")},
+		{"waldo hub key hub.seed", runs("U")},
+		{"waldo-gateway --fleet", leftOut("it needs a hub; the gateway's tests have one")},
 	},
 	"docs/rendezvous.md": {
 		{"export WALDO_RENDEZVOUS_TOKEN=", exports("WALDO_RENDEZVOUS_TOKEN")},
@@ -251,6 +259,10 @@ var readmes = map[string][]step{
 		also("bin/waldo up examples/robot.yaml", stays(tutorial...)),
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
+	},
+	"services/uplink/README.md": {
+		{"waldo-uplink --robot-file robot.yaml --device uplink", leftOut("it needs a hub; the package's tests have one")},
+		{"waldo-uplink --robot-file robot.yaml --device uplink --check", runs()},
 	},
 	"services/webrtc-gateway/README.md": {
 		also("bin/waldo bus", stays("nats://")),

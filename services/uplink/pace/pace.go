@@ -17,14 +17,15 @@ const (
 	// target is how long bytes may wait on the way.
 	target = 15 * time.Millisecond
 	// smallest and largest bound the window, in bytes; first is where it begins.
-	smallest = 2400
+	smallest = SmallestPart
 	largest  = 8 << 20
-	first    = 8 << 10
+	first    = 4 << 10
 	// partTime is how long a part takes, unless it is one of the bounds, in bytes.
 	partTime    = 8 * time.Millisecond
 	largestPart = 64 << 10
-	// growth is by how many bytes the window grows in a round trip without a queue, once it has shrunk.
-	growth = 4 << 10
+	// growth is by what share of itself, beside the smallest part, the window grows in a round trip without a queue, once
+	// it has shrunk.
+	growth = 1. / 16
 	// filter is of how many confirmations the fastest counts: a receiver that is late once says nothing of the path.
 	filter = 4
 	// baseFor is how long the shortest round trip is remembered, at least.
@@ -110,6 +111,9 @@ func (w *Window) Confirmed(now time.Time) {
 	if w.newest = append(w.newest, took); len(w.newest) > filter {
 		w.newest = w.newest[1:]
 	}
+	if w.probing { // too much is on the way as soon as one is late
+		w.newest = w.newest[len(w.newest)-1:]
+	}
 	w.waiting = slices.Min(w.newest) - w.shortest()
 	w.adapt(p, took, now)
 	w.received = append(w.received, receipt{p.bytes, now})
@@ -145,7 +149,7 @@ func (w *Window) adapt(p piece, took time.Duration, now time.Time) {
 	case w.probing:
 		w.size += float64(p.bytes)
 	default:
-		w.size += growth * float64(p.bytes) / w.size * float64(target-w.waiting) / float64(target)
+		w.size += (SmallestPart + growth*w.size) * float64(p.bytes) / w.size * float64(target-w.waiting) / float64(target)
 	}
 	w.size = min(max(w.size, smallest), largest)
 }

@@ -112,7 +112,7 @@ func TestStalled(t *testing.T) {
 	if w.Stalled(now.Add(time.Second)) || !w.Stalled(now.Add(1300*time.Millisecond)) {
 		t.Error("a stall is told too early or too late")
 	}
-	if w.Size() != 2400 {
+	if w.Size() != pace.SmallestPart {
 		t.Errorf("after a stall the window is %d", w.Size())
 	}
 }

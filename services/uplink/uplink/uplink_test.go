@@ -13,7 +13,7 @@ import (
 )
 
 // frames subscribes to the camera at the hub.
-func frames(t *testing.T, c *bus.ConnCloser) *bus.Subscription[*mediav1.VideoFrame] {
+func frames(t testing.TB, c *bus.ConnCloser) *bus.Subscription[*mediav1.VideoFrame] {
 	t.Helper()
 	s, err := bus.Subscribe[*mediav1.VideoFrame](c.Conn, front.Out("video"), stream.DropOldest(1000))
 	if err != nil {
