@@ -42,7 +42,6 @@ Any address but this machine's needs a secret, which waldo token makes.`
 
 // Run runs the server until it is stopped.
 func (b *busCommand) Run(ctx context.Context, c console) error {
-	systemd.Conceal(os.Getenv)
 	r, err := b.robot()
 	if err != nil {
 		return configurationError{err}

@@ -63,3 +63,30 @@ func TestHideMemory(t *testing.T) {
 		t.Errorf("this process hides its memory, too: %d, %v", n, err)
 	}
 }
+
+// TestShowMemory: a process that hides its memory can look at itself, and hides it again.
+func TestShowMemory(t *testing.T) {
+	dumpable := func() int {
+		n, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := dumpable()
+	defer func() { _ = unix.Prctl(unix.PR_SET_DUMPABLE, uintptr(before), 0, 0, 0) }()
+	access.ShowMemory(func() {
+		if dumpable() != before {
+			t.Error("what is shown is hidden")
+		}
+	})
+	access.HideMemory()
+	access.ShowMemory(func() {
+		if dumpable() != 1 {
+			t.Error("what is hidden is not shown")
+		}
+	})
+	if dumpable() != 0 {
+		t.Error("it is not hidden again")
+	}
+}

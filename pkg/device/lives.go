@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/handover"
 	"github.com/waldo-robot/waldo/pkg/systemd"
 )
@@ -97,7 +98,7 @@ func (l *lives[C]) live(ctx context.Context, process *Process) int {
 	for {
 		select {
 		case <-settled:
-			systemd.Reveal(trim)
+			access.ShowMemory(trim)
 		case <-ctx.Done():
 			l.defaults()
 			l.unit.Stopping()

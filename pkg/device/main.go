@@ -69,7 +69,9 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		return ExitConfiguration
 	}
 	level, _ := settings.Level(common.LogLevel) // checked with the settings
-	systemd.Conceal(environ)
+	if environ("CREDENTIALS_DIRECTORY") != "" {
+		access.HideMemory() // the units of a robot share a user, and not their secrets
+	}
 	common.epoch = access.NewID()
 	out := output.NewLog(systemd.Log(stderr, environ, journalFields(k.Name, common)))
 	defer out.Close(lastWords)

@@ -58,7 +58,6 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		access.HideMemory()
 	}
 	level, _ := c.Level() // checked by Load
-	systemd.Conceal(environ)
 	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",
 		"WALDO_ROBOT": c.Robot, "WALDO_DEVICE": "gateway"}))
 	defer patient.Close(lastWords)
