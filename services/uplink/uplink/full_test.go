@@ -102,10 +102,10 @@ func TestFullLink(t *testing.T) {
 	t.Logf("%d calls: p50 %v, p99 %v; %d pictures: p50 %v, oldest %v; %d key frames asked for", len(calls),
 		calls[len(calls)/2], calls[len(calls)*99/100], len(pictures), pictures[len(pictures)/2], pictures[len(pictures)-1],
 		c.asked.Load())
-	if worst := calls[len(calls)-1]; worst > 2*time.Second {
+	if worst := calls[len(calls)-1]; worst > 4*time.Second {
 		t.Errorf("a call took %v", worst)
 	}
-	if oldest := pictures[len(pictures)-1]; oldest > 3*time.Second {
+	if oldest := pictures[len(pictures)-1]; oldest > 5*time.Second {
 		t.Errorf("a picture was %v old", oldest)
 	}
 	if c.asked.Load() == 0 {
