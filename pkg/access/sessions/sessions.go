@@ -35,7 +35,6 @@ func New(a *tokens.Authority, log *slog.Logger) *Sessions {
 
 // Run ends sessions when they have to, until ctx ends. It logs when the store of tokens cannot be used.
 func (s *Sessions) Run(ctx context.Context) {
-	s.report()
 	s.authority.Watch(ctx, func() {
 		s.report()
 		s.renew()

@@ -102,6 +102,36 @@ func TestEnds(t *testing.T) {
 // replace gives the file other content at once.
 func replace(r *rig, text string) error { return state.Replace(r.path, []byte(text), 0o600) }
 
+// TestBeforeRun: what changes before Run begins ends sessions all the same.
+func TestBeforeRun(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	token, _, err := tokens.Create(path, tokens.Request{Name: "anna", Role: roles.Driver})
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority := tokens.NewAuthority("", tokens.Open(path))
+	all := sessions.New(authority, slog.New(slog.DiscardHandler))
+	g, err := authority.Check(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := all.Open(t.Context(), g)
+	defer n.Close()
+	if _, err := tokens.Revoke(path, "anna"); err != nil {
+		t.Fatal(err)
+	}
+	_ = authority.Err() // the change has been read
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); all.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	select {
+	case <-n.Context().Done():
+	case <-time.After(time.Minute):
+		t.Fatal("the session goes on")
+	}
+}
+
 // TestBetween: a token that ends between its check and the session begins none.
 func TestBetween(t *testing.T) {
 	r := newRig(t, time.Time{})

@@ -125,11 +125,12 @@ func (s *Store) Err() error {
 }
 
 // Watch calls f whenever grants may have changed, within a quarter of a second: the file did, or a token has expired. It
-// returns when ctx ends.
+// calls f at the beginning too, for what changed before. It returns when ctx ends.
 func (s *Store) Watch(ctx context.Context, f func()) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	last, lastTime := s.look(), time.Now()
+	f()
 	for {
 		select {
 		case <-ctx.Done():

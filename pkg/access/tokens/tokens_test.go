@@ -95,6 +95,7 @@ func TestExpired(t *testing.T) {
 	changed := make(chan struct{}, 100)
 	stop := watch(t, store, func() { changed <- struct{}{} })
 	defer stop()
+	<-changed // the beginning
 	select {
 	case <-changed:
 	case <-time.After(time.Minute):
@@ -114,6 +115,7 @@ func TestWatch(t *testing.T) {
 	changed := make(chan struct{}, 100)
 	stop := watch(t, store, func() { changed <- struct{}{} })
 	defer stop()
+	<-changed // the beginning
 	for _, step := range []func() error{
 		func() error {
 			_, _, err := tokens.Create(path, tokens.Request{Name: "a", Role: roles.Viewer})
