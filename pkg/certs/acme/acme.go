@@ -34,6 +34,8 @@ import (
 const (
 	// lookEvery is how often the issuer looks at the clock.
 	lookEvery = time.Hour
+	// startTime is what the gateway, which starts at the same time, has to get ready to serve the proof.
+	startTime = 3 * time.Second
 	// Failures are retried after these pauses.
 	firstPause, longestPause = time.Minute, 6 * time.Hour
 	// orderTime bounds one attempt, and callTime a request within.
@@ -114,8 +116,17 @@ func (i *Issuer) Close() {
 
 func (i *Issuer) run(ctx context.Context) {
 	pause := firstPause
+	wait := time.Duration(0)
+	if i.config.DNS == "" && i.due() {
+		wait = startTime
+	}
 	for {
-		wait := lookEvery
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(wait):
+		}
+		wait = lookEvery
 		if i.due() {
 			err := i.obtain(ctx)
 			switch {
@@ -128,11 +139,6 @@ func (i *Issuer) run(ctx context.Context) {
 				i.config.Log.Warn("the certificate could not be got; trying again", "name", i.config.Domain, "in", wait,
 					"error", err)
 			}
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
 		}
 	}
 }
@@ -175,7 +181,8 @@ func (i *Issuer) obtain(ctx context.Context) error {
 			return err
 		}
 	}
-	if order, err = i.client.WaitOrder(ctx, order.URI); err != nil {
+	at := order.URI
+	if order, err = i.client.WaitOrder(ctx, at); err != nil {
 		return fmt.Errorf("order: %w", err)
 	}
 	request := &x509.CertificateRequest{DNSNames: []string{i.config.Domain}}
@@ -184,6 +191,9 @@ func (i *Issuer) obtain(ctx context.Context) error {
 		return err
 	}
 	chain, _, err := i.client.CreateOrderCert(ctx, order.FinalizeURL, signed, true)
+	if err != nil {
+		chain, err = i.fetch(ctx, at, err)
+	}
 	if err != nil {
 		return fmt.Errorf("certificate: %w", err)
 	}
@@ -196,4 +206,18 @@ func (i *Issuer) obtain(ctx context.Context) error {
 	}
 	i.config.Log.Info("got the certificate", "name", i.config.Domain, "until", c.NotAfter.Format(time.DateOnly))
 	return nil
+}
+
+// fetch gets the certificate of an order that was sent off with an error: the library loses the address of the order if
+// the answer does not repeat it, which an authority need not do (RFC 8555, 7.4).
+func (i *Issuer) fetch(ctx context.Context, at string, failed error) (chain [][]byte, err error) {
+	var refused *acme.Error
+	if errors.As(failed, &refused) {
+		return nil, failed
+	}
+	order, err := i.client.WaitOrder(ctx, at)
+	if err != nil || order.CertURL == "" {
+		return nil, errors.Join(failed, err)
+	}
+	return i.client.FetchCert(ctx, order.CertURL, true)
 }
