@@ -2,9 +2,9 @@
 //
 // A robot has a certificate authority of its own ([Authority]), which is made once and which people add to their
 // phones and browsers. Its name constraints (RFC 5280, 4.2.1.10) keep it to the names of the robot and localhost, so
-// whoever steals its key cannot pose as a site of the internet. Addresses are not constrained: gRPC in Python, C++ and
-// other languages refuses an authority that constrains them (findings/grpcio-name-constraints.sh). The authority issues
-// one leaf for the robot's names and addresses. An [Issuer], of which a robot has one, issues another when an address comes up, or
+// whoever steals its key cannot pose as a site of the internet. Addresses are not constrained: BoringSSL, with which gRPC
+// in Python, C++ and other languages verifies, refuses an authority that constrains them ("unsupported name constraint
+// type", grpcio 1.85.3). The authority issues one leaf for the robot's names and addresses. An [Issuer], of which a robot has one, issues another when an address comes up, or
 // when less than a third of its life is left. Instead, a robot can have a certificate of its owner's.
 //
 // Who listens uses a [Source], which reads the files again when they change: nothing restarts for a new certificate.
