@@ -41,6 +41,8 @@ type Options struct {
 	Drive string
 	// TLS is the value of the key `tls:`; empty for none.
 	TLS string
+	// Fleet is the YAML of the section `fleet:`, by which the robot connects to a hub; empty: it does not.
+	Fleet string
 	// NATS is the URL of a bus that already runs; otherwise one is embedded.
 	NATS string
 	// Bin is the folder of the robot's programs; the build under test if empty.
@@ -94,6 +96,9 @@ func StartRobot(tb testing.TB, o Options) *Robot {
 	}
 	if o.TLS != "" {
 		o.Drive += "tls: " + o.TLS + "\n"
+	}
+	if o.Fleet != "" {
+		o.Drive += "fleet: " + o.Fleet + "\n"
 	}
 	r.file = WriteFile(tb, "robot.yaml", fmt.Sprintf("robot: %s\ndevices:\n%sgateway: {http: %q, ice: %q%s}\nnats: "+
 		"{%s}\n%s",
