@@ -52,8 +52,8 @@ T = TypeVar("T")
 
 
 class Client(nats.aio.client.Client):
-    """nats-py uses TLS only where the server requires it, whatever the URL says. A bus offers it, and does not require it
-    of programs on its own machine; so a URL with tls:// would be used in the clear."""
+    """nats-py uses TLS only where the server requires it, whatever the URL says. A bus offers it, and does not require
+    it of programs on its own machine; so a URL with tls:// would be used in the clear."""
 
     async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
         await super()._process_info(info, initial_connection)
