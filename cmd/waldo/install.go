@@ -31,7 +31,10 @@ repeated: after a change of the file, waldo reload does the same.
   systemctl status 'waldo-*'                       # what the devices do, and why one is away
   journalctl -f WALDO_DEVICE=front                 # its log
   sudo systemctl edit waldo-device@front           # settings of your own
-  sudo sh -c 'umask 77; waldo token > /etc/waldo/token' && sudo waldo install   # a secret for all
+  sudo cat /etc/waldo/token                        # the secret: http://127.0.0.1:8080/?token=…
+
+Where there is no /etc/waldo/token, one is made, which only root can read: without a secret every program on this
+machine could drive. An empty file means that there is to be none. For tokens of single people see waldo token.
 
 Programs are found in /usr/bin, /usr/local/bin and beside waldo, but not in home folders, which units do not see.`
 }
@@ -45,6 +48,8 @@ func (i *installCommand) Run(ctx context.Context, c console) error {
 	if i.Remove {
 		return remove(ctx, to, c)
 	}
+	// An upgrade must not have a robot ask for a token that did not, while half of it runs as before.
+	to.MakeToken = !i.NoStart || !to.Exists()
 	return apply(ctx, to, i.File, !i.NoStart, c)
 }
 
@@ -90,6 +95,10 @@ func apply(ctx context.Context, to *units.Installation, file string, start bool,
 	}
 	for _, warning := range changes.Warnings {
 		_, _ = fmt.Fprintln(c.err, "warning:", warning)
+	}
+	if changes.Token {
+		_, _ = fmt.Fprintf(c.err, "%s was made, with the secret of the robot: who has it may do everything. The page asks "+
+			"for it: add ?token=… to its address, with what `sudo cat %s` prints\n", units.TokenFile, units.TokenFile)
 	}
 	if start && to.Runs() {
 		err = control.Follow(ctx, changes)

@@ -51,6 +51,12 @@ func TestInstall(t *testing.T) {
 	if mode := strings.TrimSpace(m.run("stat", "-c", "%a %U %G", "/etc/waldo/robot.yaml")); mode != "640 root waldo" {
 		t.Errorf("/etc/waldo/robot.yaml, which may hold passwords, is %s", mode)
 	}
+	if mode := strings.TrimSpace(m.run("stat", "-c", "%a %U %s", "/etc/waldo/token")); mode != "600 root 27" {
+		t.Errorf("the token of the robot, 26 characters for root alone, is %s", mode)
+	}
+	if out, err := m.getAs("", "/devices"); err == nil {
+		t.Errorf("without its token the gateway answers: %s", out)
+	}
 	if conffiles := m.run("dpkg-query", "-W", "-f", "${Conffiles}", "waldo"); !strings.Contains(conffiles, "/etc/waldo/robot.yaml ") {
 		t.Errorf("robot.yaml is no conffile: %s", conffiles)
 	}

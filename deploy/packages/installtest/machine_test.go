@@ -205,12 +205,21 @@ func (m *machine) eventually(what string, condition func() bool) time.Duration {
 	return time.Since(start)
 }
 
-// get asks the robot's gateway, from the machine itself, and returns the body of an answer that is no error.
+// get asks the robot's gateway, from the machine itself and with the token of the robot, and returns the body of an answer
+// that is no error.
 func (m *machine) get(path string) ([]byte, error) {
+	token, _ := os.ReadFile(m.path("etc/waldo/token")) // without one nobody asks for it
+	return m.getAs(strings.TrimSpace(string(token)), path)
+}
+
+// getAs is get with another token.
+func (m *machine) getAs(token, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(m.t.Context(), patience)
 	defer cancel()
-	return exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--net", "curl", "--silent", "--fail",
-		"http://127.0.0.1:8080"+path).Output()
+	command := exec.CommandContext(ctx, "nsenter", "--target", strconv.Itoa(m.pid), "--net", "curl", "--silent", "--fail",
+		"--header", "@-", "http://127.0.0.1:8080"+path)
+	command.Stdin = strings.NewReader("Authorization: Bearer " + token)
+	return command.Output()
 }
 
 // picture waits until the gateway gives out a picture of a camera, and returns how long that took.

@@ -10,6 +10,7 @@
 //	/etc/systemd/system/waldo.target.wants/…                       links: these units are started with the robot
 //	/etc/waldo/credentials/front.seed                              the key of its process on the bus, for root only
 //	/etc/waldo/credentials/front.token                             by what it checks what its callers present
+//	/etc/waldo/token                                               the secret of the robot, if MakeToken says so, for root only
 //	/etc/waldo/bus-keys.json                                       the public keys, and what the holder of each may do
 //
 // Files that people add beside these, as `systemctl edit` does, stay. To write the same again changes nothing, and what

@@ -10,10 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
-	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -36,12 +34,19 @@ type Installation struct {
 	Programs launch.Programs
 	// Waldo is the program that runs the bus, as a path of the system.
 	Waldo string
+	// MakeToken has Plan and Apply make [TokenFile] if there is none and nothing else keeps strangers off the robot's own
+	// bus. A file without a token is left as it is: somebody wants none.
+	MakeToken bool
+
+	fresh string // the token that Apply is to write; empty if there is one, or is to be none
 }
 
 // Changes are what Apply has done, by the names of devices, "gateway" and "bus", sorted.
 type Changes struct {
 	// Added and Removed are units that there were not, or are not any more; Changed those to be restarted.
 	Added, Changed, Removed []string
+	// Token tells that [TokenFile] was made.
+	Token bool
 	// Rewritten tells that any file of systemd was written or removed.
 	Rewritten bool
 	// Warnings are what should be changed in the file though it works.
@@ -74,6 +79,9 @@ func (i *Installation) plan(text []byte) (*launch.Plan, *robot.Robot, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := i.think(r); err != nil {
+		return nil, nil, err
+	}
 	token, err := i.token()
 	if err != nil {
 		return nil, nil, err
@@ -87,23 +95,6 @@ func (i *Installation) plan(text []byte) (*launch.Plan, *robot.Robot, error) {
 		return nil, nil, err
 	}
 	return plan, r, nil
-}
-
-// token is the secret that the units will have.
-func (i *Installation) token() (string, error) {
-	if _, err := os.Stat(i.host(TokenFile)); err != nil {
-		return "", nil //nolint:nilerr // there is none
-	}
-	return access.Token("", i.host(TokenFile), func(string) string { return "" })
-}
-
-// tokenTime makes units differ when the secret has changed, without saying anything about it.
-func (i *Installation) tokenTime() string {
-	info, err := os.Stat(i.host(TokenFile))
-	if err != nil {
-		return ""
-	}
-	return " token of " + info.ModTime().UTC().Format(time.RFC3339Nano)
 }
 
 // about has errors name the file that the user gave.
@@ -122,17 +113,18 @@ func (i *Installation) Apply(plan *launch.Plan, r *robot.Robot) (Changes, error)
 		return Changes{}, err
 	}
 	list := unitsOf(r, plan, strings.TrimSuffix(filepath.Clean("/"+i.Root), "/"), i.Waldo)
-	for n := range list {
-		list[n].config += i.tokenTime()
-	}
 	if err := i.checkUnits(list); err != nil {
+		return Changes{}, err
+	}
+	made, err := i.keepToken()
+	if err != nil {
 		return Changes{}, err
 	}
 	if err := i.issue(r); err != nil {
 		return Changes{}, fmt.Errorf("keys for the bus: %w", err)
 	}
 	for n := range list {
-		list[n].config += i.proofs(nameOf(list[n].name))
+		list[n].config += i.tokenTime() + i.proofs(nameOf(list[n].name))
 	}
 	before := i.names()
 	wanted := map[string]string{path.Join(unitFolder, "multi-user.target.wants", target): link + i.unitIn(target)}
@@ -149,7 +141,7 @@ func (i *Installation) Apply(plan *launch.Plan, r *robot.Robot) (Changes, error)
 	err = errors.Join(err, i.remove(gone))
 	changes := compare(before, i.names(), written)
 	changes.Rewritten = len(written)+len(gone) > 0
-	changes.Warnings = plan.Warnings()
+	changes.Warnings, changes.Token = plan.Warnings(), made
 	return changes, err
 }
 
