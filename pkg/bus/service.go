@@ -136,7 +136,7 @@ func (s *Service) joiner(service string, impl any) *joiner {
 		j.limit = min(j.limit, small.MaxRequest())
 	}
 	j.refuse = func(first *nats.Msg) {
-		if first.Reply != "" && !strings.HasPrefix(first.Reply, root) {
+		if isPlaceOfAnswers(first.Reply) {
 			s.answer(first, nil, TooLarge(service, j.limit))
 		}
 	}
@@ -166,8 +166,8 @@ func (s *Service) Leave() {
 
 // dispatch runs a call on a goroutine of its own, so that a slow one does not hold up the others.
 func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
-	if m.Reply == "" || strings.HasPrefix(m.Reply, root) {
-		return // nobody waits for an answer, or somebody wants to have a command of theirs sent by us
+	if !isPlaceOfAnswers(m.Reply) {
+		return
 	}
 	if !s.isFor(m) {
 		s.refuse(m)
@@ -182,6 +182,12 @@ func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 		response, err := s.call(method, impl, m)
 		s.answer(m, response, err)
 	}()
+}
+
+// isPlaceOfAnswers reports whether somebody waits for an answer at a subject. A caller that names one of Waldo's own, or
+// of NATS itself, such as a command of JetStream, wants to have a command of theirs sent by us.
+func isPlaceOfAnswers(reply string) bool {
+	return reply != "" && !strings.HasPrefix(reply, root) && !strings.HasPrefix(reply, "$")
 }
 
 // isFor reports whether a call is for this life of the device, or for any.

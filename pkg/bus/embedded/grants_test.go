@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"errors"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -151,5 +152,39 @@ func TestManyConnections(t *testing.T) {
 	}
 	if n := embedded.Remembered(r.Server); n > 200 {
 		t.Errorf("%d connections are remembered", n)
+	}
+}
+
+// TestServiceDeletesNothing: a caller names a command of JetStream as the place for its answer. An answer
+// without fields is an empty message, which deletes a stream there.
+func TestServiceDeletesNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	viewer := grant(t, path, tokens.Request{Name: "Ann", Role: roles.Viewer})
+	r := startRover(t, tokens.Open(path))
+	serve(t, r.as(t, "front", nil), "front")
+	js, err := r.admin(t).JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.AddStream(&nats.StreamConfig{Name: "kept", Subjects: []string{"kept"}, Storage: nats.MemoryStorage,
+		MaxBytes: 1 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	id := strings.Split(viewer, "_")[1]
+	nc, err := nats.Connect(r.URL(), nats.Token(viewer), nats.Timeout(patience),
+		nats.CustomInboxPrefix(bus.InboxPrefix(id)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	call := bus.Address{Robot: "rover", Device: "front"}.RPC("waldo.device.v1.DeviceService", "Acknowledge")
+	if err := nc.PublishRequest(call, "$JS.API.STREAM.DELETE.kept", nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := nc.Request(call, nil, patience); err != nil { // answered after the other would have been
+		t.Fatal(err)
+	}
+	if _, err := js.StreamInfo("kept"); err != nil {
+		t.Errorf("a viewer has had the camera delete a stream: %v", err)
 	}
 }

@@ -159,6 +159,10 @@ func (d describer) HoldStream(context.Context, *devicev1.HoldStreamRequest) (*de
 	return &devicev1.HoldStreamResponse{Epoch: 7}, nil
 }
 
+func (d describer) Acknowledge(context.Context, *devicev1.AcknowledgeRequest) (*devicev1.AcknowledgeResponse, error) {
+	return &devicev1.AcknowledgeResponse{}, nil
+}
+
 func serve(t testing.TB, c *bus.ConnCloser, name string) {
 	t.Helper()
 	kind := map[string]string{"front": "camera", "motors": "serial", "voice": "audio"}[name]
