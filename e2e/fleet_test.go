@@ -18,8 +18,8 @@ func row(name, rest string) string {
 }
 
 // TestFleet has two robots at a hub and a gateway beside it, in Chromium: both are listed, one is opened, seen and
-// driven; the driver who sees nothing more stops, as at a gateway on the robot. The robot is killed and runs again: all
-// that was open goes on by itself.
+// driven; the driver who sees nothing more stops, as at a gateway on the robot. The robot is killed and runs again, and
+// so are the gateway and the hub: all that was open goes on by itself.
 func TestFleet(t *testing.T) {
 	hub := harness.StartHub(t, "rover", "arm")
 	r := &ride{tb: t, wire: harness.StartWire(t), url: hub.URL + "/r/rover/"}
@@ -38,6 +38,18 @@ func TestFleet(t *testing.T) {
 
 	t.Run("drive", func(t *testing.T) { r.driveFromFar(t) })
 	t.Run("away", func(t *testing.T) { r.awayAndBack(t, list) })
+	tile := r.page.Tile(t, "front")
+	hub.Gateway.Kill(t)
+	list.Until(t, "document.body.dataset.link === 'gateway-lost'")
+	hub.RestartGateway(t)
+	list.Until(t, "document.body.dataset.link === 'live'")
+	list.Until(t, row("rover", "[data-state=there]"))
+	tile.WaitFrames(t, 15)
+	hub.Kill(t)
+	r.page.Until(t, troubleSays("hub cannot be reached"))
+	hub.Restart(t)
+	r.page.Until(t, "document.querySelector('#trouble').hidden")
+	tile.WaitFrames(t, 15)
 	arm.Stop(t)
 	list.Until(t, row("arm", "[data-state=away]"))
 }
@@ -82,7 +94,7 @@ func (r *ride) awayAndBack(t *testing.T, list *harness.Page) {
 		return err
 	})
 	harness.Eval[any](t, r.page, "window.same = true") // a reload would lose it
-	r.robot.Restart(t)
+	r.robot.Restart(r.tb)                              // it outlives this part of the test
 	list.Until(t, row("rover", "[data-state=there]"))
 	r.page.Until(t, "document.querySelector('#trouble').hidden")
 	tile.WaitFrames(t, 15)
