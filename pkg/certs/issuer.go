@@ -35,9 +35,10 @@ type IssuerConfig struct {
 	// Log may be nil.
 	Log *slog.Logger
 
-	// addresses and clock are replaced by tests.
+	// addresses, clock and write are replaced by tests.
 	addresses func() ([]net.Addr, error)
 	clock     func() time.Time
+	write     func(path string, leaf *x509.Certificate) error
 }
 
 // Issuer keeps the leaf of a robot up to date.
@@ -51,6 +52,7 @@ type Issuer struct {
 }
 
 // StartIssuer makes what is missing in the folder, and returns when there is a leaf for the names and addresses of now.
+// If one cannot be stored, as on a full disk, the leaf of before stays in use.
 func StartIssuer(c IssuerConfig) (*Issuer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -61,11 +63,15 @@ func StartIssuer(c IssuerConfig) (*Issuer, error) {
 	if c.clock == nil {
 		c.clock = time.Now
 	}
+	if c.write == nil {
+		c.write = writeCertificate
+	}
 	i := &Issuer{config: c, names: NamesOf(c.Robot, c.Names)}
 	a, err := i.look()
-	if err != nil {
+	if a == nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
+	i.tell(err)
 	if _, others := a.permitted(Names{DNS: i.names}); len(others) > 0 {
 		c.Log.Warn("the robot's certificate authority was made before it had these names, and does not permit them: make a "+
 			"new one with `waldo trust --new`, which everybody has to trust anew", "names", strings.Join(others, ", "))
@@ -91,18 +97,25 @@ func (i *Issuer) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		text := ""
-		if _, err := i.look(); err != nil {
-			text = err.Error()
-		}
-		if text != i.told && text != "" {
-			i.config.Log.Warn("the robot's certificate cannot be issued anew, and the old one stays in use", "error", text)
-		}
-		i.told = text
+		_, err := i.look()
+		i.tell(err)
 	}
 }
 
-// look issues a leaf if there is none that will do. The files are read each time: `waldo trust --new` replaces them.
+// tell logs what keeps a leaf from being issued, once; nil is the end of it.
+func (i *Issuer) tell(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != i.told && text != "" {
+		i.config.Log.Warn("the robot's certificate cannot be issued anew, and the old one stays in use", "error", text)
+	}
+	i.told = text
+}
+
+// look issues a leaf if there is none that will do. It returns the authority with the error if one of before is left
+// to be used. The files are read each time: `waldo trust --new` replaces them.
 func (i *Issuer) look() (*Authority, error) {
 	a, err := OpenAuthority(i.config.Folder, i.config.Robot, i.names)
 	if err != nil {
@@ -126,8 +139,11 @@ func (i *Issuer) look() (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeCertificate(filepath.Join(i.config.Folder, leafFile), leaf); err != nil {
-		return nil, err
+	if err := i.config.write(filepath.Join(i.config.Folder, leafFile), leaf); err != nil {
+		if present == nil {
+			return nil, err
+		}
+		return a, err
 	}
 	i.config.Log.Info("issued the robot's certificate", "names", Listed(leaf), "until", leaf.NotAfter.Format(time.DateOnly))
 	return a, nil

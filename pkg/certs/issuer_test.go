@@ -2,12 +2,14 @@ package certs
 
 import (
 	"crypto/x509"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,6 +115,31 @@ func TestIssuerFollowsAddresses(t *testing.T) {
 }
 
 // TestIssuerWithoutClock: a robot wakes in 1970, with and without a leaf, and its clock is set later.
+// TestIssuerOnAFullDisk: a robot at another address starts with the certificate it has, and without one it says why not.
+func TestIssuerOnAFullDisk(t *testing.T) {
+	full := func(string, *x509.Certificate) error { return syscall.ENOSPC }
+	m, folder := machine{addresses: []net.Addr{address("10.0.0.7/24")}}, t.TempDir()
+	config := m.config(folder)
+	config.write = full
+	if _, err := StartIssuer(config); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("without a certificate: %v", err)
+	}
+	i, err := StartIssuer(m.config(folder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.Close()
+	before := ReadLeaf(folder)
+	m.addresses = []net.Addr{address("10.0.0.8/24")}
+	if i, err = StartIssuer(config); err != nil {
+		t.Fatalf("with a certificate: %v", err)
+	}
+	i.Close()
+	if !before.Equal(ReadLeaf(folder)) {
+		t.Error("another certificate is there")
+	}
+}
+
 func TestIssuerWithoutClock(t *testing.T) {
 	folder := t.TempDir()
 	m := &machine{clock: time.Unix(60, 0)}

@@ -205,6 +205,18 @@ func (p *parser) tls(n *yaml.Node) {
 	s := &Section{file: p.file, path: "tls", node: n}
 	if err := s.Decode(&p.robot.TLS); err != nil {
 		p.errs = append(p.errs, err)
+	} else if !p.robot.TLS.On() && !hasKey(n, "auto") {
+		p.fail(n, "tls", "says nothing of a certificate: use auto or off, or name one: {cert: fullchain.pem, key: privkey.pem}")
 	}
 	p.robot.TLS.section = s
+}
+
+// hasKey reports whether a mapping has a key.
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
 }
