@@ -18,6 +18,19 @@ export function describeState(d) {
   return { state: d.state, text: STATES[d.state], why: d.reason };
 }
 
+/** Counts how often a device has restarted, as far as this page has seen. */
+export class Restarts {
+  count = 0;
+  #epoch = '0';
+
+  /** @param {string} epoch The device's life now; 0 while a robot's summary is all that is known of the device. */
+  see(epoch) {
+    if (epoch === '0') return;
+    if (this.#epoch !== '0' && this.#epoch !== epoch) this.count += 1;
+    this.#epoch = epoch;
+  }
+}
+
 /** The table of devices. */
 export class DeviceList {
   #section = byId('devices', HTMLElement);
@@ -67,7 +80,7 @@ class Row {
   #grpc = make('td', { class: 'address', 'data-label': 'gRPC' });
   /** @type {Device|null} */
   #device = null;
-  #seen = 0;
+  #seen = new Restarts();
 
   constructor() {
     const state = make('td', { class: 'state-cell' }, this.#state, this.#why);
@@ -76,15 +89,15 @@ class Row {
 
   /** @param {Device} d */
   show(d) {
-    if (this.#device && this.#device.epoch !== d.epoch) this.#seen += 1;
+    this.#seen.see(d.epoch);
     this.#device = d;
     const { state, text, why } = describeState(d);
-    Object.assign(this.element.dataset, { device: d.name, state, restarts: String(this.#seen) });
+    Object.assign(this.element.dataset, { device: d.name, state, restarts: String(this.#seen.count) });
     setText(this.#name, d.name);
     setText(this.#kind, d.kind);
     setText(this.#state, text);
     setText(this.#why, why);
-    setText(this.#restarts, String(this.#seen));
+    setText(this.#restarts, String(this.#seen.count));
     setText(this.#grpc, d.grpcAddress || '–');
     this.#name.title = [`pid ${d.pid}`, d.version && `version ${d.version}`].filter(Boolean).join(', ');
   }
