@@ -31,6 +31,7 @@ func TestCallable(t *testing.T) {
 		"waldo.control.v1.ControlService/KeepAlive", "waldo.control.v1.ControlService/Release",
 		"waldo.control.v1.ControlService/Take",
 		"waldo.device.v1.DeviceService/GetDescriptors", "waldo.device.v1.DeviceService/GetDevice",
+		"waldo.device.v1.DeviceService/GetRestartSafety",
 		"waldo.input.v1.InputService/GetInput", "waldo.input.v1.InputService/GetState",
 		"waldo.input.v1.InputService/ListInputs",
 		"waldo.serial.v1.SerialService/GetPort", "waldo.serial.v1.SerialService/WriteMessage",
