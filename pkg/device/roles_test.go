@@ -3,15 +3,21 @@ package device
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
@@ -108,6 +114,46 @@ func TestRoles(t *testing.T) {
 		if !strings.Contains(string(kept), want) {
 			t.Errorf("%s is not in the audit log: %s, %v", want, kept, err)
 		}
+	}
+}
+
+// TestGuessesOfOneCall: a call cannot try many tokens at the price of one, nor hide a guess behind a token whose owner is
+// known. What it is slowed down for is counted.
+func TestGuessesOfOneCall(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	good := create(t, path, tokens.Request{Name: "anna", Role: roles.Viewer})
+	revoked := create(t, path, tokens.Request{Name: "ben", Role: roles.Viewer})
+	if _, err := tokens.Revoke(path, "ben"); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		tokens []string
+		code   codes.Code
+		wrong  float64
+	}{
+		"the second is good": {[]string{"guess", good}, codes.OK, 0},
+		"the third is":       {[]string{"guess", "guess", good}, codes.Unauthenticated, 1},
+		"hundreds":           {append(slices.Repeat([]string{"guess"}, 300), good), codes.Unauthenticated, 1},
+		"revoked":            {[]string{revoked}, codes.Unauthenticated, 0},
+		"a guess before it":  {[]string{"guess", revoked}, codes.Unauthenticated, 1},
+		"a guess after it":   {[]string{revoked, "guess"}, codes.Unauthenticated, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := Settings{Robot: "r", Device: "d", AccessFile: path}
+				g := newGuard(s, nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+				md := metadata.MD{}
+				for _, token := range tt.tokens {
+					md.Append("authorization", "Bearer "+token)
+				}
+				begin := time.Now()
+				_, err := g.authorize(metadata.NewIncomingContext(t.Context(), md), "/a.B/C", roles.Viewer)
+				slow := time.Since(begin) > 0
+				if n := testutil.ToFloat64(g.wrong); status.Code(err) != tt.code || n != tt.wrong || slow != (n > 0) {
+					t.Errorf("%v, %v guesses, slow %v; want %v, %v", err, n, slow, tt.code, tt.wrong)
+				}
+			})
+		})
 	}
 }
 

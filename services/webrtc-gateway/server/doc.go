@@ -47,7 +47,7 @@
 // exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last visit and for as
 // long as the token is, see [Logins]. What is open ends with its token: a session with the code 4003. The address of a
 // WHEP or WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct
-// one never waits.
+// one never waits. A request may present two tokens: those after the second do not count.
 //
 // # Through a rendezvous server
 //

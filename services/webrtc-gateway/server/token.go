@@ -26,6 +26,9 @@ const (
 	ticketProtocol = "waldo-ticket."
 )
 
+// maxPresented is how many tokens of a request count. Each may be a guess, and guesses are slowed down by the request.
+const maxPresented = 2
+
 // checkToken returns what the token of a request gives, or of the cookie that it was exchanged for. If it is false, the
 // request was answered.
 func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant, bool) {
@@ -33,17 +36,17 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant
 	if err == nil {
 		return grant, true
 	}
-	if q := r.URL.Query(); q.Get("token") != "" {
-		if grant, err = g.authority.Check(q.Get("token")); err == nil {
-			return grant, !g.openSession(w, r, grant)
-		}
-	}
-	for _, token := range presented(r) {
+	inAddress := r.URL.Query().Get("token")
+	for _, token := range presented(r, inAddress) {
 		was, wrong := g.authority.Check(token)
-		if wrong == nil {
+		switch {
+		case wrong == nil && token == inAddress:
+			return was, !g.openSession(w, r, was)
+		case wrong == nil:
 			return was, true
+		case !errors.Is(err, tokens.ErrUnknown): // what comes with a guess does not make it less of one
+			grant, err = was, wrong
 		}
-		grant, err = was, wrong
 	}
 	if found, failed := g.resume(w, r); failed == nil {
 		return found, true
@@ -87,12 +90,17 @@ func challenge(h http.Header, r *http.Request) {
 	}
 }
 
-// presented lists the tokens of a request's headers.
-func presented(r *http.Request) (tokens []string) {
-	if t := authorization(r); t != "" {
-		tokens = append(tokens, t)
+// presented lists the tokens of a request that count: the one in its address, if any, and those of its headers.
+func presented(r *http.Request, inAddress string) (tokens []string) {
+	for _, t := range []string{inAddress, authorization(r)} {
+		if t != "" {
+			tokens = append(tokens, t)
+		}
 	}
 	for _, encoded := range protocols(r, tokenProtocol) {
+		if len(tokens) == maxPresented {
+			break
+		}
 		token, _ := base64.RawURLEncoding.DecodeString(encoded) // an undecodable one is wrong
 		tokens = append(tokens, string(token))
 	}
