@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,7 @@ import (
 )
 
 type installCommand struct {
-	File    string `arg:"" optional:"" default:"/etc/waldo/robot.yaml" help:"Description of the robot. Default: ${default}."`
+	File    string `arg:"" optional:"" help:"Description of the robot. Default: /etc/waldo/robot.yaml, below DIR with --root."`
 	Root    string `placeholder:"DIR" help:"Install into the system in this folder, which does not run; for images."`
 	NoStart bool   `help:"Write and enable the units, but start and restart nothing."`
 	Remove  bool   `help:"Stop and remove the units. robot.yaml and what the robot has stored stay."`
@@ -45,12 +46,13 @@ func (i *installCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	file := cmp.Or(i.File, filepath.Join("/", to.Root, units.RobotFile))
 	if i.Remove {
 		return remove(ctx, to, c)
 	}
 	// An upgrade must not have a robot ask for a token that did not, while half of it runs as before.
 	to.MakeToken = !i.NoStart || !to.Exists()
-	return apply(ctx, to, i.File, !i.NoStart, c)
+	return apply(ctx, to, file, !i.NoStart, c)
 }
 
 // newInstallation finds the programs of a system.
@@ -58,6 +60,12 @@ func newInstallation(root string) (*units.Installation, error) {
 	own := root == "" || filepath.Clean(root) == "/"
 	if own && os.Geteuid() != 0 {
 		return nil, errors.New("units are root's: use sudo")
+	}
+	if !own {
+		var err error
+		if root, err = filepath.Abs(root); err != nil {
+			return nil, fmt.Errorf("--root: %w", err)
+		}
 	}
 	to := &units.Installation{Root: root, Waldo: "/usr/bin/waldo"}
 	for _, folder := range []string{"/usr/bin", "/usr/local/bin"} {

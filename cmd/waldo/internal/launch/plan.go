@@ -35,7 +35,12 @@ type Config struct {
 	NoGateway bool
 	// Root is the folder of another system whose programs check the file; empty for this one.
 	Root string
+	// Where says in errors where programs are looked for, "in /usr/bin". Default: beside waldo or in PATH.
+	Where string
 }
+
+// where says where programs are looked for.
+func (c *Config) where() string { return cmp.Or(c.Where, besideOrPATH) }
 
 // Plan is a robot that is ready to run.
 type Plan struct {
@@ -53,7 +58,7 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 	var errs []error
 	for i := range r.Devices {
 		d := &r.Devices[i]
-		path, err := programs.Find(d.Kind)
+		path, err := programs.find(d.Kind, config.where())
 		if err != nil {
 			errs = append(errs, d.Locate(robot.BadField("kind", "%v", err)))
 			continue
@@ -71,7 +76,7 @@ func New(r *robot.Robot, programs Programs, config Config) (*Plan, error) {
 		if config.HTTP != "" {
 			p.gateway.Override("http", config.HTTP, "--http")
 		}
-		path, err := programs.Find(gatewayKind)
+		path, err := programs.find(gatewayKind, config.where())
 		if err != nil {
 			return p, errors.Join(append(errs, err)...)
 		}

@@ -13,6 +13,8 @@ const (
 	// programPrefix and the kind of a device make the name of its program.
 	programPrefix = "waldo-"
 	gatewayKind   = "gateway"
+	// besideOrPATH is where InstalledPrograms looks.
+	besideOrPATH = "beside waldo or in PATH"
 )
 
 // Programs finds Waldo's programs. It is a list of folders; the first that contains a program wins.
@@ -31,7 +33,10 @@ func InstalledPrograms() (Programs, error) {
 }
 
 // Find returns the path of the program for a kind of device. The error names the kinds that have programs.
-func (p Programs) Find(kind string) (string, error) {
+func (p Programs) Find(kind string) (string, error) { return p.find(kind, besideOrPATH) }
+
+// find is Find for programs of which the error says where they should be.
+func (p Programs) find(kind, where string) (string, error) {
 	for _, dir := range p {
 		path := filepath.Join(dir, programPrefix+kind)
 		if executable(path) {
@@ -42,8 +47,8 @@ func (p Programs) Find(kind string) (string, error) {
 	if kinds := p.Kinds(); len(kinds) > 0 {
 		found = strings.Join(kinds, ", ")
 	}
-	return "", fmt.Errorf("there is no program %s%s beside waldo or in PATH%s; there are programs for: %s",
-		programPrefix, kind, ofPackage(kind), found)
+	return "", fmt.Errorf("there is no program %s%s %s%s; there are programs for: %s", programPrefix, kind, where,
+		ofPackage(kind), found)
 }
 
 // packaged are the kinds of devices whose programs Waldo's packages have, and the gateway.

@@ -86,7 +86,7 @@ func (i *Installation) plan(text []byte) (*launch.Plan, *robot.Robot, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	config := launch.Config{Token: token}
+	config := launch.Config{Token: token, Where: "in " + strings.Join(i.Programs, " or ")}
 	if i.offline() {
 		config.Root = filepath.Clean(i.Root)
 	}
