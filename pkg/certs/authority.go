@@ -143,7 +143,7 @@ func newAuthority(robot string, names []string) (*Authority, error) {
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // no signed programs, no mail
 		BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
-		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names,
+		PermittedDNSDomainsCritical: true, PermittedDNSDomains: constraints(names),
 	}
 	certificate, err := sign(template, template, key, key)
 	return &Authority{certificate, key}, err

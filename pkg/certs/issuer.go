@@ -72,7 +72,7 @@ func StartIssuer(c IssuerConfig) (*Issuer, error) {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
 	i.tell(err)
-	if _, others := a.permitted(Names{DNS: i.names}); len(others) > 0 {
+	if _, others := a.permitted(Names{DNS: constraints(i.names)}); len(others) > 0 {
 		c.Log.Warn("the robot's certificate authority was made before it had these names, and does not permit them: make a "+
 			"new one with `waldo trust --new`, which everybody has to trust anew", "names", strings.Join(others, ", "))
 	}

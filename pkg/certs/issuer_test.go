@@ -214,6 +214,21 @@ func TestNamesOf(t *testing.T) {
 	}
 }
 
+// TestConstraints: a robot whose name is a top-level domain gets no authority over it.
+func TestConstraints(t *testing.T) {
+	for name, permitted := range map[string]bool{"dev": false, "bot": false, "cam": false, "app": false, "co.uk": false,
+		"github.io": false, "rover": true, "rover.lan": true, "rover.example.co.uk": true} {
+		a, err := newAuthority(name, []string{"localhost", name, name + ".local"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.permits(name) != permitted || a.permits("shop."+name) != permitted || !a.permits(name+".local") ||
+			!a.permits("localhost") {
+			t.Errorf("%s: permitted are %q", name, a.certificate.PermittedDNSDomains)
+		}
+	}
+}
+
 // FuzzNames: whatever a robot is called, its authority can be made, and a leaf for all names is good.
 func FuzzNames(f *testing.F) {
 	for _, tt := range names {
@@ -229,7 +244,7 @@ func FuzzNames(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, n := range list {
+		for _, n := range constraints(list) {
 			if err := verify(a, leaf, n, version.Day); err != nil {
 				t.Errorf("%q: %v", n, err)
 			}

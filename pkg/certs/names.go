@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"golang.org/x/net/publicsuffix"
 )
 
 // maxAddresses bounds the addresses in a leaf; machines with many containers have many.
@@ -35,6 +37,19 @@ func NamesOf(robot string, further []string) []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// constraints returns the names that an authority may be permitted. A permitted name stands for all below it too, so
+// one below which others register theirs is left out: a robot called dev is dev.local.
+func constraints(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), isPublicSuffix)
+}
+
+// isPublicSuffix reports whether a name is on the list of public suffixes (https://publicsuffix.org). By its rule for
+// names that are not on it, any single label would be one.
+func isPublicSuffix(name string) bool {
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return suffix == name && (icann || strings.Contains(name, "."))
 }
 
 // isName reports whether a text is a name of DNS, of letters, digits and hyphens (RFC 1123, 2.1).
