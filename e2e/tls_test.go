@@ -53,7 +53,9 @@ func TestTLSInChromium(t *testing.T) {
 
 	friend := harness.StartBrowser(t, names, harness.Trusting(t, authority))
 	page := friend.Open(t, "http://rover.local:"+port+"/?token="+harness.Token)
-	page.Until(t, "location.protocol === 'https:' && location.hostname === 'rover.local' && location.search === ''")
+	// The trust page, at /trust, leads on by itself.
+	page.Until(t, "location.protocol === 'https:' && location.hostname === 'rover.local' && location.search === '' && "+
+		"location.pathname === '/' && document.querySelector('#drive-button')")
 	if !harness.Eval[bool](t, page, "isSecureContext && typeof navigator.mediaDevices.getUserMedia === 'function'") {
 		t.Error("the page is not a secure context with a microphone")
 	}
