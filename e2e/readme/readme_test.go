@@ -53,6 +53,7 @@ var readmes = map[string][]step{
 		{"waldo rendezvous --listen :443",
 			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 		{"waldo hub hub.yaml", leftOut("it needs a public machine; TestHub in cmd/waldo runs one")},
+		{"waldo token create anna", runs("waldo_")},
 		{"waldo-gateway --fleet", leftOut("it needs a hub; the gateway's tests have one")},
 		{"", newTerminal},
 		{"bin/waldo bus &", stays("nats://")},
@@ -108,6 +109,7 @@ var readmes = map[string][]step{
 		{"waldo hub key gateway.seed", runs("U")},
 		{"waldo hub hub.yaml", leftOut("it needs a certificate; TestHub in cmd/waldo runs a hub")},
 		{"waldo hub key hub.seed", runs("U")},
+		{"waldo token create anna", runs("waldo_")},
 		{"waldo-gateway --fleet", leftOut("it needs a hub; the gateway's tests have one")},
 	},
 	"docs/rendezvous.md": {
