@@ -14,3 +14,11 @@ func ParseViolation(format string, args ...any) (id uint64, action, subject stri
 
 // EncryptedOrLocal is for tests.
 var EncryptedOrLocal = encryptedOrLocal
+
+// Problem is what a robot's log says after the server has said this about its link to a hub.
+func Problem(l *Leaf, text string) string {
+	k := &link{leaf: l}
+	said{k}.Errorf("%s", text)
+	_, problem := k.state()
+	return problem
+}

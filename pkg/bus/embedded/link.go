@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -129,9 +130,13 @@ func (k *link) fail(problem string) {
 	k.problem = problem
 }
 
+// counted is what differs from one attempt to the next in what the server says of the same problem: the number of the
+// attempt, that of the connection, and its port on this side.
+var counted = regexp.MustCompile(` \(attempt \d+\)| - lid:\d+|\S+:\d+->`)
+
 // heard makes of what the server says about the connection what somebody can act on.
 func (k *link) heard(text string) {
-	if problem := k.leaf.explain(text); problem != "" {
+	if problem := k.leaf.explain(counted.ReplaceAllString(text, "")); problem != "" {
 		k.fail(problem)
 	}
 }
