@@ -80,7 +80,8 @@ func (h *hubServe) Run(ctx context.Context, c console) error {
 	patient := output.NewLog(c.err)
 	defer patient.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{ReplaceAttr: access.RedactAttr}))
-	log.Info("serving robots", "leaf", server.LeafURL(), "listen", server.URL(), "robots", len(config.Robots))
+	leaf, listen := server.Addresses()
+	log.Info("serving robots", "leaf", leaf, "listen", listen, "tls", config.TLS.Cert != "", "robots", len(config.Robots))
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.LeafURL(), server.URL()) // for people and scripts that wait for it
 		h.follow(ctx, server, log)

@@ -128,6 +128,19 @@ func TestStartRefuses(t *testing.T) {
 	}
 }
 
+// TestAddresses: a log tells the addresses as configured, a URL one that programs on this machine can connect to.
+func TestAddresses(t *testing.T) {
+	s, err := hub.Start(&hub.Config{Hub: "here", Listen: "127.0.0.1:0", Leaf: ":0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	leaf, listen := s.Addresses()
+	if !strings.HasPrefix(leaf, ":") || s.LeafURL() != "nats://127.0.0.1"+leaf || s.URL() != "nats://"+listen {
+		t.Errorf("the addresses %q and %q have the URLs %s and %s", leaf, listen, s.LeafURL(), s.URL())
+	}
+}
+
 // TestReload: robots come and go, and the others stay connected.
 func TestReload(t *testing.T) {
 	c := &hub.Config{Hub: "here", Listen: "127.0.0.1:0", Leaf: "127.0.0.1:0"}

@@ -71,6 +71,10 @@ func (s *Server) URL() string { return s.local(s.config.Listen) }
 // LeafURL is where robots connect on this machine for control and state.
 func (s *Server) LeafURL() string { return s.local(s.config.Leaf) }
 
+// Addresses returns where the hub listens, as configured: for robots, and for gateways and the media of robots. A port 0
+// is the one that was free.
+func (s *Server) Addresses() (leaf, listen string) { return s.config.Leaf, s.config.Listen }
+
 func (s *Server) local(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
