@@ -75,9 +75,14 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		}
 		return device.ExitConfiguration
 	}
-	log.Info("the robot's page is at "+g.URL(), "robot", c.Robot, "ice", g.ICE())
+	served := describe(c) + " is at " + g.URL()
+	if c.Fleet {
+		log.Info(served, "ice", g.ICE())
+	} else {
+		log.Info(served, "robot", c.Robot, "ice", g.ICE())
+	}
 	unit := systemd.NewUnit(environ)
-	defer report(unit, g)()
+	defer report(unit, g, served)()
 	select {
 	case <-ctx.Done():
 		unit.Stopping()
@@ -91,10 +96,18 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	}
 }
 
+// describe says what people find at the gateway's address.
+func describe(c *config.Config) string {
+	if c.Fleet {
+		return "the list of robots"
+	}
+	return "the robot's page"
+}
+
 // report tells systemd that the gateway serves and, until the function that it returns is called, that it is alive: as
 // the launcher would find out.
-func report(unit *systemd.Unit, g *gateway.Gateway) (stop func()) {
-	unit.Ready("the page is at " + g.URL())
+func report(unit *systemd.Unit, g *gateway.Gateway, served string) (stop func()) {
+	unit.Ready(served)
 	ctx, cancel := context.WithCancel(context.Background())
 	page := vital.NewPage("http://" + vital.Local(g.Listening()) + "/")
 	var watching sync.WaitGroup
