@@ -60,22 +60,25 @@ func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) 
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-time.After(r.Timeout):
-			return fmt.Errorf("no bus at %s after %s%s: is `waldo up` running? Give its address with --nats, and its "+
-				"secret with --token-file", access.RedactURL(r.NATS), r.Timeout, why(conn.Trouble()))
+			return fmt.Errorf("no bus at %s after %s%s", access.RedactURL(r.NATS), r.Timeout, why(conn.Trouble()))
 		}
 	}
 	return f(ctx, conn.Conn)
 }
 
-// why continues a sentence with a trouble, if there is one.
+// why continues a sentence with a trouble, if there is one, and with what to do.
 func why(trouble string) string {
+	remedy := ": is `waldo up` running? Give its address with --nats, and its secret with --token-file"
 	switch {
 	case trouble == "":
-		return ""
+		return remedy
 	case strings.Contains(trouble, "x509:"):
-		return " (" + trouble + "): its certificate is not trusted: name its authority with --ca, as waldo trust prints it"
+		remedy = ": its certificate is not trusted: name its authority with --ca, as waldo trust prints it"
+	case strings.Contains(strings.ToLower(trouble), "authorization violation"):
+		remedy = ": it does not take the token: give one that is good with --token-file or WALDO_TOKEN. From another " +
+			"machine a robot with `tls:` wants TLS too: --nats tls://…, and --ca with what waldo trust prints"
 	}
-	return " (" + trouble + ")"
+	return " (" + trouble + ")" + remedy
 }
 
 // devices returns the devices of the chosen robot, or of all.

@@ -101,6 +101,10 @@ func (t *tokenCreateCommand) Run(c console) error {
 	if err != nil {
 		return configurationError{fmt.Errorf("--role: %w", err)}
 	}
+	if (role == roles.Service) != (t.Device != "") {
+		return configurationError{fmt.Errorf("--device: a token with the role %s is for one device, which must be named; "+
+			"all others are for every device", roles.Service)}
+	}
 	expires, err := parseExpiry(t.Expires, time.Now())
 	if err != nil {
 		return configurationError{fmt.Errorf("--expires: %w", err)}

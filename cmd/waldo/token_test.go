@@ -62,7 +62,7 @@ func TestTokenMistakes(t *testing.T) {
 		"bad time":     {[]string{"create", "anna", "--role", "driver", "--expires", "soon"}, 78, "2027-01-31"},
 		"past":         {[]string{"create", "anna", "--role", "driver", "--expires", "2020-01-01"}, 1, "not in the future"},
 		"for ever":     {[]string{"create", "anna", "--role", "driver", "--expires", "99999999d"}, 78, "30d"},
-		"service":      {[]string{"create", "cam", "--role", "service"}, 1, "name a device"},
+		"service":      {[]string{"create", "cam", "--role", "service"}, 78, "--device: "},
 		"unknown":      {[]string{"revoke", "anna"}, 1, "waldo token list"},
 	} {
 		if code, _, said := waldo(t, append([]string{"token"}, tt.args...)...); code != tt.code ||

@@ -62,7 +62,7 @@ func TestLife(t *testing.T) {
 	if again, err := tokens.Revoke(path, made.ID); err != nil || again.Revoked.IsZero() {
 		t.Errorf("revoked twice: %+v, %v", again, err)
 	}
-	if _, err := tokens.Revoke(path, "anna"); err == nil || !strings.Contains(err.Error(), "waldo token list") {
+	if _, err := tokens.Revoke(path, "anna"); err == nil || !strings.Contains(err.Error(), `"anna" is revoked already`) {
 		t.Errorf("revoked by a name that is free: %v", err)
 	}
 	create(t, path, tokens.Request{Name: "anna", Role: roles.Viewer}) // the name is free again
