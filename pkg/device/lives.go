@@ -67,9 +67,13 @@ func (l *lives[C]) run(ctx context.Context) int {
 		l.tell(handover.Message{Kind: handover.Done})
 	}
 	l.offers = make(chan offer)
+	// Before anybody learns that the device is ready: SIGUSR2 ends a process that does not listen to it.
+	wanted := make(chan os.Signal, 1)
+	signal.Notify(wanted, syscall.SIGUSR2)
+	defer signal.Stop(wanted)
 	listening, stop := context.WithCancel(ctx)
 	var owned sync.WaitGroup
-	owned.Go(func() { l.listen(listening) })
+	owned.Go(func() { l.listen(listening, wanted) })
 	defer owned.Wait()
 	defer stop()
 	return l.live(ctx, process)
@@ -151,17 +155,14 @@ func (l *lives[C]) handOver(process *Process, o offer) (*Process, error) {
 	return next, err
 }
 
-// listen takes offers until ctx ends: from the launcher, or, without one, by SIGUSR2, at which this process starts its
-// successor itself.
-func (l *lives[C]) listen(ctx context.Context) {
+// listen takes offers until ctx ends: from the launcher, or, without one, by the signal wanted, at which this process
+// starts its successor itself.
+func (l *lives[C]) listen(ctx context.Context, wanted <-chan os.Signal) {
 	if l.channel != nil {
 		defer context.AfterFunc(ctx, l.channel.Close)()
 		l.listenToLauncher(ctx)
 		return
 	}
-	wanted := make(chan os.Signal, 1)
-	signal.Notify(wanted, syscall.SIGUSR2)
-	defer signal.Stop(wanted)
 	for {
 		select {
 		case <-ctx.Done():
