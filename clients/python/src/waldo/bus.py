@@ -47,6 +47,9 @@ _PING_INTERVAL, _MAX_PINGS = 2, 2
 # A search for devices ends when nobody has answered for so long.
 DISCOVERY_QUIET = 0.25
 
+# What to do when the server refuses the token.
+_TOKEN = "the token is missing, wrong or revoked: give a good one as token= or in WALDO_TOKEN"
+
 M = TypeVar("M", bound=Message)
 T = TypeVar("T")
 
@@ -87,6 +90,7 @@ class Bus:
         self._lock = threading.Lock()
         self._closed = False
         self._problem = "connecting"
+        self._denied = ""  # why the server closed the connection, if it was for the token
         self._subscriptions: dict[int, Subscription[Any]] = {}
         self._on_connect: dict[int, Callable[[], object]] = {}
         self._next = 0
@@ -121,7 +125,7 @@ class Bus:
 
     def away(self) -> Unavailable:
         """Returns the error for a bus that is not there."""
-        return Unavailable(f"the bus at {self._shown} is not reachable: {self._problem}")
+        return Unavailable(f"the bus at {self._shown} is not reachable: {self._denied or self._problem}")
 
     def close(self) -> None:
         """Ends subscriptions, holds and the connection, and returns when the thread has ended."""
@@ -301,6 +305,8 @@ class Bus:
             refused = refusal(str(e))
             if refused is not None:
                 self._refused(refused)
+            elif "authorization violation" in str(e).lower():
+                self._denied = _problem(e)  # it comes before the server closes the connection
             elif not isinstance(e, nats.errors.UnexpectedEOF):
                 log.debug("bus: %s", e)
 
@@ -365,6 +371,7 @@ class Bus:
                 await client.close()
 
     async def _answered(self, m: Any) -> None:
+        self._denied = ""
         queue = self._answers.get(m.subject.rsplit(".", 1)[-1])
         if queue is not None:
             queue.put_nowait(m)
@@ -387,7 +394,7 @@ class Bus:
             for part, named in split(data, headers, min(client.max_payload, MAX_PART)):
                 await client.publish(subject, part, reply=reply, headers=named)
         except (nats.errors.Error, OSError) as e:
-            raise Unavailable(f"{subject}: {_problem(e)}") from None
+            raise Unavailable(f"{subject}: {self._denied or _problem(e)}") from None
 
     @contextlib.asynccontextmanager
     async def _inbox_of_one(self, subject: str) -> Any:
@@ -463,4 +470,6 @@ def _problem(e: Exception) -> str:
     if isinstance(e, nats.errors.NoServersError):
         return "nobody listens there"
     text = str(e) or type(e).__name__
+    if "authorization violation" in text.lower():
+        return f"Authorization Violation: {_TOKEN}"
     return text.removeprefix("nats: ").strip("'\" ")[:200]

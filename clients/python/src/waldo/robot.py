@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import os
 import threading
 import time
@@ -15,13 +13,14 @@ import grpc
 
 from waldo._address import DEFAULT_URL, check_name, elsewhere, host_and_port, is_loopback
 from waldo._directory import Alone, Directory
+from waldo._exit import close_at_exit
 from waldo._fork import Guard
 from waldo._trust import Trust
 from waldo.bus import Bus
 from waldo.cameras import Camera
 from waldo.channels import DeviceChannel, Place
 from waldo.device.v1 import device_pb2
-from waldo.errors import Closed, Unavailable, WaldoError, from_rpc
+from waldo.errors import Closed, Unavailable, from_rpc
 from waldo.events import Event, Events, log
 from waldo.reading import Reading
 
@@ -40,8 +39,6 @@ T = TypeVar("T")
 
 # The pause before a device that is not there is looked for again.
 _LOOK = 0.1
-
-_robots: weakref.WeakSet[Robot] = weakref.WeakSet()
 
 
 class Robot:
@@ -96,7 +93,7 @@ class Robot:
             self._directory = Directory(self._bus, self.events, wanted, self._uses, self._restarted)
         else:
             self._directory = Alone(host_and_port(address), self._token, self._trust)
-        _robots.add(self)
+        close_at_exit(self)
 
     # --- what it offers
 
@@ -494,13 +491,3 @@ class Robot:
     def _wake_all(self) -> None:
         for reading in list(self._readings):
             reading.wake()
-
-
-def _close_all() -> None:
-    for robot in list(_robots):
-        with contextlib.suppress(WaldoError):
-            robot.close()
-
-
-# The threads of gRPC and of the bus must not run into the end of the interpreter.
-atexit.register(_close_all)
