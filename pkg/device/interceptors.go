@@ -176,29 +176,37 @@ func (g *guard) authorize(ctx context.Context, method string, need roles.Role) (
 			return tokens.Grant{}, err
 		}
 	}
+	grant, guessed, err := g.try(ctx)
+	if guessed && !g.refuse(ctx) { // whoever is let in by another token has guessed all the same
+		g.note(ctx, grant, method, tokens.Reason(tokens.ErrUnknown))
+		return grant, status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
+	}
+	if err != nil {
+		g.note(ctx, grant, method, tokens.Reason(err))
+		return grant, tokens.Status(err)
+	}
+	if err = grant.Require(need, g.device, method); err != nil {
+		g.note(ctx, grant, method, "role")
+	}
+	return grant, err
+}
+
+// try tries the tokens of a call until one is good, and tells whether one of those is wrong.
+func (g *guard) try(ctx context.Context) (grant tokens.Grant, guessed bool, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
-	grant, err := g.authority.Check("")
 	headers := md.Get("authorization")
+	grant, err = g.authority.Check("")
 	for _, header := range headers[:min(len(headers), maxPresented)] {
 		if err == nil {
 			break
 		}
 		was, wrong := g.check(access.Bearer(header))
+		guessed = guessed || tokens.IsGuess(wrong)
 		if wrong == nil || !errors.Is(err, tokens.ErrUnknown) { // what comes with a guess does not make it less of one
 			grant, err = was, wrong
 		}
 	}
-	if err == nil {
-		if err = grant.Require(need, g.device, method); err != nil {
-			g.note(ctx, grant, method, "role")
-		}
-		return grant, err
-	}
-	g.note(ctx, grant, method, tokens.Reason(err))
-	if errors.Is(err, tokens.ErrUnknown) && !g.refuse(ctx) {
-		return grant, status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
-	}
-	return grant, tokens.Status(err)
+	return grant, guessed, err
 }
 
 // check returns what a token gives; that of the process itself is a viewer's.

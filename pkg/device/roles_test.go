@@ -131,7 +131,9 @@ func TestGuessesOfOneCall(t *testing.T) {
 		code   codes.Code
 		wrong  float64
 	}{
-		"the second is good": {[]string{"guess", good}, codes.OK, 0},
+		"good":               {[]string{good}, codes.OK, 0},
+		"the second is good": {[]string{"guess", good}, codes.OK, 1},
+		"the first is good":  {[]string{good, "guess"}, codes.OK, 0}, // the second is not tried
 		"the third is":       {[]string{"guess", "guess", good}, codes.Unauthenticated, 1},
 		"hundreds":           {append(slices.Repeat([]string{"guess"}, 300), good), codes.Unauthenticated, 1},
 		"revoked":            {[]string{revoked}, codes.Unauthenticated, 0},
@@ -153,6 +155,26 @@ func TestGuessesOfOneCall(t *testing.T) {
 					t.Errorf("%v, %v guesses, slow %v; want %v, %v", err, n, slow, tt.code, tt.wrong)
 				}
 			})
+		})
+	}
+}
+
+// TestGuessesWithoutStore: while the store of tokens cannot be read, the shared token cannot be guessed faster.
+func TestGuessesWithoutStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	if err := os.WriteFile(path, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for token, want := range map[string]codes.Code{"sixteen-or-more!": codes.OK, "sixteen-or-more?": codes.Unavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGuard(Settings{Robot: "r", Device: "d", AccessFile: path, Token: "sixteen-or-more!"}, nil,
+				slog.New(slog.DiscardHandler), prometheus.NewRegistry())
+			begin := time.Now()
+			_, err := g.authorize(metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+token)),
+				"/a.B/C", roles.Viewer)
+			if slow := time.Since(begin) > 0; status.Code(err) != want || slow != (err != nil) {
+				t.Errorf("%s: %v, slow %v", token, err, slow)
+			}
 		})
 	}
 }

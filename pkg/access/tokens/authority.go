@@ -115,6 +115,10 @@ func Reason(err error) string {
 	return "unreadable"
 }
 
+// IsGuess reports whether an error of [Authority.Check] may be the answer to a guess, so that it has to come late, see
+// [access.Guesses]. That includes what cannot be told while the store cannot be used: the shared token still counts then.
+func IsGuess(err error) bool { return errors.Is(err, ErrUnknown) || errors.Is(err, ErrBroken) }
+
 // Status returns the error of a refused token for callers, with codes.Unauthenticated and what to do; codes.Unavailable
 // while the store cannot be used, which only the robot's log explains.
 func Status(err error) error {

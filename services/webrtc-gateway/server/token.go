@@ -36,25 +36,51 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant
 	if err == nil {
 		return grant, true
 	}
-	inAddress := r.URL.Query().Get("token")
-	for _, token := range presented(r, inAddress) {
-		was, wrong := g.authority.Check(token)
-		switch {
-		case wrong == nil && token == inAddress:
-			return was, !g.openSession(w, r, was)
-		case wrong == nil:
-			return was, true
-		case !errors.Is(err, tokens.ErrUnknown): // what comes with a guess does not make it less of one
-			grant, err = was, wrong
+	shown := g.try(r)
+	if shown.err != nil {
+		found, failed := g.resume(w, r)
+		if failed == nil || errors.Is(shown.err, tokens.ErrMissing) {
+			shown.grant, shown.err = found, failed
 		}
 	}
-	if found, failed := g.resume(w, r); failed == nil {
-		return found, true
-	} else if errors.Is(err, tokens.ErrMissing) {
-		grant, err = found, failed
+	switch { // whoever is let in by something else has guessed all the same
+	case shown.guessed && !g.slowDown(r):
+		g.visitors.Refused(shown.grant, tokens.ErrUnknown, r.RemoteAddr, r.Method+" "+r.URL.Path)
+		w.Header().Set("Retry-After", "3")
+		w.Header().Set("Connection", "close")
+		http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
+		return shown.grant, false
+	case shown.err != nil:
+		g.refuse(w, r, shown.grant, shown.err)
+		return shown.grant, false
 	}
-	g.refuse(w, r, grant, err)
-	return grant, false
+	return shown.grant, !(shown.inAddress && g.openSession(w, r, shown.grant))
+}
+
+// shown is what the tokens of a request give.
+type shown struct {
+	grant     tokens.Grant
+	err       error // of the authority; ErrMissing without any
+	guessed   bool  // one of those that were tried is wrong
+	inAddress bool  // the good one is in the address
+}
+
+// try tries the tokens of a request until one is good.
+func (g *guard) try(r *http.Request) shown {
+	inAddress := r.URL.Query().Get("token")
+	s := shown{err: tokens.ErrMissing}
+	for _, token := range presented(r, inAddress) {
+		grant, err := g.authority.Check(token)
+		s.guessed = s.guessed || tokens.IsGuess(err)
+		if err == nil || !errors.Is(s.err, tokens.ErrUnknown) { // what comes with a guess does not make it less of one
+			s.grant, s.err = grant, err
+		}
+		if err == nil {
+			s.inAddress = token == inAddress
+			break
+		}
+	}
+	return s
 }
 
 // refuse answers a request whose token is not good.
@@ -69,12 +95,6 @@ func (g *guard) refuse(w http.ResponseWriter, r *http.Request, was tokens.Grant,
 	case errors.Is(err, tokens.ErrExpired), errors.Is(err, tokens.ErrRevoked):
 		text = status.Convert(tokens.Status(err)).Message()
 	case errors.Is(err, tokens.ErrUnknown):
-		if !g.slowDown(r) {
-			w.Header().Set("Retry-After", "3")
-			w.Header().Set("Connection", "close")
-			http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
-			return
-		}
 		text = "the token is not known here. " + text
 	}
 	challenge(w.Header(), r)

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -323,67 +322,6 @@ func TestGuessing(t *testing.T) {
 			t.Errorf("the metric is %v, not 201", n)
 		}
 	})
-}
-
-// TestGuessesOfOneRequest: a request cannot try many tokens at the price of one, nor hide a guess behind a token whose
-// owner is known.
-func TestGuessesOfOneRequest(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "access.json")
-	create := func(name string) string {
-		token, _, err := tokens.Create(path, tokens.Request{Name: name, Role: roles.Viewer})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return token
-	}
-	good, revoked := create("anna"), create("ben")
-	if _, err := tokens.Revoke(path, "ben"); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name      string
-		inAddress string
-		header    string
-		protocols []string
-		code      int
-		slow      bool
-	}{
-		{"the second is good", "", "", []string{"guess", good}, 200, false},
-		{"the third is", "", "", []string{"guess", "guess", good}, 401, true},
-		{"the second after a header", "", "guess", []string{good}, 200, false},
-		{"the third after a header", "", "guess", []string{"guess", good}, 401, true},
-		{"the second after the address", "guess", good, nil, 200, false},
-		{"the third after the address", "guess", "guess", []string{good}, 401, true},
-		{"hundreds", "", "", append(slices.Repeat([]string{"guess"}, 300), good), 401, true},
-		{"revoked", "", "", []string{revoked}, 401, false},
-		{"a guess before it", "", "", []string{"guess", revoked}, 401, true},
-		{"a guess in the address before it", "guess", revoked, nil, 401, true},
-		{"a guess after it", "", revoked, []string{"guess"}, 401, true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				guard, err := newGuard(t.Context(), Config{Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler),
-					Authority: tokens.NewAuthority("", tokens.Open(path))}, newTickets(),
-					func(*http.Request) route { return route{need: roles.Viewer} })
-				if err != nil {
-					t.Fatal(err)
-				}
-				w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/signal?token="+tt.inAddress, nil)
-				if tt.header != "" {
-					r.Header.Set("Authorization", "Bearer "+tt.header)
-				}
-				for _, token := range tt.protocols {
-					r.Header.Add("Sec-WebSocket-Protocol", tokenProtocol+base64.RawURLEncoding.EncodeToString([]byte(token)))
-				}
-				begin := time.Now()
-				guard.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
-				if slow := time.Since(begin) > 0; w.Code != tt.code || slow != tt.slow {
-					t.Errorf("status %d, slow %v; want %d, %v", w.Code, slow, tt.code, tt.slow)
-				}
-			})
-		})
-	}
 }
 
 // TestCloseEndsDelays checks that guesses do not hold up the end of the gateway.
