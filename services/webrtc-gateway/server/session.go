@@ -517,6 +517,9 @@ func (n *session) watch(c *connection, hungUp <-chan struct{}) {
 			return
 		default:
 		}
+		if c.visitor.Ended() != nil {
+			return // it ended with the visitor's token, of which the session is told by itself
+		}
 		n.transport.End(lost, "the WebRTC connection was lost: open a new session")
 	}
 }
