@@ -26,7 +26,7 @@ func (s *session) keepDecodable(ctx context.Context, sender *sender) {
 	for pause(ctx, wantEvery) == nil {
 		wanting := s.box.Wanting()
 		for _, of := range wanting {
-			if time.Since(asked[of]) >= askAgain && sender.room(pace.SmallestPart) {
+			if time.Since(asked[of]) >= askAgain && sender.fits(pace.SmallestPart) {
 				asked[of] = time.Now()
 				s.askForKeyFrame(ctx, of)
 			}

@@ -43,7 +43,7 @@ func (s *sender) run(ctx context.Context) {
 	defer s.asking.Wait()
 	for ctx.Err() == nil {
 		least := outbox.Video
-		if !s.room(pace.SmallestPart) {
+		if !s.fits(pace.SmallestPart) {
 			least = outbox.Control
 		}
 		m, ok := s.box.Next(least, time.Now())
@@ -55,12 +55,11 @@ func (s *sender) run(ctx context.Context) {
 	}
 }
 
-// room reports whether so much may be sent now.
-func (s *sender) room(bytes int) bool {
+// fits reports whether so much may be sent now.
+func (s *sender) fits(bytes int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out, _ := s.window.Out()
-	return out == 0 || s.window.Room() >= bytes
+	return s.window.Fits(bytes)
 }
 
 // sleep returns when there may be something to do.
@@ -82,7 +81,7 @@ func (s *sender) watchdog() {
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.window.Stalled(now)
-	if _, since := s.window.Out(); !since.IsZero() && now.Sub(since) > dead {
+	if since, is := s.window.Out(); is && now.Sub(since) > dead {
 		s.end(errDead)
 	}
 }
@@ -92,7 +91,7 @@ func (s *sender) send(ctx context.Context, m outbox.Message) {
 	subject := bus.Address{Robot: s.config.robot, Device: m.Stream.Device}.Out(m.Stream.Name)
 	size := s.part()
 	for _, part := range bus.Cut(subject, m.Raw, size) {
-		if m.Class != outbox.Control && !s.await(ctx, m, min(part.Size(), pace.SmallestPart)) {
+		if m.Class != outbox.Control && !s.await(ctx, m, part.Size()) {
 			s.box.Fail(m)
 			return
 		}
@@ -100,7 +99,7 @@ func (s *sender) send(ctx context.Context, m outbox.Message) {
 			s.box.Fail(m)
 			return
 		}
-		s.sent(ctx, part.Size())
+		s.sent(ctx, m.Class, part.Size())
 	}
 	age := time.Since(m.Come)
 	s.metrics.sent(m, age)
@@ -123,15 +122,15 @@ func (s *sender) part() int {
 func (s *sender) await(ctx context.Context, m outbox.Message, bytes int) bool {
 	for ctx.Err() == nil && time.Since(m.Come) < s.config.MaxAge+giveUp {
 		least := m.Class - 1
-		room := s.room(bytes)
-		if !room {
+		fits := s.fits(bytes)
+		if !fits {
 			least = outbox.Control
 		}
 		urgent, ok := s.box.Next(least, time.Now())
 		switch {
 		case ok:
 			s.send(ctx, urgent) // one that is more urgent than this, so this goes no deeper than there are classes
-		case room:
+		case fits:
 			return true
 		default:
 			s.sleep(ctx)
@@ -141,9 +140,13 @@ func (s *sender) await(ctx context.Context, m outbox.Message, bytes int) bool {
 }
 
 // sent notes that bytes are on their way, and asks the hub to confirm them.
-func (s *sender) sent(ctx context.Context, bytes int) {
+func (s *sender) sent(ctx context.Context, c outbox.Class, bytes int) {
 	s.mu.Lock()
-	s.window.Sent(bytes, time.Now())
+	if c == outbox.Control {
+		s.window.SentAtOnce(bytes, time.Now())
+	} else {
+		s.window.Sent(bytes, time.Now())
+	}
 	s.mu.Unlock()
 	s.asking.Go(func() {
 		if s.hub.Flush(ctx) != nil {
@@ -164,14 +167,12 @@ func (s *sender) sent(ctx context.Context, bytes int) {
 type report struct {
 	rate   int           // bytes a second that arrive
 	oldest time.Duration // the longest time that a picture took until it was sent
-	idle   bool          // nothing is on its way
 }
 
 func (s *sender) report(now time.Time) report {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out, _ := s.window.Out()
-	r := report{s.window.Rate(now), s.oldest, out == 0}
+	r := report{s.window.Rate(now), s.oldest}
 	s.oldest = 0
 	return r
 }
