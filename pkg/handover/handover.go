@@ -174,20 +174,34 @@ func number(f *os.File) (fd int, err error) {
 // Receive waits for the next message. Its files belong to the caller. It fails with ErrGone at the end.
 func (c *Conn) Receive() (Message, []*os.File, error) {
 	data, rights := make([]byte, MaxMessage), make([]byte, syscall.CmsgSpace(4*maxFiles))
-	n, oobn, _, _, err := c.conn.ReadMsgUnix(data, rights)
-	if err == nil && n == 0 {
+	n, oobn, flags, _, err := c.conn.ReadMsgUnix(data, rights)
+	if err == nil && n == 0 && oobn == 0 {
 		err = io.EOF
 	}
 	if err != nil {
 		return Message{}, nil, gone(err)
 	}
 	files := received(rights[:oobn])
-	var m Message
-	if err := json.Unmarshal(data[:n], &m); err != nil {
+	m, err := parse(data[:n], flags)
+	if err != nil {
 		closeAll(files)
 		return Message{}, nil, fmt.Errorf("another process sent what is no message: %w", err)
 	}
 	return m, files, nil
+}
+
+// parse reads a packet that came with these flags.
+func parse(packet []byte, flags int) (m Message, err error) {
+	switch {
+	case flags&syscall.MSG_TRUNC != 0:
+		return m, fmt.Errorf("it is longer than %d bytes", MaxMessage)
+	case flags&syscall.MSG_CTRUNC != 0:
+		return m, fmt.Errorf("it comes with more than %d files", maxFiles)
+	}
+	if err = json.Unmarshal(packet, &m); err == nil && m.Kind == "" {
+		err = errors.New("it has no kind")
+	}
+	return m, err
 }
 
 // received are the files that came with a message.

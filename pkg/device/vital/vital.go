@@ -7,6 +7,7 @@ package vital
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -99,7 +100,7 @@ func (p *Probe) Close() { _ = p.conn.Close() } // nothing is in progress
 // Local is where this machine reaches a server that listens there; "" if the server chooses its port itself.
 func Local(listen string) string {
 	host, port, err := net.SplitHostPort(listen)
-	if err != nil || port == "0" {
+	if err != nil || strings.Trim(port, "0") == "" { // :00 is :0
 		return ""
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
