@@ -57,7 +57,7 @@ func TestTokenMistakes(t *testing.T) {
 		fails string
 	}{
 		"no role":      {[]string{"create", "anna"}, exitUsage, "--role"},
-		"unknown role": {[]string{"create", "anna", "--role", "king"}, 78, `"king" is no role: use one of viewer`},
+		"unknown role": {[]string{"create", "anna", "--role", "king"}, 78, `"king" is not a role: use one of viewer`},
 		"no name":      {[]string{"create", "--role", "driver"}, exitUsage, "<name>"},
 		"bad time":     {[]string{"create", "anna", "--role", "driver", "--expires", "soon"}, 78, "2027-01-31"},
 		"past":         {[]string{"create", "anna", "--role", "driver", "--expires", "2020-01-01"}, 1, "not in the future"},

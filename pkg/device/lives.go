@@ -182,7 +182,7 @@ func (l *lives[C]) listenToLauncher(ctx context.Context) {
 			return // the launcher has ended, or this process does
 		}
 		if m.Kind != handover.Offer || len(files) != 1 {
-			l.log.Warn("the launcher sent what is no offer", "kind", m.Kind)
+			l.log.Warn("the launcher sent something other than an offer", "kind", m.Kind)
 			continue
 		}
 		conn, err := handover.Open(files[0])

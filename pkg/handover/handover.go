@@ -185,7 +185,7 @@ func (c *Conn) Receive() (Message, []*os.File, error) {
 	m, err := parse(data[:n], flags)
 	if err != nil {
 		closeAll(files)
-		return Message{}, nil, fmt.Errorf("another process sent what is no message: %w", err)
+		return Message{}, nil, fmt.Errorf("another process sent an invalid message: %w", err)
 	}
 	return m, files, nil
 }

@@ -61,7 +61,7 @@ func Parse(name string) (Role, error) {
 			return r, nil
 		}
 	}
-	return None, fmt.Errorf("%.40q is no role: use one of %s", name, strings.Join(names[Viewer:], ", "))
+	return None, fmt.Errorf("%.40q is not a role: use one of %s", name, strings.Join(names[Viewer:], ", "))
 }
 
 // String returns the name of the role.

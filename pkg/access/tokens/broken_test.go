@@ -35,7 +35,7 @@ var files = map[string]struct{ text, fails string }{
 	"later":     {`{"version":2}`, "version: 2 is not supported"},
 	"new field": {`{"version":1,"tokens":[{"id":"abcdefghij","only":"mondays"}]}`, `unknown field "only"`},
 	"bad role": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"king","sha256":"` + sum + `"}]}`,
-		`tokens[0].role: "king" is no role`},
+		`tokens[0].role: "king" is not a role`},
 	"bad id": {`{"version":1,"tokens":[{"id":"x","name":"a","role":"driver","sha256":"` + sum + `"}]}`, "tokens[0].id"},
 	"bad hash": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"driver","sha256":"12"}]}`,
 		"tokens[0].sha256"},
