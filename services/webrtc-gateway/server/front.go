@@ -262,14 +262,7 @@ func seenBy(r *http.Request, all []*fleetv1.RobotStatus) []*fleetv1.RobotStatus 
 func (f *Front) list(w http.ResponseWriter, r *http.Request) {
 	all, _, _ := f.config.Robots.Since(0)
 	all = seenBy(r, all)
-	data, err := protojson.MarshalOptions{EmitUnpopulated: true}.Marshal(&fleetv1.RobotList{Robots: all})
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(append(data, '\n')) // the visitor may have left
+	writeJSON(w, &fleetv1.RobotList{Robots: all})
 }
 
 // follow answers GET /robots/changes: all robots in the first event, and then those that change. A client that is slow

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 )
 
 // snapshotTimeout allows for a camera that must be switched on first.
@@ -75,7 +76,12 @@ func side(r *http.Request, name string) (int32, error) {
 // devices answers GET /devices.
 func (s *Server) devices(w http.ResponseWriter, _ *http.Request) {
 	list, _ := s.directory.List()
-	data, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}.Marshal(list)
+	writeJSON(w, list)
+}
+
+// writeJSON answers with a message as JSON.
+func writeJSON(w http.ResponseWriter, m proto.Message) {
+	data, err := protojson.MarshalOptions{Multiline: true, EmitUnpopulated: true}.Marshal(m)
 	if err != nil {
 		fail(w, err)
 		return

@@ -46,7 +46,7 @@ func LoadKey(path string) ([]byte, error) {
 	if err == nil {
 		key, err := base64.StdEncoding.DecodeString(string(text))
 		if err != nil || len(key) != sha256.Size {
-			return nil, errors.New(path + " is no key of logins: remove it, and browsers have to sign in again")
+			return nil, errors.New(path + " is not a key of logins: remove it, and browsers have to sign in again")
 		}
 		return key, nil
 	}
