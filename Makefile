@@ -124,7 +124,7 @@ bench-compare: deps ## compare the benchmarks of packages with those of the comm
 		-bench '$(or $(BENCH),.)' -packages '$(or $(PACKAGES),.)' -renamed '$(RENAMED)' $(COMPAREFLAGS) $(BASE) $(WITH)
 
 .PHONY: promises
-promises: deps deps-test build ## compare the README's numbers with yardsticks of the same run, in minutes; fails if one is lost
+promises: deps deps-test build ## compare the numbers of docs/numbers.md with yardsticks of the same run, in minutes; fails if one is lost
 	@echo "── the whole, in Chromium"; cd e2e && WALDO_BIN=$(BIN) $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./promises
 	@echo "── a viewer beside bare pion"; cd services/webrtc-gateway && $(GO) run ./fanoutbench -viewers 10,10,10 -window 5s -check -ratio 1.3
 

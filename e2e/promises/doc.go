@@ -1,4 +1,4 @@
-// Package promises guards the numbers of the README, so that none gets worse unnoticed.
+// Package promises guards the most important numbers of docs/numbers.md, so that none gets worse unnoticed.
 //
 // Each check measures Waldo and a yardstick in the same run and compares the two, so that the ratio means the same on
 // a fast, a slow or a busy machine:
