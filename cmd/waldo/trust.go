@@ -99,6 +99,11 @@ func trustText(r *robot.Robot, folder string, authority *x509.Certificate, at st
 	}
 	line("Compare the fingerprint there with this one:\n\n  %s\n  SHA-256 %s\n", authority.Subject.CommonName,
 		certs.Fingerprint(authority))
+	if wide := certs.TooWide(authority); len(wide) > 0 {
+		line("Do not trust it: it is of an older version, and could issue certificates for sites of the internet, below %s.",
+			strings.Join(wide, ", "))
+		line("Make a new one with `waldo trust --new`, and remove this one wherever it is trusted.\n")
+	}
 	if leaf := certs.ReadLeaf(folder); leaf != nil {
 		line("The robot's certificate is for %s, until %s.\n", certs.Listed(leaf), leaf.NotAfter.Format("2006-01-02"))
 	}

@@ -17,7 +17,8 @@ import (
 var ErrRefused = errors.New("the bus does not allow it")
 
 // remedy is what to do about it.
-const remedy = "use a token with a role that may (waldo token), or, for a device, name it under `may:` in robot.yaml"
+const remedy = "use a token with a role that may (waldo token), or, for a device, name it under `may:` in robot.yaml; " +
+	"methods of kinds of your own are called over gRPC or through the gateway"
 
 // maxRefusals bounds how many subjects are logged as refused.
 const maxRefusals = 100

@@ -76,6 +76,11 @@ func StartIssuer(c IssuerConfig) (*Issuer, error) {
 		c.Log.Warn("the robot's certificate authority was made before it had these names, and does not permit them: make a "+
 			"new one with `waldo trust --new`, which everybody has to trust anew", "names", strings.Join(others, ", "))
 	}
+	if wide := TooWide(a.certificate); len(wide) > 0 {
+		c.Log.Warn("the robot's certificate authority is of an older version and could issue certificates for sites of the "+
+			"internet: make a new one with `waldo trust --new`, and remove the old one wherever it is trusted", "names",
+			strings.Join(wide, ", "))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	i.cancel = cancel
 	i.owned.Go(func() { i.watch(ctx) })

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 	"github.com/waldo-robot/waldo/pkg/version"
 )
 
@@ -225,6 +226,37 @@ func TestConstraints(t *testing.T) {
 		if a.permits(name) != permitted || a.permits("shop."+name) != permitted || !a.permits(name+".local") ||
 			!a.permits("localhost") {
 			t.Errorf("%s: permitted are %q", name, a.certificate.PermittedDNSDomains)
+		}
+	}
+}
+
+// TestTooWide: an authority of before that is permitted a top-level domain is told from what is made today.
+func TestTooWide(t *testing.T) {
+	for _, tt := range []struct {
+		names, wide []string
+	}{
+		{[]string{"localhost", "dev", "dev.local"}, []string{"dev"}},
+		{[]string{"localhost", "rover", "rover.local", "rover.example.co.uk"}, nil},
+		{[]string{"co.uk", "app", "rover"}, []string{"co.uk", "app"}},
+	} {
+		old := certstest.NewAuthority(t, certstest.Permitted(tt.names...))
+		folder := t.TempDir()
+		if err := os.Rename(old.File(), filepath.Join(folder, authorityFile)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := ReadAuthority(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := TooWide(c); !slices.Equal(got, tt.wide) {
+			t.Errorf("%q: too wide are %q", tt.names, got)
+		}
+		made, err := newAuthority("dev", tt.names)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := TooWide(made.certificate); len(got) > 0 {
+			t.Errorf("%q: a new one is too wide: %q", tt.names, got)
 		}
 	}
 }

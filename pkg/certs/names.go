@@ -45,6 +45,14 @@ func constraints(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), isPublicSuffix)
 }
 
+// TooWide returns the names that an authority is permitted and must not be: public suffixes, below which others have
+// sites. An authority that an earlier version made has some if the robot or its machine is called so.
+func TooWide(authority *x509.Certificate) []string {
+	return slices.DeleteFunc(slices.Clone(authority.PermittedDNSDomains), func(domain string) bool {
+		return !isPublicSuffix(strings.TrimPrefix(domain, "."))
+	})
+}
+
 // isPublicSuffix reports whether a name is on the list of public suffixes (https://publicsuffix.org). By its rule for
 // names that are not on it, any single label would be one.
 func isPublicSuffix(name string) bool {

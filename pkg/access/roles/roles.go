@@ -5,8 +5,9 @@
 // device, see tokens.Grant.Allows.
 //
 // What a method needs stands in its definition (waldo.access.v1.role), so it is the same over gRPC, at the gateway and
-// in the documentation, and for Waldo's own methods on the bus. The bus does not know the definitions of others: there a
-// driver may call all methods of kinds of one's own, and a viewer none. Pressing an e-stop needs the least of all roles, clearing it more than driving.
+// in the documentation, and for Waldo's own methods on the bus. The bus does not know the definitions of others: there
+// only an admin calls methods of kinds of one's own. Pressing an e-stop needs the least of all roles, clearing it more
+// than driving.
 //
 // Everything here is pure, and safe for concurrent use.
 package roles

@@ -188,3 +188,26 @@ func TestServiceDeletesNothing(t *testing.T) {
 		t.Errorf("a viewer has had the camera delete a stream: %v", err)
 	}
 }
+
+// TestOwnMethods: the server does not know what methods of kinds of one's own need, so only an admin calls them, besides
+// processes that name the device under `may:`.
+func TestOwnMethods(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	r := startRover(t, tokens.Open(path))
+	call := bus.Address{Robot: "rover", Device: "front"}.RPC("plants.v1.PlantService", "Water")
+	for _, role := range roles.All() {
+		request := tokens.Request{Name: role.String(), Role: role}
+		if role == roles.Service {
+			request.Device = "front"
+		}
+		nc, err := nats.Connect(r.URL(), nats.Token(grant(t, path, request)), nats.Timeout(patience),
+			nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(nc.Close)
+		if got := allowed(t, nc, func() error { return nc.Publish(call, nil) }); got != (role == roles.Admin) {
+			t.Errorf("%v calls it: %v", role, got)
+		}
+	}
+}

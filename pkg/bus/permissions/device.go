@@ -32,6 +32,16 @@ var kinds = map[string]func(r *robot.Robot, d *robot.Device) []Rule{
 // robot.yaml says what it may do.
 func Confined(d *robot.Device) bool { return kinds[d.Kind] != nil || d.May != nil }
 
+// Unconfined lists the devices of a robot that have no key of their own, and so may do everything.
+func Unconfined(r *robot.Robot) (names []string) {
+	for i := range r.Devices {
+		if d := &r.Devices[i]; !Confined(d) {
+			names = append(names, d.Name)
+		}
+	}
+	return names
+}
+
 // Device returns the rules of a device of a robot, as its robot.yaml says.
 func Device(r *robot.Robot, d *robot.Device) []Rule {
 	rules := own(bus.Address{Robot: r.Name, Device: d.Name}, d.Kind)

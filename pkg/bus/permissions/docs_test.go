@@ -31,8 +31,9 @@ owner needs. This page lists them. It is made from the code that enforces it (` 
   subjects below to ` + "`/etc/waldo/bus-keys.json`" + `, which ` + "`waldo bus --keys`" + ` follows. A process that was started otherwise takes
   a file with its key from ` + "`--bus-seed-file`" + `.
 - **People and programs** present a token. The single token of a robot (` + "`WALDO_TOKEN`" + `) and a token with the role admin
-  allow everything, JetStream included. A token with another role allows what the role needs; one that is revoked or
-  expires ends its connections within a second.
+  allow everything, JetStream included. A token with another role allows the rows below and nothing else: no methods of
+  kinds of your own, whose roles the server does not know, and no subjects of your own. Call such methods over gRPC or
+  through the gateway, where each role counts. A token that is revoked or expires ends its connections within a second.
 - **Without any token** everybody on the robot's computer is an admin, as far as the bus goes. A process that was taken
   over is confined only if there is a token: it could otherwise connect a second time without its key.
 
@@ -42,12 +43,15 @@ what they need are the exception, see below.
 ## Answers
 
 Everybody receives answers under a prefix of their own, ` + "`_INBOX.<public key or id of the token>.>`" + `, which nobody else may
-subscribe. Nobody may publish there either: who is called may answer that call, for 70 s, and nothing else.
+subscribe. Nobody may publish there either: who is called may answer that call, for 70 s, and nothing else. Requests on
+subjects of your own are answered in the same way, by processes and programs that may subscribe these: admins, and kinds
+that are not confined.
 
 ## A kind of your own
 
-A device of a kind that does not belong to Waldo is not confined: it connects with the token, as before. The key ` + "`may:`" + `
-gives it a key of its own, the rows of "every device", and what it names:
+A device of a kind that does not belong to Waldo is not confined: Waldo does not know what it needs, so it connects with
+the token, which allows everything, and ` + "`waldo up` and `waldo doctor`" + ` say so. The key ` + "`may:`" + ` gives it a key of its own,
+the rows of "every device", and what it names:
 
 ` + "```yaml" + `
 devices:
@@ -55,7 +59,7 @@ devices:
     kind: follower
     may:
       read: [front/video-jpeg, lidar]   # streams of others; without a stream all of a device
-      call: [motors]                    # methods of others, as far as a driver may
+      call: [motors]                    # methods of others: Waldo's as far as a driver may, and all of your own kinds
       write: [voice/speaker]            # streams that others accept
       topics: [chat]                    # messages, both ways
   thermometer: {kind: thermometer, may: {}} # nothing of others

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"cmp"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -49,6 +50,9 @@ func methods(f func(service, method string, needs roles.Role)) {
 
 // Role returns the rules of the owner of a token, besides those of an admin, who may do everything. An empty robot
 // stands for all robots on the bus; the device is that of a service.
+//
+// They allow methods by name. The server does not know what a method of somebody else's kind needs, nor can the device
+// tell who calls it over the bus, so these are left to gRPC and the gateway, which know both.
 func Role(role roles.Role, robot, device string) []Rule {
 	a := bus.Address{Robot: cmp.Or(robot, bus.Any), Device: bus.Any}
 	if role == roles.Service {
@@ -64,19 +68,14 @@ func Role(role roles.Role, robot, device string) []Rule {
 		rules = append(rules, Rule{Publish, bus.Topic(a.Robot, bus.Any), "messages for pages and programs"})
 	}
 	if role.Allows(roles.WriteStream) {
-		return append(rules, writingAt(a, role)...)
+		rules = append(rules, writingAt(a)...)
 	}
-	methods(func(service, method string, needs roles.Role) {
-		if role.Allows(needs) {
-			rules = append(rules, Rule{Publish, a.RPC(service, method), "a method for this role"})
-		}
-	})
-	return rules
+	return append(rules, callingAt(a, role)...)
 }
 
 // actingAt are the rules of a service: those of a driver, at one device.
 func actingAt(a bus.Address) []Rule {
-	return append(watchingAt(a), writingAt(a, roles.Driver)...)
+	return slices.Concat(watchingAt(a), writingAt(a), callingAt(a, roles.Driver))
 }
 
 // watchingAt are the rules of who reads streams.
@@ -86,13 +85,23 @@ func watchingAt(a bus.Address) []Rule {
 		Rule{Subscribe, a.State(), "which devices there are"}, Rule{Publish, holdStream(a), why})
 }
 
-// writingAt are the rules of who sends to devices and calls them, as far as a role allows.
-func writingAt(a bus.Address, role roles.Role) []Rule {
-	return append([]Rule{
+// writingAt are the rules of who sends to devices.
+func writingAt(a bus.Address) []Rule {
+	return []Rule{
 		{Publish, a.In(everything), "what devices accept: sound, pictures, messages"},
 		{Publish, a.Work(everything), "results of workers"},
-		{Publish, calls(a), "all methods, also of kinds of one's own, except those that need more"},
-	}, refused(a, role, "needs more")...)
+	}
+}
+
+// callingAt are the methods that a role may call.
+func callingAt(a bus.Address, role roles.Role) []Rule {
+	var rules []Rule
+	methods(func(service, method string, needs roles.Role) {
+		if role.Allows(needs) {
+			rules = append(rules, Rule{Publish, a.RPC(service, method), "a method for this role"})
+		}
+	})
+	return rules
 }
 
 // refused are the methods that a role may not call.

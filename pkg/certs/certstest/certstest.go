@@ -25,13 +25,16 @@ type Authority struct {
 }
 
 // NewAuthority makes an authority, whose certificate is in a file.
-func NewAuthority(tb testing.TB) *Authority {
+func NewAuthority(tb testing.TB, options ...Option) *Authority {
 	tb.Helper()
 	a := &Authority{tb: tb, key: newKey(tb)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority of a test"},
 		NotBefore: time.Unix(0, 0), NotAfter: time.Now().AddDate(10, 0, 0),
 		KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	}
+	for _, o := range options {
+		o(template)
 	}
 	a.certificate = a.sign(template, template, a.key)
 	a.file = filepath.Join(tb.TempDir(), "ca.crt")
@@ -48,6 +51,11 @@ type Option func(*x509.Certificate)
 // Between sets when it is valid.
 func Between(begin, end time.Time) Option {
 	return func(c *x509.Certificate) { c.NotBefore, c.NotAfter = begin, end }
+}
+
+// Permitted sets the names that an authority is kept to.
+func Permitted(domains ...string) Option {
+	return func(c *x509.Certificate) { c.PermittedDNSDomains, c.PermittedDNSDomainsCritical = domains, true }
 }
 
 // Usage sets what it is for.

@@ -123,6 +123,7 @@ func checkCertificates(_ context.Context, s *System, report report) {
 	case s.Robot.TLS.Auto:
 		cert, key = s.path(path.Join(s.State, "tls", "leaf.crt")), s.path(path.Join(s.State, "tls", "leaf.key"))
 		remedy = "waldo restart bus makes another"
+		s.checkAuthority(report)
 		if _, err := os.Stat(cert); errors.Is(err, fs.ErrNotExist) {
 			return // it is made when the robot starts
 		}
@@ -139,5 +140,18 @@ func checkCertificates(_ context.Context, s *System, report report) {
 			report(Warning, remedy, fmt.Sprintf("the certificate %s is valid for less than two weeks",
 				strings.TrimPrefix(cert, strings.TrimSuffix(s.Root, "/"))))
 		}
+	}
+}
+
+// checkAuthority is about an authority that could harm those who trust it.
+func (s *System) checkAuthority(report report) {
+	authority, err := certs.ReadAuthority(s.path(path.Join(s.State, "tls")))
+	if err != nil {
+		return // it is read again, and reported, by who uses it
+	}
+	if wide := certs.TooWide(authority); len(wide) > 0 {
+		report(Error, "waldo trust --new, and remove the old one wherever it is trusted",
+			"the robot's certificate authority is of an older version, and could issue certificates for sites of the internet, "+
+				"below "+strings.Join(wide, ", "))
 	}
 }

@@ -105,6 +105,7 @@ var checks = []check{
 	{"disk", checkDisk},
 	{"state", checkState},
 	{"secrets", checkSecrets},
+	{"bus", checkConfined},
 	{"groups", checkGroups},
 	{"devices", checkDevices},
 	{"ports", checkPorts},

@@ -180,6 +180,24 @@ var machines = map[string]ill{
 	"open secret": {func(t *testing.T, _ *doctor.System, root string) {
 		put(t, root, "etc/waldo/token", "sixteen-or-more!", 0o644)
 	}, "secrets", doctor.Error, "/etc/waldo/token may hold secrets", "chmod o= /etc/waldo/token"},
+	"kind that nothing confines": {func(t *testing.T, s *doctor.System, _ string) {
+		text := rover + "  plant: {kind: plants}\n  pot: {kind: plants, may: {}}\n"
+		r, err := robot.Parse("robot.yaml", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Robot, s.Running = r, func(context.Context) ([]doctor.Process, bool) { return nil, false }
+		put(t, s.Root, "etc/waldo/units/robot.yaml", text, 0o640)
+	}, "bus", doctor.Warning, "plant is of a kind of your own and may do everything on the bus", "`may:`"},
+	"authority over a domain": {func(t *testing.T, s *doctor.System, root string) {
+		s.Robot.TLS.Auto = true
+		old := certstest.NewAuthority(t, certstest.Permitted("localhost", "dev"))
+		text, err := os.ReadFile(old.File())
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, root, "var/lib/waldo/tls/ca.crt", string(text), 0o644)
+	}, "certificates", doctor.Error, "sites of the internet, below dev", "waldo trust --new"},
 	"not in the group": {func(_ *testing.T, s *doctor.System, _ string) {
 		s.User = "other"
 	}, "groups", doctor.Error, "other is not in the group video, which front needs", "usermod --append --groups video other"},

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -146,5 +147,16 @@ func checkSecrets(_ context.Context, s *System, report report) {
 			report(Error, "chmod o= "+name+", and if others use this machine, make new secrets",
 				name+" may hold secrets, and everybody on this machine can read it")
 		}
+	}
+}
+
+// checkConfined is about devices that the bus lets do everything.
+func checkConfined(_ context.Context, s *System, report report) {
+	if s.Robot == nil || s.Robot.NATS.URL != "" {
+		return
+	}
+	for _, name := range permissions.Unconfined(s.Robot) {
+		report(Warning, "say under `may:` in robot.yaml what it needs, see docs/bus.md; `may: {}` if that is nothing",
+			name+" is of a kind of your own and may do everything on the bus")
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/certs"
 )
 
@@ -56,6 +57,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	defer conn.Close()
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
+	p.warnUnconfined(printer)
 	s := &server{
 		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p,
 		wake: make(chan struct{}, 1), slots: map[string]*slot{},
@@ -83,6 +85,17 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	}
 	waiting.Go(func() { s.expire(ctx) })
 	return s.supervisor.Run(ctx, s.first())
+}
+
+// warnUnconfined says which devices the robot's own bus lets do everything. Without a token everybody on this machine may.
+func (p *Plan) warnUnconfined(printer *supervise.Printer) {
+	if p.natsURL() != "" || p.config.Token == "" {
+		return
+	}
+	for _, name := range permissions.Unconfined(p.robot) {
+		printer.Printf("waldo", "%s is of a kind of your own and may do everything on the bus: say under `may:` what it needs, "+
+			"see docs/bus.md", name)
+	}
 }
 
 // runBus runs the bus of the robot, with keys for all processes, unless the robot uses another one.
