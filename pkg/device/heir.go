@@ -32,7 +32,8 @@ type heir struct {
 	conn    *handover.Conn
 	log     *slog.Logger
 	answers chan answer
-	gone    chan struct{} // closed when the predecessor has ended
+	gone    chan struct{} // closed when the predecessor has ended, or goes on
+	why     error         // [handover.ErrGone] if it has ended, refused if it goes on; to be read once gone is closed
 	failed  chan error    // holds why a stream could not be taken
 	ended   sync.WaitGroup
 	asking  sync.Mutex // held from a question to its answer
@@ -47,19 +48,29 @@ type answer struct {
 func newHeir(c *handover.Conn, log *slog.Logger) *heir {
 	h := &heir{conn: c, log: log, answers: make(chan answer, 1), gone: make(chan struct{}), failed: make(chan error, 1)}
 	h.ended.Go(func() {
-		defer close(h.gone)
-		for {
-			m, files, err := c.Receive()
-			if err != nil {
-				return
-			}
-			select {
-			case h.answers <- answer{m, files}:
-			default: // nobody has asked
-			}
-		}
+		h.why = h.listen()
+		close(h.gone)
 	})
 	return h
+}
+
+// listen passes answers on until the predecessor says no more.
+func (h *heir) listen() (why error) {
+	for {
+		m, files, err := h.conn.Receive()
+		if err != nil {
+			return handover.ErrGone
+		}
+		if m.Kind == handover.Refused {
+			closeAll(files)
+			return refused(m.Reason)
+		}
+		select {
+		case h.answers <- answer{m, files}:
+		default: // nobody has asked
+			closeAll(files)
+		}
+	}
 }
 
 func (h *heir) close() {
@@ -71,17 +82,21 @@ func (h *heir) close() {
 func (h *heir) alone() bool {
 	select {
 	case <-h.gone:
-		return true
+		return errors.Is(h.why, handover.ErrGone)
 	default:
 		return false
 	}
 }
 
-// ask puts a question to the predecessor. It fails with [handover.ErrGone] if that has ended.
+// ask puts a question to the predecessor. It fails with [handover.ErrGone] if that has ended, and with refused if that goes
+// on, which may be its last word before it was asked.
 func (h *heir) ask(ctx context.Context, m handover.Message, want handover.Kind) (answer, error) {
 	h.asking.Lock()
 	defer h.asking.Unlock()
-	if err := h.conn.Send(m); err != nil {
+	switch err := h.conn.Send(m); {
+	case errors.Is(err, handover.ErrGone):
+		<-h.gone // which is about to be
+	case err != nil:
 		return answer{}, err
 	}
 	late := time.NewTimer(answerWithin)
@@ -94,7 +109,7 @@ func (h *heir) ask(ctx context.Context, m handover.Message, want handover.Kind) 
 		case a := <-h.answers: // its last word
 			return a, a.check(want)
 		default:
-			return answer{}, handover.ErrGone
+			return answer{}, h.why
 		}
 	case <-ctx.Done():
 		return answer{}, context.Cause(ctx)
@@ -104,18 +119,15 @@ func (h *heir) ask(ctx context.Context, m handover.Message, want handover.Kind) 
 	}
 }
 
-// check fails for an answer that refuses, or that was not asked for.
+// check fails for an answer that was not asked for.
 func (a answer) check(want handover.Kind) error {
-	switch {
-	case a.Kind == handover.Refused:
-		return refused(a.Reason)
-	case a.Kind != want || want != handover.Taken && a.Estate == nil:
+	if a.Kind != want || want != handover.Taken && a.Estate == nil {
 		return fmt.Errorf("the present process answers %q in place of %q", a.Kind, want)
 	}
 	return nil
 }
 
-// refused is why a predecessor does not hand over.
+// refused is why a predecessor goes on.
 type refused string
 
 func (r refused) Error() string { return string(r) }
@@ -207,7 +219,10 @@ func takeAlone[C any](ctx context.Context, h *heir, k Kind[C], s Settings, confi
 	case <-p.kit.ready:
 		return p, nil
 	case <-h.gone:
-		return p, nil
+		if h.alone() {
+			return p, nil
+		}
+		err = h.why
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-late.C:
@@ -313,7 +328,7 @@ func (h *heir) wait(ctx context.Context, k *Kit, done <-chan struct{}, late stri
 	case <-done:
 		return nil
 	case <-h.gone:
-		return handover.ErrGone
+		return h.why
 	case err := <-h.failed:
 		return err
 	case <-ctx.Done():

@@ -44,6 +44,8 @@ func (l *predecessor) handOver() (done bool, why error) {
 			err = l.answer(m)
 		}
 		if err != nil {
+			// Without this word, a successor that still runs would take the end of the connection for that of the process.
+			_ = l.conn.Send(handover.Message{Kind: handover.Refused, Reason: plain(err.Error())})
 			l.takeBack()
 			return false, err
 		}
@@ -56,7 +58,7 @@ func (l *predecessor) answer(m handover.Message) error {
 	switch m.Kind {
 	case handover.Hello:
 		if held := leases(k.restartObstacles()); len(held) > 0 && !l.force {
-			return l.refuse(held)
+			return refuse(held)
 		}
 		return l.welcome()
 	case handover.Take:
@@ -66,7 +68,7 @@ func (l *predecessor) answer(m handover.Message) error {
 		return l.reply(handover.Message{Kind: handover.Taken})
 	case handover.Yield:
 		if held := leases(k.restartObstacles()); len(held) > 0 && !l.force {
-			return l.refuse(held)
+			return refuse(held)
 		}
 		left := k.estate()
 		k.speak(false)
@@ -79,15 +81,13 @@ func (l *predecessor) answer(m handover.Message) error {
 		k.leaveBus()
 		return l.reply(handover.Message{Kind: handover.Served, Estate: k.estate()})
 	default:
-		return fmt.Errorf("the new process asks for %q, which this one does not know", m.Kind)
+		return fmt.Errorf("the new process asks for %.20q, which this one does not know: restart it with waldo restart", m.Kind)
 	}
 }
 
-// refuse tells the successor that the hardware is in use.
-func (l *predecessor) refuse(held []Obstacle) error {
-	why := words(held) + ": it would stop; wait until it is free, or use --force"
-	_ = l.conn.Send(handover.Message{Kind: handover.Refused, Reason: why}) // a successor that is gone need not be told
-	return errors.New(why)
+// refuse is why hardware that is in use is not handed over.
+func refuse(held []Obstacle) error {
+	return errors.New(words(held) + ": it would stop; wait until it is free, or use --force")
 }
 
 // welcome sends what this process has now, and the sockets on which it listens.
@@ -151,4 +151,4 @@ func (k *Kit) leaveBus() {
 }
 
 // takeOverLimit bounds a handover whose successor neither fails nor gets on.
-const takeOverLimit = takeWithin + 20*time.Second
+const takeOverLimit = takeWithin + 10*time.Second

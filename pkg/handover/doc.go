@@ -17,7 +17,9 @@
 //
 // If the hardware can be open only once, the successor sends Yield in place of all Take and Serve, and the predecessor
 // answers Yielded when it has closed the hardware and left the bus. A successor that gives up sends Failed. Until Done, a
-// predecessor that loses the successor takes everything back; a successor that loses the predecessor has taken over.
+// predecessor that loses the successor takes everything back; a successor that loses the predecessor has taken over, unless
+// the last word of that was Refused: then it goes on, and the successor ends. Refused is the answer to any question that a
+// predecessor does not know, so a program may meet an older one.
 //
 // Messages are JSON in packets of a local socket (SOCK_SEQPACKET), at most [MaxMessage] bytes each.
 package handover

@@ -183,6 +183,7 @@ func (k *keeper) live() exit {
 // running is one process that was started.
 type running struct {
 	child
+	process Process
 	ended   chan exit
 	hung    <-chan string
 	unwatch func()
@@ -211,14 +212,14 @@ func (k *keeper) start(predecessor *os.File) (*running, error) {
 		}
 	}
 	k.mu.Unlock()
-	r := &running{ended: make(chan exit, 1), output: k.printer.Writer(k.name)}
+	r := &running{process: process, ended: make(chan exit, 1), unwatch: func() {}, output: k.printer.Writer(k.name)}
 	if err := k.spawn(r, process, predecessor); err != nil {
 		_ = r.output.Close() // never fails
 		return nil, err
 	}
 	go func() { r.ended <- r.wait() }()
-	r.hung, r.unwatch = watch(k.ctx, r.child, process)
 	if predecessor == nil {
+		r.hung, r.unwatch = watch(k.ctx, r.child, process)
 		k.began(r)
 	}
 	return r, nil

@@ -78,6 +78,8 @@ type Supervisor struct {
 	printer *Printer
 	starter starter
 	group   sync.WaitGroup // the keepers
+	// upgradeLimit is that of tests; 0 for the usual one.
+	upgradeLimit time.Duration
 
 	mu      sync.Mutex
 	ctx     context.Context // nil before Run

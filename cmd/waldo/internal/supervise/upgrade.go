@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,8 +12,8 @@ import (
 )
 
 // upgradeLimit bounds an upgrade whose successor neither fails nor gets on. It is more than a successor takes to fail by
-// itself.
-const upgradeLimit = time.Minute
+// itself, and less than callers wait, who are to learn the reason.
+const upgradeLimit = 50 * time.Second
 
 // Errors of [Supervisor.Upgrade].
 var (
@@ -90,10 +91,12 @@ func (k *keeper) upgrade(old *running, u upgrade) (*running, error) {
 
 // settle waits until it is decided which of two processes goes on, and ends the other one.
 func (k *keeper) settle(old, next *running) (*running, error) {
-	limit := time.NewTimer(upgradeLimit)
+	limit := time.NewTimer(k.whole.limit())
 	defer limit.Stop()
 	said := listen(next.channel)
 	defer said.stop()
+	still, stop := watchStopped(k.ctx, next.child)
+	defer stop()
 	select {
 	case e := <-next.ended:
 		why := said.why(e)
@@ -112,22 +115,51 @@ func (k *keeper) settle(old, next *running) (*running, error) {
 		}
 	case why := <-old.hung:
 		k.printer.Printf(k.name, "%s; process %d takes over", k.killHung(old.child, why, old.ended), next.pid())
-		k.began(next)
+		k.succeeded(next)
 		return next, nil
 	case <-k.ctx.Done():
 		k.stop(next.child, next.ended)
 		next.close()
 		return nil, errors.New("the launcher is stopping")
+	case <-still:
+		return nil, k.kill(next, fmt.Sprintf("was stopped for %v, and was killed", patience))
 	case <-limit.C:
-		next.signal(syscall.SIGKILL)
-		<-next.ended
-		next.close()
-		return nil, fmt.Errorf("the new process did not take over within %v", upgradeLimit)
+		return nil, k.kill(next, fmt.Sprintf("did not take over within %v, and was killed", k.whole.limit()))
 	}
 	k.retire(old)
-	k.began(next)
+	k.succeeded(next)
 	return next, nil
 }
+
+// limit is how long an upgrade may take.
+func (s *Supervisor) limit() time.Duration { return cmp.Or(s.upgradeLimit, upgradeLimit) }
+
+// kill ends a successor that does not take over.
+func (k *keeper) kill(next *running, why string) error {
+	next.signal(syscall.SIGKILL)
+	<-next.ended
+	next.close()
+	return errors.New("the new process " + why)
+}
+
+// succeeded makes a successor the process that runs. Only now can it be asked for signs of life: before, its predecessor
+// may have answered at its address.
+func (k *keeper) succeeded(next *running) {
+	next.hung, next.unwatch = watch(k.ctx, next.child, next.process)
+	k.began(next)
+}
+
+// watchStopped tells when a process that cannot be asked yet has been stopped by a signal for so long that it counts as
+// hanging. stop ends the watch and waits for it.
+func watchStopped(ctx context.Context, c child) (still <-chan string, stop func()) {
+	return watch(ctx, c, Process{NewProbe: func(int) Probe { return unasked{} }})
+}
+
+// unasked is the probe of a process that cannot be asked.
+type unasked struct{}
+
+func (unasked) Ask(context.Context) Answer { return Unasked }
+func (unasked) Close()                     {}
 
 // retire waits for the end of a process from which another one has taken over.
 func (k *keeper) retire(old *running) {

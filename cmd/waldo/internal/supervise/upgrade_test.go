@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/handover"
 )
@@ -168,6 +172,85 @@ func TestUpgrade(t *testing.T) {
 				t.Errorf("nobody: %v", err)
 			}
 		})
+	}
+}
+
+// TestASuccessorThatHangs is killed, and the present process goes on.
+func TestASuccessorThatHangs(t *testing.T) {
+	either := func(a *actor) { // the two first processes start in any order
+		if a.channel == nil {
+			idle(a)
+		} else {
+			serves(a)
+		}
+	}
+	hangs := func(a *actor) {
+		for sig := range a.signals {
+			if sig == syscall.SIGKILL {
+				a.ended <- exit{signal: sig}
+				return
+			}
+		}
+	}
+	s, a := theatre(t, either, either, hangs)
+	s.upgradeLimit = 50 * time.Millisecond
+	before := pid(s)
+	if err := s.Upgrade(t.Context(), "front", false); err == nil || !strings.Contains(err.Error(), "within 50ms, and was killed") {
+		t.Errorf("it says %v", err)
+	}
+	if pid(s) != before || a.starts != 3 {
+		t.Errorf("process %d was %d; %d were started", pid(s), before, a.starts)
+	}
+}
+
+// TestAProgramThatCannotBeStarted, for example because it was written to a full disk: the present process goes on.
+func TestAProgramThatCannotBeStarted(t *testing.T) {
+	printer := NewPrinter(io.Discard, nil, false)
+	t.Cleanup(printer.Close)
+	program := filepath.Join(t.TempDir(), "waldo-front")
+	sleep, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(sleep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(program, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	s := New(printer)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		ended <- s.Run(ctx, []Process{{Name: "front", Path: program, Args: []string{"1000"}, HandsOver: true}})
+	}()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	for s.Running(t.Context(), "front") != nil { // Run has yet to begin
+		runtime.Gosched()
+	}
+	before := pid(s)
+	for what, change := range map[string]func() error{
+		"cut off":   func() error { return os.WriteFile(program, text[:100], 0o755) },
+		"not there": func() error { return os.Remove(program) },
+	} {
+		if err := os.Remove(program); err != nil && !errors.Is(err, os.ErrNotExist) { // it runs, and cannot be written to
+			t.Fatal(err)
+		}
+		if err := change(); err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if err := s.Upgrade(t.Context(), "front", false); err == nil || !strings.Contains(err.Error(), program) {
+			t.Errorf("%s: it says %v", what, err)
+		}
+		if pid(s) != before {
+			t.Errorf("%s: process %d was %d", what, pid(s), before)
+		}
 	}
 }
 
