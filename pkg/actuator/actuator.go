@@ -58,6 +58,7 @@ type Actuator struct {
 	mu       sync.Mutex
 	arbiter  *control.Arbiter
 	attached bool
+	begun    bool          // it was attached before
 	eStop    *eStop        // nil if none is latched
 	clearing bool          // the e-stop is being cleared
 	pressed  control.Clock // when the e-stop was last pressed
@@ -242,10 +243,16 @@ func (a *Actuator) Detach() { a.setAttached(false) }
 
 func (a *Actuator) setAttached(attached bool) {
 	a.do(func(now control.Clock) {
-		if a.attached != attached {
-			a.attached = attached
+		switch {
+		case a.attached == attached:
+			return
+		case !a.begun:
+			a.begun = true
+			a.arbiter.Begin(now)
+		default:
 			a.arbiter.Interrupt(now)
 		}
+		a.attached = attached
 	})
 }
 

@@ -115,7 +115,7 @@ func TestDeadman(t *testing.T) {
 		p.mustSend(t, "1")
 		last := time.Now()
 		time.Sleep(time.Minute)
-		want := []string{"away", "0", "1", "deadman", "lease_lapsed"}
+		want := []string{"start", "0", "1", "deadman", "lease_lapsed"}
 		if !slices.Equal(w.all(), want) {
 			t.Fatalf("on the wire: %v, want %v", w.all(), want)
 		}
@@ -140,7 +140,7 @@ func TestCommandsGoOn(t *testing.T) {
 			time.Sleep(199 * time.Millisecond)
 		}
 		if n := len(w.all()); n != 1001 {
-			t.Errorf("%d on the wire, want the away of the beginning and 1000 commands", n)
+			t.Errorf("%d on the wire, want the stop of the beginning and 1000 commands", n)
 		}
 	})
 }
@@ -164,7 +164,7 @@ func TestAway(t *testing.T) {
 	verdict("1", controlv1.CommandVerdict_COMMAND_VERDICT_AWAY)
 	p.lease++
 	verdict("1", controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE)
-	if want := []string{"away", "0", "away"}; !slices.Equal(w.all(), want) {
+	if want := []string{"start", "0", "away"}; !slices.Equal(w.all(), want) {
 		t.Errorf("on the wire: %v, want %v", w.all(), want)
 	}
 }
