@@ -29,17 +29,21 @@ const (
 	defaultLinger = 30 * time.Second
 )
 
-// Robot is a robot that is served.
+// Robot serves the visitors of a robot.
 type Robot interface {
 	http.Handler
 	// Busy reports whether somebody is connected, whatever requests there are.
 	Busy() bool
+	// Close ends everything and returns when it has ended.
+	Close()
+}
+
+// Follower is told how a robot that is served is.
+type Follower interface {
 	// Told is called with what the robot says of itself; false if it has to be served anew because of that.
 	Told(*fleetv1.GetRobotResponse) bool
 	// SetAway tells why the robot cannot be reached; empty if it can.
 	SetAway(reason string)
-	// Close ends everything and returns when it has ended.
-	Close()
 }
 
 // Config describes what is served. Robots, Ask and Open are required.
@@ -50,8 +54,9 @@ type Config struct {
 	Connected func() bool
 	// Ask asks a robot about itself.
 	Ask func(ctx context.Context, robot string) (*fleetv1.GetRobotResponse, error)
-	// Open starts to serve a robot that has said something of itself.
-	Open func(robot string, about *fleetv1.GetRobotResponse) (Robot, error)
+	// Open starts to serve a robot that has said something of itself. The follower is told more of it until the robot is
+	// closed.
+	Open func(robot string, about *fleetv1.GetRobotResponse) (Robot, Follower, error)
 	// Linger is how long an instance stays when nobody is there; 0: 30 s.
 	Linger time.Duration
 	// Log may be nil.
@@ -181,9 +186,10 @@ func (i *Instances) linger(name string, n *instance) bool {
 
 // instance is all that serves one robot.
 type instance struct {
-	of    *Instances
-	name  string
-	robot Robot
+	of       *Instances
+	name     string
+	robot    Robot
+	follower Follower
 
 	mu      sync.Mutex
 	used    time.Time // last
@@ -205,13 +211,13 @@ func (i *Instances) open(ctx context.Context, name string) (*instance, error) {
 		}
 		return nil, status.Errorf(codes.Unavailable, "robot %s does not answer: %s", name, status.Convert(err).Message())
 	}
-	robot, err := i.config.Open(name, about)
+	robot, follower, err := i.config.Open(name, about)
 	if err != nil {
 		return nil, err
 	}
 	i.gauge.Inc()
 	i.log.Info("a robot is served", "robot", name)
-	return &instance{of: i, name: name, robot: robot}, nil
+	return &instance{of: i, name: name, robot: robot, follower: follower}, nil
 }
 
 // missed notes that a robot has not answered.
@@ -240,7 +246,7 @@ func (n *instance) Run(ctx context.Context) {
 		case err == nil:
 			missing = 0
 			n.of.config.Robots.Reached(about.GetState())
-			if !n.robot.Told(about) {
+			if !n.follower.Told(about) {
 				n.of.log.Info("a robot is served anew: it is driven in another way", "robot", n.name)
 				return
 			}
@@ -251,7 +257,7 @@ func (n *instance) Run(ctx context.Context) {
 				n.of.missed(n.name, err)
 			}
 		}
-		n.robot.SetAway(n.away())
+		n.follower.SetAway(n.away())
 		select {
 		case <-ctx.Done():
 		case <-tick.C:

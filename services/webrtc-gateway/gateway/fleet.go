@@ -43,8 +43,9 @@ func (a *shared) serveFleet(metrics *prometheus.Registry, log *slog.Logger) (f *
 	}
 	f.instances = fleet.New(fleet.Config{
 		Robots: f.known, Connected: a.conn.Connected, Ask: a.ask, Log: log, Metrics: metrics,
-		Open: func(name string, about *fleetv1.GetRobotResponse) (fleet.Robot, error) {
-			return a.open(name, about, log)
+		Open: func(name string, about *fleetv1.GetRobotResponse) (fleet.Robot, fleet.Follower, error) {
+			m, err := a.open(name, about, log)
+			return m, m, err
 		},
 	})
 	c := a.serverConfig()
@@ -116,7 +117,7 @@ func (f *robots) close() {
 	}
 }
 
-// member is a robot of a fleet while it is served. It implements [fleet.Robot].
+// member is a robot of a fleet while it is served. It implements [fleet.Robot] and [fleet.Follower].
 type member struct {
 	*robot
 	handler http.Handler
@@ -130,13 +131,13 @@ func (m *member) ServeHTTP(w http.ResponseWriter, r *http.Request) { m.handler.S
 // Busy implements [fleet.Robot].
 func (m *member) Busy() bool { return m.engine.Busy() }
 
-// Told implements [fleet.Robot].
+// Told implements [fleet.Follower].
 func (m *member) Told(about *fleetv1.GetRobotResponse) bool {
 	m.directory.Expect(devicesOf(about))
 	return proto.Equal(m.drive, about.GetDrive())
 }
 
-// SetAway implements [fleet.Robot].
+// SetAway implements [fleet.Follower].
 func (m *member) SetAway(reason string) { m.directory.SetAway(reason) }
 
 // Close implements [fleet.Robot].
