@@ -46,13 +46,18 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 	case c.Version:
 		_, _ = fmt.Fprintf(out, "waldo-gateway %s\n", version.Version)
 		return device.ExitStopped
-	case c.Check:
-		settings.PrintWarnings(out, c.Warnings)
-		return device.ExitStopped
+	case c.Check && c.BusSeedFile != "":
+		_, err = keys.Read(c.BusSeedFile)
+	case !c.Check:
+		c.BusSeed, err = keys.Handed(c.BusSeedFile, environ)
 	}
-	if c.BusSeed, err = keys.Handed(c.BusSeedFile, environ); err != nil {
+	if err != nil {
 		_, _ = fmt.Fprintf(out, "waldo-gateway: the configuration is wrong:\n%s\n", err)
 		return device.ExitConfiguration
+	}
+	if c.Check {
+		settings.PrintWarnings(out, c.Warnings)
+		return device.ExitStopped
 	}
 	if c.Gateway.Authority().Guarded() {
 		access.HideMemory()

@@ -128,5 +128,21 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 		err = errors.Join(err, section.Locate(c.Gateway.RTCBot.check(c.Devices)))
 	}
 	c.Warnings = given.Warnings()
+	if c.Fleet && err == nil {
+		c.Warnings = append(c.Warnings, c.fleetWarnings(environ)...)
+	}
 	return c, err
+}
+
+// fleetWarnings are about what a gateway of a fleet lacks in all likelihood: it would start, and serve nobody.
+func (c *Config) fleetWarnings(environ func(string) string) (warnings []error) {
+	if _, narrowed := c.Gateway.HTTPAddress(); narrowed {
+		warnings = append(warnings, robot.BadField("token", "there is none, so only this machine reaches the list of robots: "+
+			"`waldo token create NAME --access-file FILE` makes one, and --access-file=FILE has it count here"))
+	}
+	if c.BusSeedFile == "" && c.BusToken == "" && environ("CREDENTIALS_DIRECTORY") == "" {
+		warnings = append(warnings, robot.BadField("bus-seed-file", "is missing: a hub knows a gateway by its key, which "+
+			"`waldo hub key FILE` makes"))
+	}
+	return warnings
 }
