@@ -1,5 +1,7 @@
 package embedded
 
+import "time"
+
 // Remembered is how many connections the server remembers.
 func Remembered(s *Server) int {
 	s.gate.mu.Lock()
@@ -14,6 +16,14 @@ func ParseViolation(format string, args ...any) (id uint64, action, subject stri
 
 // EncryptedOrLocal is for tests.
 var EncryptedOrLocal = encryptedOrLocal
+
+// Complaints are complaints, and MaxTold how many there are at most.
+type Complaints = complaints
+
+const MaxTold = maxTold
+
+// Due is complaints.due.
+func Due(c *Complaints, problem string, now time.Time) bool { return c.due(problem, now) }
 
 // Problem is what a robot's log says after the server has said this about its link to a hub.
 func Problem(l *Leaf, text string) string {

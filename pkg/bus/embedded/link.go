@@ -23,6 +23,10 @@ const (
 	complainAfter = 3 * time.Second
 	// askEvery is how often a hub that is not connected is asked what it is.
 	askEvery = 10 * time.Second
+	// repeatAfter is after what time a problem that is still one is worth another line. Until then those that take turns
+	// are one line each, and maxTold in all.
+	repeatAfter = 10 * time.Minute
+	maxTold     = 8
 )
 
 // link follows the connection to a hub, and says what has become of it.
@@ -62,7 +66,8 @@ func (k *link) log() *slog.Logger {
 func (k *link) watch(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	lost, told, asked := time.Now(), "", time.Time{}
+	lost, asked := time.Now(), time.Time{}
+	var told complaints
 	for {
 		select {
 		case <-ctx.Done():
@@ -81,15 +86,34 @@ func (k *link) watch(ctx context.Context) {
 			if problem := k.ask(ctx); problem != "" {
 				k.log().Error("the hub is connected, but does not fit", "problem", problem)
 			}
-			told = ""
+			clear(told)
 		case !linked && was:
 			k.log().Warn("the hub is lost; trying again")
 			lost = time.Now()
-		case !linked && problem != told && time.Since(lost) >= complainAfter:
+		case !linked && time.Since(lost) >= complainAfter && told.due(problem, time.Now()):
 			k.log().Error("no connection to the hub; trying again", "problem", problem)
-			told = problem
 		}
 	}
+}
+
+// complaints are what was logged, and when.
+type complaints map[string]time.Time
+
+// due reports whether a problem is worth a line now, and notes that it got one.
+func (c *complaints) due(problem string, now time.Time) bool {
+	for text, at := range *c {
+		if now.Sub(at) >= repeatAfter {
+			delete(*c, text)
+		}
+	}
+	if _, told := (*c)[problem]; told || len(*c) >= maxTold {
+		return false
+	}
+	if *c == nil {
+		*c = complaints{}
+	}
+	(*c)[problem] = now
+	return true
 }
 
 // look notes whether there is a connection; it returns whether there was one, and what is known about why there is not.

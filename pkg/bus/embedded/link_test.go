@@ -1,7 +1,9 @@
 package embedded_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
@@ -34,5 +36,34 @@ func TestSameProblem(t *testing.T) {
 	}
 	if p := embedded.Problem(l, "the slow consumer is gone"); p != "" {
 		t.Errorf("%q is no problem of the link", p)
+	}
+}
+
+// TestComplaints: problems that take turns are one line each, again after a while, and never many.
+func TestComplaints(t *testing.T) {
+	var told embedded.Complaints
+	begun := time.Unix(1000, 0)
+	lines := 0
+	say := func(problem string, after time.Duration) {
+		if embedded.Due(&told, problem, begun.Add(after)) {
+			lines++
+		}
+	}
+	for i := range 100 {
+		say("refused", time.Duration(i)*time.Second)
+		say("no route", time.Duration(i)*time.Second)
+	}
+	if lines != 2 {
+		t.Errorf("two problems that take turns are %d lines", lines)
+	}
+	if say("refused", 10*time.Minute); lines != 3 {
+		t.Errorf("one that is still there after 10 minutes is not told again: %d lines", lines)
+	}
+	lines = 0
+	for i := range 100 {
+		say(fmt.Sprint("problem ", i), 11*time.Minute)
+	}
+	if lines != embedded.MaxTold-1 {
+		t.Errorf("100 more problems are %d lines", lines)
 	}
 }

@@ -21,7 +21,7 @@ import (
 const (
 	// Cloud is the account of gateways that serve many robots.
 	Cloud = "CLOUD"
-	// System is where the server reports connections.
+	// System is the server's own.
 	System = "SYS"
 )
 

@@ -10,7 +10,7 @@
 //
 // Gateways are clients of the account [Cloud]. It imports the subjects of every robot as they are, so a gateway calls
 // and reads each robot as if it were on its bus; answers may come in parts. [Ask] is the one subject that gateways send
-// and all robots hear. Of the account [System] gateways hear which robot's connections have come and gone.
+// and all robots hear.
 //
 // # One configuration
 //

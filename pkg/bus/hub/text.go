@@ -41,13 +41,7 @@ func (c *Config) Text() string {
 	line("}")
 	line("system_account: %s", System)
 	line("accounts {")
-	line("  %s {", System)
-	line("    exports: [")
-	for _, subject := range []string{Gone, Come} {
-		line("      {stream: %s, accounts: [%s]}", quoted(subject), Cloud)
-	}
-	line("    ]")
-	line("  }")
+	line("  %s {}", System)
 	c.cloud(line)
 	for _, name := range slices.Sorted(maps.Keys(c.Robots)) {
 		account(line, name, c.Robots[name].Key)
@@ -55,14 +49,6 @@ func (c *Config) Text() string {
 	line("}")
 	return b.String()
 }
-
-// What the server reports of connections: the third part of the subject is the account.
-const (
-	// Gone reports that one has ended.
-	Gone = "$SYS.ACCOUNT.*.DISCONNECT"
-	// Come reports that a connection has begun. Kind says whether it is a leaf node.
-	Come = "$SYS.ACCOUNT.*.CONNECT"
-)
 
 func (c *Config) tls(line func(string, ...any), indent string) {
 	if c.TLS.Cert != "" {
@@ -93,9 +79,6 @@ func (c *Config) cloud(line func(string, ...any)) {
 	users(line, c.Gateways)
 	line("    exports: [{stream: %s}]", quoted(Ask))
 	line("    imports: [")
-	for _, subject := range []string{Gone, Come} {
-		line("      {stream: {account: %s, subject: %s}}", System, quoted(subject))
-	}
 	for _, name := range slices.Sorted(maps.Keys(c.Robots)) {
 		for _, e := range exports(name) {
 			line("      {%s: {account: %s, subject: %s}}", e.sort, quoted(name), quoted(e.subject))

@@ -3,11 +3,9 @@ package hubtest_test
 import (
 	"bytes"
 	"context"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -168,23 +166,11 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestPresence: gateways hear of robots that come and go, and robots of the question of gateways.
-func TestPresence(t *testing.T) {
+// TestAsk: robots hear the question of gateways.
+func TestAsk(t *testing.T) {
 	h := hubtest.Start(t, "rover", "arm")
 	h.Robot(t, "arm")
-	nc := plain(t, h.CloudConfig(t))
-	events := make(chan string, 100)
-	for _, subject := range []string{hub.Come, hub.Gone} {
-		if _, err := nc.Subscribe(subject, func(m *nats.Msg) { events <- m.Subject + " " + string(m.Data) }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	r := h.Robot(t, "rover")
-	await(t, events, "$SYS.ACCOUNT.rover.CONNECT")
-	asked, err := bus.Subscribe[*messagev1.Message](r.Conn(t).Conn, hub.Ask, stream.Latest())
+	asked, err := bus.Subscribe[*messagev1.Message](h.Robot(t, "rover").Conn(t).Conn, hub.Ask, stream.Latest())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,36 +182,6 @@ func TestPresence(t *testing.T) {
 		_, err := asked.Next(ctx)
 		return err == nil
 	})
-	r.Close()
-	text := await(t, events, "$SYS.ACCOUNT.rover.DISCONNECT")
-	if !strings.Contains(text, `"Leafnode"`) {
-		t.Errorf("the event does not say that it is about a leaf node: %s", text)
-	}
-}
-
-// await returns the first event on a subject.
-func await(t *testing.T, events <-chan string, subject string) string {
-	t.Helper()
-	for {
-		select {
-		case e := <-events:
-			if strings.HasPrefix(e, subject+" ") {
-				return e
-			}
-		case <-time.After(30 * time.Second):
-			t.Fatalf("there is no %s", subject)
-		}
-	}
-}
-
-func plain(t *testing.T, cfg bus.Config) *nats.Conn {
-	t.Helper()
-	nc, err := nats.Connect(cfg.URL, nats.Nkey(cfg.Seed.Public(), cfg.Seed.Sign))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
 }
 
 // TestAccounts: a member learns which account it is in.
