@@ -190,6 +190,11 @@ packages-test: ## build this machine's packages, and install, upgrade and purge 
 	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
 	@CUTS=$(CUTS) deploy/packages/check
 
+.PHONY: packages-bench
+packages-bench: ## measure how soon a watched camera is back under systemd, in a bare Debian; BENCH=name for some
+	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
+	@BENCH=$(or $(BENCH),.) deploy/packages/check
+
 .PHONY: deps
 deps: ## install the Debian packages needed to build, if missing
 	@GO=$(GO) scripts/deps go gcc g++ libc6-dev pkg-config libavcodec-dev libavutil-dev libopenh264-dev libturbojpeg0-dev libvpx-dev \

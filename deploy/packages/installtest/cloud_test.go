@@ -89,7 +89,7 @@ func deployed(t *testing.T) map[string][]string {
 	}
 }
 
-func cloudFile(t *testing.T, name string) []byte {
+func cloudFile(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("../../images/cloud", name))
 	if err != nil {

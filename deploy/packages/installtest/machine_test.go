@@ -21,7 +21,7 @@ const patience = 2 * time.Minute
 
 // machine is a Debian system of its own, in a folder.
 type machine struct {
-	t      *testing.T
+	t      testing.TB
 	root   string
 	pid    int           // its process 1, as the host counts; 0 while it is off
 	nspawn *exec.Cmd     // what holds it
@@ -30,7 +30,7 @@ type machine struct {
 }
 
 // newMachine returns a machine that is off, with nothing of Waldo installed. Its disk has a size in MB.
-func newMachine(t *testing.T, size int) *machine {
+func newMachine(t testing.TB, size int) *machine {
 	t.Helper()
 	image := os.Getenv("WALDO_ROOT")
 	if image == "" {
@@ -48,7 +48,7 @@ func newMachine(t *testing.T, size int) *machine {
 }
 
 // debs returns the files of the packages under test.
-func debs(t *testing.T) []string {
+func debs(t testing.TB) []string {
 	t.Helper()
 	folder := os.Getenv("WALDO_PACKAGES")
 	if folder == "" {
@@ -232,7 +232,7 @@ func (m *machine) picture(camera string) time.Duration {
 }
 
 // run runs a program of the host.
-func run(t *testing.T, name string, args ...string) string {
+func run(t testing.TB, name string, args ...string) string {
 	t.Helper()
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
