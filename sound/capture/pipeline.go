@@ -39,6 +39,9 @@ type Config struct {
 	Tap     string       // where the sound is from, for the metrics
 	Log     *slog.Logger // default: nothing
 	Metrics *Metrics     // default: nowhere
+	// Turn is called when work on a block begins: what is done with it as it is captured, and each conversion and encoding.
+	// The function that it returns is called when the work ends. Default: nobody wants to know.
+	Turn func() (end func())
 }
 
 // Pipeline is described in the package comment.
@@ -81,6 +84,9 @@ func New(config Config) *Pipeline {
 	}
 	if config.Volume == nil {
 		config.Volume = &pcm.Volume{}
+	}
+	if config.Turn == nil {
+		config.Turn = func() func() { return func() {} }
 	}
 	config.Opus = config.Opus.complete()
 	p := &Pipeline{config: config, began: time.Now(), metrics: config.Metrics.of(config.Tap),
@@ -128,6 +134,7 @@ func (p *Pipeline) Volume() *pcm.Volume { return p.config.Volume }
 
 // feed takes captured sound.
 func (p *Pipeline) feed(samples []float32, at time.Time) {
+	defer p.config.Turn()()
 	f := p.config.Format
 	b := &block{samples: append([]float32(nil), samples...), at: at, index: p.place(at, int64(len(samples)/f.Channels))}
 	invalid, clipped := pcm.Clean(b.samples)

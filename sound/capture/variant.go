@@ -83,11 +83,12 @@ func (v *variant) Run(ctx context.Context) {
 			return
 		}
 		v.countLost()
-		begin := time.Now()
+		begin, end := time.Now(), v.p.config.Turn()
 		if err := v.take(b); err != nil {
 			v.p.metrics.drop(dropBroken, 1)
 			v.warn(err)
 		}
+		end()
 		v.metrics.seconds.Observe(time.Since(begin).Seconds())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
@@ -30,6 +31,10 @@ func Kind() device.Kind[Config] {
 		New: newDriver}
 }
 
+// longestTurn is how long opening the card, or the work on a block of sound, may take before the process counts as
+// hanging. Package portaudio gives up on a card after 15 s.
+const longestTurn = 20 * time.Second
+
 // speakerQueue is how many packets of the bus may wait: they are taken at once, so this is for hiccups.
 const speakerQueue = 256
 
@@ -45,6 +50,7 @@ type driver struct {
 	audio      *device.Out[*mediav1.AudioFrame]
 	loudness   *device.Out[*audiov1.StreamLevelsResponse]
 	talk       *device.In[*mediav1.AudioFrame]
+	turn       func() (end func()) // of the work on a block
 }
 
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
@@ -52,7 +58,7 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	trouble := newTrouble(kit.Metrics)
 	return newDriverOf(kit, config, library.Devices, func(n needs) (card.Card, error) {
 		return open(config, n, library, trouble)
-	})
+	}, longestTurn)
 }
 
 // newTrouble counts what sound cards lose. It is called by a thread that must not wait, so every counter is looked up
@@ -70,11 +76,12 @@ func newTrouble(r prometheus.Registerer) func(string) {
 
 func newDriverOf(
 	kit *device.Kit, config Config, list func() ([]*audiov1.SoundDevice, error), open func(needs) (card.Card, error),
+	longest time.Duration,
 ) (*driver, error) {
-	d := &driver{kit: kit, open: open}
+	d := &driver{kit: kit, open: open, turn: kit.Loop(longest).Begin}
 	pipelines := capture.Config{
 		Epoch: kit.Epoch(), Format: config.format(), Block: config.block(), Opus: config.opus(), Log: kit.Log,
-		Metrics: capture.NewMetrics(kit.Metrics),
+		Metrics: capture.NewMetrics(kit.Metrics), Turn: d.turn,
 	}
 	if config.Source != none {
 		pipelines.Tap = "microphone"
@@ -133,7 +140,9 @@ func (d *driver) end() {
 }
 
 func (d *driver) run(ctx context.Context, ready func()) error {
+	end := d.turn()
 	opened, err := d.open(d.needs)
+	end()
 	if errors.Is(err, portaudio.ErrStuck) {
 		panic(err) // a new process can use the card, and the launcher starts one
 	}
@@ -183,11 +192,17 @@ func (d *driver) parts(opened card.Card) []func(context.Context) error {
 	}
 	if d.speaker != nil {
 		parts = append(parts,
-			func(ctx context.Context) error { return opened.Speaker.Play(ctx, d.speaker.Fill) },
+			func(ctx context.Context) error { return opened.Speaker.Play(ctx, d.fill) },
 			d.speaker.Listen,
 			func(ctx context.Context) error { return d.talk.Receive(ctx, d.speaker.Mixer.Receive) })
 	}
 	return parts
+}
+
+// fill makes the next sound for the speaker.
+func (d *driver) fill(samples []float32) {
+	defer d.turn()()
+	d.speaker.Fill(samples)
 }
 
 // serve is [device.Serve] as a part.

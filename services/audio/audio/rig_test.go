@@ -169,7 +169,8 @@ func start(t testing.TB, config Config) *world {
 	kind := Kind()
 	kind.New = func(kit *device.Kit, c Config) (device.Driver, error) {
 		list := func() ([]*audiov1.SoundDevice, error) { return []*audiov1.SoundDevice{{Name: "the test's card"}}, nil }
-		return newDriverOf(kit, c, list, func(n needs) (card.Card, error) { return w.card.open(c, n) })
+		return newDriverOf(kit, c, list, func(n needs) (card.Card, error) { return w.card.open(c, n) },
+			longestTurn)
 	}
 	settings := device.Settings{
 		Robot: "test", Device: "voice", NATS: nats.URL(), GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0", LogLevel: "info"}

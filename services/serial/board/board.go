@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,12 +25,14 @@ const (
 	Queue = 256
 	// readSize is how much is read at once: as much as the system buffers for a line.
 	readSize = 4096
+	// WriteSize is how many bytes are written at once, at most.
+	WriteSize = 4096
 	// lastWord is how long the last stop may take to be written when the board is released.
 	lastWord = 500 * time.Millisecond
 )
 
 // Config determines how messages are read and written. Everything but Safe, Ramp, WriteDelay, Hint,
-// AwaitStart, Log and Metrics is required.
+// AwaitStart, Turn, Log and Metrics is required.
 type Config struct {
 	Epoch    int64
 	Reader   codec.Reader
@@ -48,8 +51,11 @@ type Config struct {
 	Hint string
 	// AwaitStart makes the board ready only once it has sent a message or the beginning of one.
 	AwaitStart bool
-	Log        *slog.Logger
-	Metrics    prometheus.Registerer
+	// Turn is called when bytes that were read are worked on, and when at most 4096 bytes are written to the port. The
+	// function that it returns is called when that is done. Nil: nobody wants to know.
+	Turn    func() (end func())
+	Log     *slog.Logger
+	Metrics prometheus.Registerer
 }
 
 // Board is described in the package comment.
@@ -77,6 +83,9 @@ func New(c Config) *Board {
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
+	}
+	if b.config.Turn == nil {
+		b.config.Turn = func() func() { return func() {} }
 	}
 	if c.Safe != nil {
 		b.commands = newCommands(c.Writer, c.Safe, c.Ramp, b.metrics)
@@ -211,11 +220,13 @@ func (b *Board) read(p port.Port, started chan<- struct{}) error {
 		now := time.Now()
 		b.metrics.readBytes.Add(float64(n))
 		b.unread.add(buffer[:n], now)
+		end := b.config.Turn()
 		splitter.Feed(buffer[:n], now, func(data []byte) {
 			begin()
 			b.unread.message()
 			b.publish(data, now)
 		})
+		end()
 	}
 }
 
@@ -235,7 +246,7 @@ func (b *Board) publish(data []byte, at time.Time) {
 
 // write writes pending messages until finish is closed or the board goes away.
 func (b *Board) write(p port.Port, finish <-chan struct{}) error {
-	line := &line{port: p, frame: b.config.Frame, metrics: b.metrics}
+	line := &line{port: p, frame: b.config.Frame, turn: b.config.Turn, metrics: b.metrics}
 	var err error
 	if b.commands != nil {
 		err = b.commands.run(line, finish)
@@ -252,18 +263,27 @@ func (b *Board) write(p port.Port, finish <-chan struct{}) error {
 type line struct {
 	port    port.Port
 	frame   func(dst, payload []byte) []byte
+	turn    func() (end func())
 	metrics *metrics
 	buffer  []byte
 }
 
 func (l *line) write(payload []byte) error {
 	l.buffer = l.frame(l.buffer[:0], payload)
-	_, err := l.port.Write(l.buffer)
-	if err != nil {
-		return err
+	for part := range slices.Chunk(l.buffer, WriteSize) {
+		if err := l.writePart(part); err != nil {
+			return err
+		}
 	}
 	l.metrics.written.Inc()
 	return nil
+}
+
+// writePart is a turn of the loop that writes: a port that takes no end hangs.
+func (l *line) writePart(part []byte) error {
+	defer l.turn()()
+	_, err := l.port.Write(part)
+	return err
 }
 
 // send writes a payload and waits until it has left the machine.
@@ -272,6 +292,7 @@ func (l *line) send(payload []byte) error {
 		return err
 	}
 	if d, ok := l.port.(port.Drainer); ok {
+		defer l.turn()()
 		return d.Drain()
 	}
 	return nil

@@ -52,13 +52,22 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{nats: server.URL()}
-	if r.Process, err = device.Start(Kind(), device.Settings{Robot: "r", Device: "d", NATS: server.URL()}, c,
+	r := &rig{}
+	r.run(t, Kind(), c, server.URL())
+	return r
+}
+
+// run runs a device until the test ends.
+func (r *rig) run(t testing.TB, kind device.Kind[Config], c Config, nats string) {
+	t.Helper()
+	r.nats = nats
+	var err error
+	if r.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "d", NATS: nats}, c,
 		logtest.New(t, slog.LevelInfo)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Stop)
-	if r.conn, err = bus.Connect(bus.Config{URL: server.URL()}); err != nil {
+	if r.conn, err = bus.Connect(bus.Config{URL: nats}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.conn.Close)
@@ -72,7 +81,6 @@ func start(t testing.TB, port string, change func(*Config)) *rig {
 	t.Cleanup(func() { _ = r.direct.Close() })
 	r.serial, r.control = serialv1.NewSerialServiceClient(r.direct), controlv1.NewControlServiceClient(r.direct)
 	r.devices = devicev1.NewDeviceServiceClient(r.direct)
-	return r
 }
 
 // motors makes the board an actuator with two motors.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/actuator"
@@ -37,14 +38,16 @@ type driver struct {
 }
 
 func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
-	d, err := newDriverOf(kit, config, open)
+	d, err := newDriverOf(kit, config, open, config.longestTurn())
 	if err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
-func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
+// newDriverOf opens ports with open, and counts as hanging if work on what was read, or to be written, takes longer than
+// longest.
+func newDriverOf(kit *device.Kit, config Config, open opener, longest time.Duration) (*driver, error) {
 	r, err := config.reading()
 	if err != nil {
 		return nil, err
@@ -57,6 +60,7 @@ func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
 	boardConfig := board.Config{
 		Epoch: kit.Epoch(), Reader: r.codec, Splitter: r.splitter, Writer: w.codec, Frame: w.frame,
 		WriteDelay: config.WriteDelay, Hint: r.hint, AwaitStart: config.StartOnce, Log: kit.Log, Metrics: kit.Metrics,
+		Turn: kit.Loop(longest).Begin,
 	}
 	serving := service.Config{Writer: w.codec, Port: describe(config, r, w)}
 	if config.Control != nil {
@@ -80,6 +84,13 @@ func newDriverOf(kit *device.Kit, config Config, open opener) (*driver, error) {
 	d.rx = device.NewOut[*serialv1.SerialMessage](kit, "rx", device.OutOptions{})
 	context.AfterFunc(kit.Stopping(), d.board.Close) // ends the calls in progress
 	return d, nil
+}
+
+// longestTurn is how long the line may take for what is written at once, and what the system and an adapter hold
+// already, 10 bits a byte, and 15 s for a busy machine.
+func (c Config) longestTurn() time.Duration {
+	const buffers, bits = 3, 10
+	return 15*time.Second + buffers*bits*board.WriteSize*time.Second/time.Duration(max(c.Baud, minBaud))
 }
 
 // describe returns the description of the port for GetPort.
