@@ -93,7 +93,7 @@ func (b *Bridge) Refuse(c *rtc.Channel, err error) {
 	})
 }
 
-// sayWhy reports why no more messages will follow.
+// sayWhy reports why something is refused.
 func (b *Bridge) sayWhy(ctx context.Context, c *rtc.Channel, err error) {
 	_ = c.Send(ctx, true, errorFrame(err)) // a peer that has left need not know
 }

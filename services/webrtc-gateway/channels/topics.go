@@ -26,7 +26,7 @@ const (
 	messagesPerSecond, messagesBurst = 1000, 2000
 )
 
-// serveTopic connects a channel to a topic on the bus.
+// serveTopic connects a channel to a topic on the bus. Who may only read is told so, once, when they write.
 func (b *Bridge) serveTopic(c *rtc.Channel, of *visitors.Visitor, topic string) {
 	if err := of.Require(roles.ReadTopic, "", "to read the topic "+topic); err != nil {
 		b.Refuse(c, err)
@@ -37,9 +37,11 @@ func (b *Bridge) serveTopic(c *rtc.Channel, of *visitors.Visitor, topic string) 
 		b.Refuse(c, err)
 		return
 	}
+	var told sync.Once
 	c.OnMessage(func(text bool, data []byte) {
-		if of.Require(roles.WriteTopic, "", "to write to the topic "+topic) != nil {
+		if err := of.Require(roles.WriteTopic, "", "to write to the topic "+topic); err != nil {
 			b.metrics.dropped.WithLabelValues("role").Inc()
+			told.Do(func() { c.Go(func(ctx context.Context) { b.sayWhy(ctx, c, err) }) })
 			return
 		}
 		m.Say(text, data)

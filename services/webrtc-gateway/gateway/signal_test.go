@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -26,11 +27,18 @@ type session struct {
 	secret []byte // of the connection
 }
 
-func (w *world) session(count int) *session {
+func (w *world) session(count int) *session { return w.sessionAs("", count) }
+
+// sessionAs opens a session with a token.
+func (w *world) sessionAs(token string, count int) *session {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), watcher.Timeout)
 	defer cancel()
-	socket, _, err := websocket.Dial(ctx, w.base+"signal", nil)
+	options := &websocket.DialOptions{HTTPHeader: http.Header{}}
+	if token != "" {
+		options.HTTPHeader.Set("Authorization", "Bearer "+token)
+	}
+	socket, _, err := websocket.Dial(ctx, w.base+"signal", options)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,13 +4,19 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
+	"github.com/waldo-robot/waldo/pkg/access/roles"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	pkgstream "github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
@@ -74,6 +80,54 @@ func TestTopics(t *testing.T) {
 	select {
 	case f := <-ann[1].frames:
 		t.Errorf("on another topic came %q", f.data)
+	default:
+	}
+}
+
+// TestViewerOnATopic hears others, and is told once that nobody hears them.
+func TestViewerOnATopic(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "access.json")
+	made := map[roles.Role]string{}
+	for _, role := range []roles.Role{roles.Viewer, roles.Driver} {
+		var err error
+		if made[role], _, err = tokens.Create(file, tokens.Request{Name: role.String(), Role: role}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := newWorld(t, func(c *config.Config) {
+		loaded, err := config.Load([]string{"--robot", "demo", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", c.NATS,
+			"--access-file", file}, func(string) string { return "" }, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*c = *loaded
+	})
+	viewer := w.sessionAs(made[roles.Viewer], 0).channels(nil, "chat")[0]
+	driver := w.sessionAs(made[roles.Driver], 0).channels(nil, "chat")[0]
+	for range 3 {
+		viewer.send(`"let me drive"`)
+	}
+	if f := viewer.next(); !f.text || !strings.Contains(string(f.data), `"PERMISSION_DENIED"`) ||
+		!strings.Contains(string(f.data), "to write to the topic chat needs the role driver") {
+		t.Errorf("the viewer is told %s", f.data)
+	}
+	w.eventually("what the viewer said is counted", func() bool {
+		_, text := w.code(http.MethodGet, "metrics", "Authorization", "Bearer "+made[roles.Viewer])
+		return strings.Contains(text, `waldo_gateway_channel_dropped_total{reason="role"} 3`) &&
+			strings.Contains(text, `waldo_gateway_refused_total{reason="role"} 3`)
+	})
+	w.eventually("the viewer hears the driver, and no more refusals", func() bool {
+		driver.send(`"hello"`)
+		select {
+		case f := <-viewer.frames:
+			return string(f.data) == `"hello"`
+		case <-time.After(50 * time.Millisecond):
+			return false
+		}
+	})
+	select {
+	case f := <-driver.frames:
+		t.Errorf("the driver hears %s", f.data)
 	default:
 	}
 }

@@ -148,6 +148,8 @@ func writeRoles(to io.Writer) {
 	say("| `waldo.calls`, `waldo.session` | that of each call |")
 	say("| read a topic | %v |", roles.ReadTopic)
 	say("| write to a topic | %v |", roles.WriteTopic)
+	say("\nWho may only read a topic is told so on its data channel when they write: once, `{\"error\": {\"code\":")
+	say("\"PERMISSION_DENIED\", …}}`, which is the event `refused` of a channel of waldo.js. What they wrote is dropped and counted.")
 	say("\n## Routes of the gateway\n")
 	say("| route | role | |\n| --- | --- | --- |")
 	for _, r := range Routes() {

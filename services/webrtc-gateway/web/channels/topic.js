@@ -20,7 +20,8 @@ const TOPIC = /^[A-Za-z0-9_-]{1,64}$/;
  * A topic: what is sent here reaches all programs and pages that subscribe to it, and what they send arrives here.
  *
  * Events: `message` with detail `{value, text}` or `{value, data}`: the value is the parsed JSON, the text itself if it
- * is not JSON, or an ArrayBuffer. `open` and `close` as the connection to the robot comes and goes.
+ * is not JSON, or an ArrayBuffer. `open` and `close` as the connection to the robot comes and goes. `refused` with detail
+ * `{why}` when the gateway takes nothing from this page, because its role is not enough: once in a connection.
  */
 export class Channel extends DataChannel {
   /** Name of the topic. */
@@ -52,9 +53,24 @@ export class Channel extends DataChannel {
   /** @override @param {string|ArrayBuffer} data */
   received(data) {
     const value = typeof data === 'string' ? parseJson(data) : data;
+    const why = refusal(value);
+    if (why) {
+      this.dispatchEvent(new CustomEvent('refused', { detail: { why } }));
+      return;
+    }
     const detail = typeof data === 'string' ? { value: value === undefined ? data : value, text: data } : { value, data };
     this.dispatchEvent(new CustomEvent('message', { detail }));
   }
+}
+
+/**
+ * The reason in what the gateway itself says on a topic; empty for a message of somebody.
+ * @param {any} value
+ * @returns {string}
+ */
+function refusal(value) {
+  const error = value?.error;
+  return error?.code === 'PERMISSION_DENIED' && Object.keys(value).length === 1 ? String(error.message ?? '') : '';
 }
 
 /**

@@ -79,6 +79,18 @@ describe('channels', () => {
     assert.equal(at('chat').binaryType, 'arraybuffer');
   });
 
+  test('a refusal of the gateway is no message of somebody', async () => {
+    const chat = rig.robot.channel('chat');
+    const [got, refused] = [[], []];
+    chat.addEventListener('message', (e) => got.push(e.detail.value));
+    chat.addEventListener('refused', (e) => refused.push(e.detail.why));
+    await rig.connect();
+    at('chat').say({ error: { code: 'PERMISSION_DENIED', message: 'anna is viewer' } });
+    const theirs = [{ error: { code: 'PERMISSION_DENIED' }, more: 1 }, { error: 'lost' }, { error: null }, { error: { code: 7 } }];
+    for (const value of theirs) at('chat').say(value);
+    assert.deepEqual([refused, got], [['anna is viewer'], theirs]);
+  });
+
   test('what is too large, or has to wait too long, is not sent', async () => {
     const chat = rig.robot.channel('chat');
     await rig.connect();
