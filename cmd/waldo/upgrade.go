@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -33,6 +34,7 @@ ready, the present one goes on, and the command tells why. gRPC calls end; clien
 address.
 
 What is being driven is not upgraded: wait, or use --force. The gateway comes last, and is restarted: pages reconnect.
+The bus is left alone; asked for by name, it is restarted with --force only, as everything on it is cut off meanwhile.
 
   waldo upgrade                    # everything
   waldo upgrade --check motors     # may it be restarted now?`
@@ -76,6 +78,9 @@ func (u *upgradeCommand) upgrade(ctx context.Context, conn *bus.Conn, c console,
 	}
 	return errors.Join(failed...)
 }
+
+// busName is the name of the bus in the place of a device's.
+const busName = "bus"
 
 // upgrader is what keeps the processes of a robot running.
 type upgrader interface {
@@ -131,6 +136,10 @@ func (l launcherUpgrader) names(ctx context.Context) (names []string, err error)
 
 func (l launcherUpgrader) upgrade(ctx context.Context, name string, force bool) (string, error) {
 	r, err := l.launcher.UpgradeProcess(ctx, &launcherv1.UpgradeProcessRequest{Name: name, Force: force})
+	if name == busName && status.Code(err) == codes.NotFound {
+		return "", errors.New("the bus is no process of its own: it is part of `waldo up`, or the NATS server that nats.url " +
+			"names. To replace `waldo up`, stop it and start it again when nobody drives: all devices restart with it")
+	}
 	if r.GetRestarted() {
 		return "restarted", err
 	}

@@ -38,6 +38,9 @@ func (u unitUpgrader) upgrade(ctx context.Context, name string, force bool) (str
 	case !isDevice && !slices.Contains(u.control.Names(), name):
 		return "", fmt.Errorf("robot %s has no unit for %q; it has: %s", u.robot.Name, name,
 			strings.Join(u.control.Names(), ", "))
+	case name == busName && !force:
+		return "", errors.New("the bus cannot hand over: a restart takes it from all devices and pages for about a second, " +
+			"and what is driven stops; when nobody drives, use --force, or waldo restart bus")
 	case !isDevice || force:
 		return "restarted", u.control.Restart(ctx, name)
 	}
@@ -63,7 +66,7 @@ func (u unitUpgrader) handOver(ctx context.Context, a bus.Address) error {
 	for {
 		d, err := states.Next(ctx)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: it has not told what became of it; journalctl -u waldo-device@%s does", err, a.Device)
 		}
 		failed := d.GetAttributes()[device.UpgradeAttribute]
 		switch {

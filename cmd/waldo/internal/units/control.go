@@ -21,6 +21,8 @@ const running = "/run/systemd/system"
 type Control struct {
 	// Systemctl runs systemctl with these arguments and returns what it prints. Default: the program.
 	Systemctl func(ctx context.Context, args ...string) (string, error)
+	// Root is the folder of the system that has the units; empty: this machine's.
+	Root string
 }
 
 // Status is the state of a unit.
@@ -154,7 +156,7 @@ func parseStatus(block string) (s Status, ok bool) {
 }
 
 // Names are what units run, by name.
-func (c *Control) Names() []string { return (&Installation{}).names() }
+func (c *Control) Names() []string { return (&Installation{Root: c.Root}).names() }
 
 func (c *Control) systemctl(ctx context.Context, args ...string) (string, error) {
 	if c.Systemctl != nil {
