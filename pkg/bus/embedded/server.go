@@ -1,5 +1,12 @@
 // Package embedded is the NATS server that the launcher runs inside its own process. It is kept apart from package bus
 // so that only the launcher and tests link a server: a device or gateway imports bus and never this package.
+//
+// A server asks each connection for a key or a token, if any are configured, and ends the connections of those that are
+// revoked or changed. With a [Leaf] it also connects to the hub of a fleet, and logs why there is no connection.
+//
+// A [Server] is safe for concurrent use. It owns the goroutines of the NATS server and two more, which watch the tokens
+// and the connection to the hub. [Server.Close] ends them all and returns when they have ended; what JetStream keeps in
+// memory is lost then.
 package embedded
 
 import (

@@ -15,4 +15,10 @@
 // # One configuration
 //
 // [Config.Text] writes the configuration of nats-server, 2.12 or later, and [Start] runs the same text in this process.
+//
+// # Concurrency and shutdown
+//
+// A [Server] belongs to one goroutine: nothing else may be called while [Server.Reload] or [Server.Close] runs. Close
+// disconnects robots and gateways, which dial again by themselves, and returns when the server has ended. The hub
+// stores nothing, so another one can take its place at once.
 package hub

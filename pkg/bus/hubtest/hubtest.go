@@ -1,5 +1,8 @@
 // Package hubtest runs a hub with its robots inside a test: real servers, real accounts, over loopback. Only what is
 // behind the robots' buses is up to the test.
+//
+// What it starts ends with the test, in reverse order, and the test waits for that. A [Hub] and its robots are for the
+// goroutine of the test; the connections that they return are safe for concurrent use.
 package hubtest
 
 import (

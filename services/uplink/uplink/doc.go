@@ -20,4 +20,11 @@
 // A stream loses everything up to the next key frame, which is asked of the camera once there is room for it again. The
 // camera is asked to stay below what the link carries (LimitBitrate). Messages larger than a few KiB are sent in parts,
 // and the state of what moves, sound and readings go between them.
+//
+// # Concurrency and shutdown
+//
+// Everything belongs to one connection to the hub: a goroutine that sends, one that follows which devices there are, one
+// or more for each device and each stream that is read. When the connection is lost or the kit ends the driver, all of
+// them end, what waits in the outbox is dropped, and the run returns after the last one; the kit starts the next.
+// Nothing but the metrics is kept from one connection to the next: the holds are renewed within a second.
 package uplink

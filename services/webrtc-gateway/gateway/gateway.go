@@ -1,5 +1,12 @@
 // Package gateway puts the parts of the gateway together: bus, devices, tracks, connections, HTTP. The command and the
 // tests use the same code.
+//
+// What all robots share (the bus connection, the port for media, HTTP, who may come in) is made once. What serves one
+// robot is made of the rest: once for a gateway with one robot, and for each robot of a fleet while somebody is there.
+//
+// The methods of a [Gateway] are safe for concurrent use, except Close, which is called once. It ends the parts in the
+// reverse order of their use: the rendezvous link, sessions, HTTP, which has a second to answer what was asked, then
+// connections and streams, at last the bus. When it returns, no goroutine of the gateway is left.
 package gateway
 
 import (
