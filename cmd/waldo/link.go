@@ -12,7 +12,7 @@ import (
 
 type linkCommand struct {
 	File  string `arg:"" help:"Description of the robot."`
-	Token bool   `help:"Put the robot's token into the link. Whoever has such a link may drive."`
+	Token bool   `help:"Put the robot's token into the link. Anyone with such a link may drive."`
 }
 
 // Help explains the command.

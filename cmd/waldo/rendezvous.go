@@ -171,7 +171,7 @@ func parsePorts(text string) (relay.PortRange, error) {
 	first, err1 := strconv.ParseUint(from, 10, 16)
 	last, err2 := strconv.ParseUint(to, 10, 16)
 	if err1 != nil || err2 != nil || first == 0 || last < first {
-		return relay.PortRange{}, fmt.Errorf("%.64q is no range of ports: write it like 49152-65535", text)
+		return relay.PortRange{}, fmt.Errorf("%.64q is not a range of ports: write it like 49152-65535", text)
 	}
 	return relay.PortRange{First: uint16(first), Last: uint16(last)}, nil
 }

@@ -20,7 +20,7 @@ type trustCommand struct {
 	File string `arg:"" optional:"" help:"Description of the robot. Default: that of the robot that runs as units."`
 	HTTP string `name:"http" placeholder:"HOST:PORT" help:"Where the page is served, as given to waldo up. Default: from the file."`
 	PEM  bool   `name:"pem" help:"Print the authority's certificate, and nothing else."`
-	New  bool   `help:"Make a new authority: the old one's key is lost or stolen, or the robot has other names. Everybody has to trust it anew."`
+	New  bool   `help:"Make a new authority: the key is lost or stolen, or names are missing. Everybody has to trust the new one."`
 }
 
 // Help explains the command.

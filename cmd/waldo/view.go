@@ -39,7 +39,7 @@ func (s *windowSize) UnmarshalText(text []byte) error {
 	s.width, errs[0] = strconv.Atoi(width)
 	s.height, errs[1] = strconv.Atoi(height)
 	if errors.Join(errs[:]...) != nil || min(s.width, s.height) < 1 || max(s.width, s.height) > media.MaxSize {
-		return fmt.Errorf("%.20q is no size: use one like 640x480, up to %dx%d", text, media.MaxSize, media.MaxSize)
+		return fmt.Errorf("%.20q is not a size: use one like 640x480, up to %dx%d", text, media.MaxSize, media.MaxSize)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ It needs X11, as Wayland desktops have it by XWayland. Without a screen, or over
 // Validate implements kong's check of the command line.
 func (v *viewCommand) Validate() error {
 	if v.FPS < 0 || v.FPS > maxViewRate || math.IsNaN(v.FPS) {
-		return fmt.Errorf("--fps: %v is no rate: use a number up to %d, or 0 for all", v.FPS, maxViewRate)
+		return fmt.Errorf("--fps: %v is not a rate: use a number up to %d, or 0 for all", v.FPS, maxViewRate)
 	}
 	return nil
 }

@@ -193,14 +193,14 @@ func TestViewIsStopped(t *testing.T) {
 func TestViewRefuses(t *testing.T) {
 	eyeUp(t)
 	for says, args := range map[string][]string{
-		"DISPLAY is not set: run it in a desktop (Wayland's XWayland": {"front"},
-		"/mjpeg/front in a browser, or take a picture":                {"front", "--size", "64x48"},
-		`there is no device "rear" on the bus; there are: demo/front`: {"rear"},
-		`"64" is no size: use one like 640x480`:                       {"front", "--size", "64"},
-		`"0x48" is no size`:                                           {"front", "--size", "0x48"},
-		`"64x9000" is no size: use one like 640x480, up to 8192x8192`: {"front", "--size", "64x9000"},
-		"--fps: -1 is no rate: use a number up to 1000":               {"front", "--fps=-1"},
-		"--fps: NaN is no rate":                                       {"front", "--fps=NaN"},
+		"DISPLAY is not set: run it in a desktop (Wayland's XWayland":    {"front"},
+		"/mjpeg/front in a browser, or take a picture":                   {"front", "--size", "64x48"},
+		`there is no device "rear" on the bus; there are: demo/front`:    {"rear"},
+		`"64" is not a size: use one like 640x480`:                       {"front", "--size", "64"},
+		`"0x48" is not a size`:                                           {"front", "--size", "0x48"},
+		`"64x9000" is not a size: use one like 640x480, up to 8192x8192`: {"front", "--size", "64x9000"},
+		"--fps: -1 is not a rate: use a number up to 1000":               {"front", "--fps=-1"},
+		"--fps: NaN is not a rate":                                       {"front", "--fps=NaN"},
 	} {
 		t.Setenv("DISPLAY", "")
 		code, out, err := waldo(t, append([]string{"view"}, args...)...)

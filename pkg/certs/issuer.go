@@ -74,7 +74,7 @@ func StartIssuer(c IssuerConfig) (*Issuer, error) {
 	i.tell(err)
 	if _, others := a.permitted(Names{DNS: constraints(i.names)}); len(others) > 0 {
 		c.Log.Warn("the robot's certificate authority was made before it had these names, and does not permit them: make a "+
-			"new one with `waldo trust --new`, which everybody has to trust anew", "names", strings.Join(others, ", "))
+			"new one with `waldo trust --new`, which everybody then has to trust", "names", strings.Join(others, ", "))
 	}
 	if wide := TooWide(a.certificate); len(wide) > 0 {
 		c.Log.Warn("the robot's certificate authority is of an older version and could issue certificates for sites of the "+
@@ -114,7 +114,7 @@ func (i *Issuer) tell(err error) {
 		text = err.Error()
 	}
 	if text != i.told && text != "" {
-		i.config.Log.Warn("the robot's certificate cannot be issued anew, and the old one stays in use", "error", text)
+		i.config.Log.Warn("the robot's certificate cannot be renewed, and the old one stays in use", "error", text)
 	}
 	i.told = text
 }

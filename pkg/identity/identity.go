@@ -75,8 +75,8 @@ func read(path string) (*Key, error) {
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != pemType {
-		return nil, fmt.Errorf("the robot's key in %s is no PEM of a private key: restore the file, or delete it; "+
-			"a robot with a new key has to be trusted anew by its peers and its rendezvous server", path)
+		return nil, fmt.Errorf("the robot's key in %s is not a private key in PEM: restore the file, or delete it; "+
+			"with a new key, peers and the rendezvous server have to be told to trust the robot again", path)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	private, ok := parsed.(*ecdsa.PrivateKey)

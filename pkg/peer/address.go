@@ -47,7 +47,7 @@ func parseAddress(text string, o Options) (address, error) {
 	a.base = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/") + "/"}
 	a.remote = a.key != "" || remotePath.MatchString(a.base.Path)
 	if a.key != "" && !keyFingerprint.MatchString(a.key) {
-		return address{}, errors.New("key: it is no fingerprint of a robot's key: that has 43 characters, " +
+		return address{}, errors.New("key: this is not the fingerprint of a robot's key: that has 43 characters, " +
 			"and is in the link that `waldo link` prints")
 	}
 	return a, nil

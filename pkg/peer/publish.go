@@ -68,7 +68,7 @@ func (p *Publication) Video(f *mediav1.VideoFrame) error {
 			mediaTypes(webrtc.RTPCodecTypeVideo))
 	}
 	if !codec.Usable(f.GetData()) {
-		return status.Errorf(codes.InvalidArgument, "data: it is no frame of %s", codec.MediaType)
+		return status.Errorf(codes.InvalidArgument, "data: not a frame of %s", codec.MediaType)
 	}
 	return p.picture.send(codec, outFrame{data: f.GetData(), key: codec.IsKey(f), at: f.GetCaptureTime().AsTime()})
 }

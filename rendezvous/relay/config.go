@@ -95,7 +95,8 @@ func (c *Config) complete() error {
 		c.Ports = PortRange{First: 49152, Last: 65535}
 	}
 	if c.Ports.First == 0 || c.Ports.Last < c.Ports.First {
-		return fmt.Errorf("relay: %d to %d is no range of ports", c.Ports.First, c.Ports.Last)
+		return fmt.Errorf("relay: %d to %d is not a range of ports: write the smaller one first, above 0", c.Ports.First,
+			c.Ports.Last)
 	}
 	if c.Life < 0 {
 		return fmt.Errorf("relay: Life is %s, but cannot be negative", c.Life)

@@ -105,7 +105,7 @@ func (r *Relay) listen(address string) (opened []*net.UDPConn, err error) {
 	}
 	number, err := strconv.ParseUint(port, 10, 16)
 	if err != nil {
-		return nil, fmt.Errorf("relay: UDP address %q: the port is no number from 0 to 65535", address)
+		return nil, fmt.Errorf("relay: UDP address %q: the port is not a number from 0 to 65535", address)
 	}
 	hosts := r.config.Public
 	if host != "" {

@@ -99,7 +99,7 @@ func (n *names) refresh() error {
 	}
 	robots, err := parseFile(data)
 	if err != nil {
-		return fmt.Errorf("%s: %w: mend the file, or delete it: robots then register anew", n.path, err)
+		return fmt.Errorf("%s: %w: mend the file, or delete it: robots then register again", n.path, err)
 	}
 	n.robots, n.read = robots, info
 	return nil

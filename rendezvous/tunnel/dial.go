@@ -111,7 +111,7 @@ func (c *Config) client(show func(net.Conn)) *http.Client {
 // register answers the server's challenge.
 func (c *Config) register(ctx context.Context, socket *websocket.Conn, host string) error {
 	if socket.Subprotocol() != subprotocol {
-		return errors.New("what answers is no rendezvous server of Waldo's, or of another version: it does not speak " +
+		return errors.New("the server is not a rendezvous server of Waldo's, or one of another version: it does not speak " +
 			subprotocol)
 	}
 	data, err := receive(ctx, socket)

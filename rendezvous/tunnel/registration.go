@@ -66,7 +66,7 @@ func parseChallenge(data []byte) (string, error) {
 	}
 	random, err := hex.DecodeString(c.Challenge)
 	if err != nil || len(random) != identity.ChallengeSize || c.Challenge != strings.ToLower(c.Challenge) {
-		return "", fmt.Errorf("challenge: %.64q is no number of %d lower-case hexadecimal digits", c.Challenge,
+		return "", fmt.Errorf("challenge: %.64q is not a number of %d lower-case hexadecimal digits", c.Challenge,
 			2*identity.ChallengeSize)
 	}
 	return c.Challenge, nil

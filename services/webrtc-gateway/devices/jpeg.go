@@ -54,7 +54,7 @@ func (d *Directory) findJPEG(device string) (name string, changed <-chan struct{
 		})
 	}
 	if of(func(s *devicev1.StreamInfo) bool { return s.GetName() == usualVideo }) < 0 {
-		return "", changed, status.Errorf(codes.NotFound, "%s is no camera: it is of the kind %s", device,
+		return "", changed, status.Errorf(codes.NotFound, "%s is not a camera: it is of the kind %s", device,
 			known.GetDevice().GetKind())
 	}
 	i := of(func(s *devicev1.StreamInfo) bool {

@@ -31,8 +31,8 @@ func TestJPEG(t *testing.T) {
 			{Name: "video", Direction: out, MediaTypes: h264}, {Name: "video-jpeg", Direction: out, AlternativeTo: "video"},
 		}, "old has no JPEG at present, but video/H264: use WHEP", codes.FailedPrecondition},
 		"motors": {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}},
-			"motors is no camera: it is of the kind thing", codes.NotFound},
-		"screen": {[]*devicev1.StreamInfo{{Name: "video", Direction: in, MediaTypes: jpeg}}, "is no camera", codes.NotFound},
+			"motors is not a camera: it is of the kind thing", codes.NotFound},
+		"screen": {[]*devicev1.StreamInfo{{Name: "video", Direction: in, MediaTypes: jpeg}}, "is not a camera", codes.NotFound},
 		"late":   {nil, "video-jpeg", codes.OK}, // says nothing yet
 	} {
 		if tt.streams != nil {

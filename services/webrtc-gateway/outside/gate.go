@@ -48,7 +48,7 @@ func newGate(c net.PacketConn) *gate {
 func (g *gate) WriteTo(b []byte, to net.Addr) (int, error) {
 	u, ok := to.(*net.UDPAddr)
 	if !ok {
-		return 0, fmt.Errorf("relay: %v is no address of UDP", to)
+		return 0, fmt.Errorf("relay: %v is not a UDP address", to)
 	}
 	if g.permitted(u.AddrPort().Addr().Unmap(), b, to) {
 		return g.PacketConn.WriteTo(b, to)

@@ -61,7 +61,7 @@ func mjpegRate(q url.Values) (rate float64, err error) {
 	rate, err = strconv.ParseFloat(text, 64)
 	if err != nil || !(rate > 0 && rate <= maxRate) { // also if it is no number
 		return 0, status.Errorf(codes.InvalidArgument,
-			"fps: %.20q is no rate: use a number above 0, up to %d, or leave it out", text, maxRate)
+			"fps: %.20q is not a rate: use a number above 0, up to %d, or leave it out", text, maxRate)
 	}
 	return rate, nil
 }

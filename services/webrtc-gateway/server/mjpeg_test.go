@@ -171,7 +171,7 @@ func TestMotionJPEGRefused(t *testing.T) {
 		"none":           {request{path: "/mjpeg/"}, 404, ""},
 		"unknown parameter": {request{path: "/mjpeg/front?quality=5"}, 400,
 			`"quality": there is no such parameter, only fps`},
-		"no number":       {request{path: "/mjpeg/front?fps=fast"}, 400, `fps: "fast" is no rate: use a number above 0`},
+		"no number":       {request{path: "/mjpeg/front?fps=fast"}, 400, `fps: "fast" is not a rate: use a number above 0`},
 		"empty":           {request{path: "/mjpeg/front?fps="}, 400, "fps"},
 		"none at all":     {request{path: "/mjpeg/front?fps=0"}, 400, "above 0"},
 		"back in time":    {request{path: "/mjpeg/front?fps=-1"}, 400, "above 0"},

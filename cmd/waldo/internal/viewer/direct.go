@@ -141,5 +141,5 @@ func jpegStream(d *devicev1.Device, wanted string) (string, error) {
 	case len(others) > 0:
 		return "", fmt.Errorf("it has no stream of JPEG, only %s: the page shows those", strings.Join(others, ", "))
 	}
-	return "", errors.New("it is no camera: it has no streams of pictures")
+	return "", errors.New("it is not a camera: it has no streams of pictures")
 }
