@@ -137,20 +137,11 @@ func Open(c Config) (*Watcher, error) {
 	}
 	s.SetSRTPProtectionProfiles(c.Profiles...)
 	s.DisableSRTPReplayProtection(true) // so that repeated packets are seen
-	var m webrtc.MediaEngine
-	if err := m.RegisterDefaultCodecs(); err != nil {
+	m, err := media()
+	if err != nil {
 		return nil, err
 	}
-	for _, uri := range []string{
-		"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
-		"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
-	} {
-		if err := m.RegisterHeaderExtension(webrtc.RTPHeaderExtensionCapability{URI: uri},
-			webrtc.RTPCodecTypeVideo); err != nil {
-			return nil, err
-		}
-	}
-	api := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(&m))
+	api := webrtc.NewAPI(webrtc.WithSettingEngine(s), webrtc.WithMediaEngine(m))
 	pc, err := api.NewPeerConnection(webrtc.Configuration{})
 	if err != nil {
 		return nil, err
@@ -171,6 +162,24 @@ func Open(c Config) (*Watcher, error) {
 		}
 	}
 	return w, nil
+}
+
+// media returns the codecs and header extensions that a watcher offers.
+func media() (*webrtc.MediaEngine, error) {
+	m := &webrtc.MediaEngine{}
+	if err := m.RegisterDefaultCodecs(); err != nil {
+		return nil, err
+	}
+	for _, uri := range []string{
+		"http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+		"http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+	} {
+		extension := webrtc.RTPHeaderExtensionCapability{URI: uri}
+		if err := m.RegisterHeaderExtension(extension, webrtc.RTPCodecTypeVideo); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // listen opens the socket of a watcher.
