@@ -129,7 +129,6 @@ var readmes = map[string][]step{
 			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 	},
 	"docs/tls.md": {
-		also("mv part.yaml robot.yaml", runs()),
 		also("waldo up robot.yaml", stays("serving")),
 		{"waldo trust robot.yaml", runs("/trust", "SHA-256")},
 		{"waldo trust --pem robot.yaml > ca.crt", runs()},
