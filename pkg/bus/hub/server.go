@@ -86,8 +86,8 @@ func (s *Server) local(address string) string {
 	return "nats://" + address
 }
 
-// Reload has the server follow a changed configuration: robots and gateways come and go while the others stay. Addresses
-// cannot change.
+// Reload has the server follow a changed configuration: robots and gateways come and go while the others stay. Those that
+// are no longer known, or by another key, are disconnected. Addresses cannot change.
 func (s *Server) Reload(c *Config) error {
 	next := *c
 	next.Listen, next.Leaf = s.config.Listen, s.config.Leaf
@@ -99,7 +99,23 @@ func (s *Server) Reload(c *Config) error {
 	if err := s.server.ReloadOptions(o); err != nil {
 		return fmt.Errorf("the hub cannot follow the file: %w", err)
 	}
+	before := s.config
 	s.config = &next
+	return s.expel(before.Robots)
+}
+
+// expel ends the leaf nodes of robots that are no longer known, or by another key: nats-server (2.15) checks clients
+// again after a reload, and leaf nodes not before they connect the next time.
+func (s *Server) expel(before map[string]Member) error {
+	leafs, err := s.server.Leafz(nil)
+	if err != nil {
+		return fmt.Errorf("the hub cannot tell which robots are connected: %w", err)
+	}
+	for _, l := range leafs.Leafs {
+		if known, was := before[l.Account]; was && s.config.Robots[l.Account] != known {
+			_ = s.server.DisconnectClientByID(l.ID) // it may be gone already
+		}
+	}
 	return nil
 }
 
