@@ -181,9 +181,14 @@ packages: deps $(TOOLS)/nfpm ## build Debian packages into build/packages/ for A
 		NFPM=$(TOOLS)/nfpm deploy/packages/build packages $$arch $(BUILD)/packages/programs-$$arch $(BUILD)/packages/$$arch; done
 
 .PHONY: images
-images: ## build container images of waldo and the gateway into build/images/, without a container engine
+images: ## build container images of waldo and the gateway into build/images/, without a container engine; IMAGES=arm64 for some
 	@scripts/deps ca-certificates
-	@GO=$(GO) deploy/images/build
+	@GO=$(GO) deploy/images/build $(IMAGES)
+
+.PHONY: images-test
+images-test: ## build this machine's container images, and run the cloud side of a fleet from them as its files say
+	@$(MAKE) images IMAGES=$$($(GO) env GOARCH)
+	@deploy/images/check
 
 .PHONY: packages-test
 packages-test: ## build this machine's packages, and install, upgrade and purge them in a bare Debian; CUTS=5 cuts the power

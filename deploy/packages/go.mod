@@ -1,5 +1,3 @@
 module github.com/waldo-robot/waldo/deploy/packages
 
 go 1.26.0
-
-require go.yaml.in/yaml/v3 v3.0.5
