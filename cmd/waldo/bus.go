@@ -37,7 +37,10 @@ func (*busCommand) Help() string {
   waldo-camera --robot demo --device front --source test &
   waldo-gateway --robot demo
 
-Any address but this machine's needs a secret, which waldo token makes.`
+Any address but this machine's needs a secret, which waldo token makes.
+
+With a robot file it also gets and renews the robot's certificate (tls: auto, or acme). If the file names another NATS
+server, it does only that.`
 }
 
 // Run runs the server until it is stopped.
@@ -50,7 +53,7 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if b.Listen == "" && r.NATS.Listen != "" {
 		field, listen = r.File+": nats.listen", r.NATS.Listen
 	}
-	log := output.NewLog(c.err)
+	log := output.NewLog(systemd.Log(c.err, os.Getenv, systemd.Fields("waldo-bus", r.Name, "bus", access.NewID())))
 	defer log.Close(lastWords)
 	said := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{ReplaceAttr: access.RedactAttr}))
 	certificate, err := launch.Certify(r, said)
@@ -58,6 +61,11 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 		return configurationError{err}
 	}
 	defer certificate.Close()
+	if r.NATS.URL != "" { // the bus is elsewhere, and the certificate is this robot's
+		defer report(systemd.NewUnit(os.Getenv), "issues the certificate", func(context.Context) bool { return true })()
+		<-ctx.Done()
+		return nil
+	}
 	leaf, err := launch.Leaf(r, said)
 	if err != nil {
 		return configurationError{err}
@@ -83,7 +91,8 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	defer stop()
-	defer report(systemd.NewUnit(os.Getenv), strings.TrimPrefix(server.URL(), "nats://"))()
+	address := strings.TrimPrefix(server.URL(), "nats://")
+	defer report(systemd.NewUnit(os.Getenv), server.URL(), func(ctx context.Context) bool { return greets(ctx, address) })()
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.URL()) // for people and scripts that wait for it
 		<-ctx.Done()
@@ -126,21 +135,21 @@ func (b *busCommand) robot() (*robot.Robot, error) {
 		return &robot.Robot{}, nil
 	}
 	r, err := robot.LoadHanded(b.RobotFile, os.Getenv)
-	if err == nil && r.NATS.URL != "" {
+	if err == nil && r.NATS.URL != "" && !r.TLS.Issued() {
 		err = fmt.Errorf("%s: nats.url: the robot uses the NATS server %s: there is no bus to run", r.File,
 			access.RedactURL(r.NATS.URL))
 	}
 	return r, err
 }
 
-// report tells systemd that the server runs and, until the function that it returns is called, that it takes clients.
-func report(unit *systemd.Unit, address string) (stop func()) {
-	unit.Ready("nats://" + address)
+// report tells systemd that the process serves and, until the function that it returns is called, that it is alive.
+func report(unit *systemd.Unit, status string, alive func(context.Context) bool) (stop func()) {
+	unit.Ready(status)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		unit.Watch(ctx, func(ctx context.Context) bool { return greets(ctx, address) })
+		unit.Watch(ctx, alive)
 	}()
 	return func() {
 		unit.Stopping()

@@ -69,6 +69,28 @@ func TestNoBusToRun(t *testing.T) {
 	}
 }
 
+// TestCertificateOfARobotOnAnotherBus: where the bus is elsewhere, waldo bus issues the certificate, and nothing else.
+func TestCertificateOfARobotOnAnotherBus(t *testing.T) {
+	t.Setenv("PATH", launchtest.Install(t, "waldo"))
+	state := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	file := launchtest.WriteRobot(t,
+		"robot: demo\ndevices: {front: {kind: camera}}\nnats: {url: \"nats://127.0.0.1:1\"}\ntls: auto\n")
+	log := open(t, filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_WRONLY)
+	defer log.Close()
+	start(t, log, "waldo", "bus", "--robot-file", file)
+	leaf := filepath.Join(state, "tls", "leaf.crt")
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := os.Stat(leaf); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			said, _ := os.ReadFile(log.Name())
+			t.Fatalf("there is no certificate; it said: %s", said)
+		}
+	}
+}
+
 // TestGreets: only a server that speaks first is alive.
 func TestGreets(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

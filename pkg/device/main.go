@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -73,7 +72,8 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 		access.HideMemory() // the units of a robot share a user, and not their secrets
 	}
 	common.epoch = access.NewID()
-	out := output.NewLog(systemd.Log(stderr, environ, journalFields(k.Name, common)))
+	out := output.NewLog(systemd.Log(stderr, environ,
+		systemd.Fields("waldo-"+k.Name, common.Robot, common.Device, common.epoch)))
 	defer out.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level,
 		ReplaceAttr: access.RedactAttr})).With("device", common.Device)
@@ -84,12 +84,6 @@ func run[C any](k Kind[C], args []string, environ func(string) string, stdout, s
 	defer stop()
 	l := lives[C]{kind: k, settings: common, config: config, log: log, defaults: stop, unit: systemd.NewUnit(environ)}
 	return l.run(ctx)
-}
-
-// journalFields are those of each entry of the device in the journal of systemd.
-func journalFields(kind string, s Settings) map[string]string {
-	return map[string]string{"SYSLOG_IDENTIFIER": "waldo-" + kind, "WALDO_ROBOT": s.Robot, "WALDO_DEVICE": s.Device,
-		"WALDO_EPOCH": strconv.FormatInt(s.epoch, 10)}
 }
 
 // stopWithin stops a process, and gives up on a driver that does not see that its context has ended: the operating

@@ -61,9 +61,12 @@ func (t *TLS) SetWord(word string) error {
 // On reports whether there is TLS at all.
 func (t *TLS) On() bool { return t.Auto || t.Cert != "" || t.ACME.Domain != "" }
 
+// Issued tells whether a process of the robot gets and renews the certificate.
+func (t *TLS) Issued() bool { return t.Auto || t.ACME.Domain != "" }
+
 // Files returns the files of the certificate and its key; none if TLS is off.
 func (t *TLS) Files(environ func(string) string) (certs.Files, error) {
-	if !t.Auto && t.ACME.Domain == "" {
+	if !t.Issued() {
 		return certs.Files{Cert: t.Cert, Key: t.Key}, nil
 	}
 	folder, err := certs.Folder(environ)

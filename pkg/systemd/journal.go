@@ -35,6 +35,16 @@ type Journal struct {
 	fallback io.Writer
 }
 
+// Fields are those of the entries of a process of a robot: SYSLOG_IDENTIFIER, the program; WALDO_ROBOT; WALDO_DEVICE,
+// which is "gateway" and "bus" for these; and WALDO_EPOCH, one life of the process. What is empty is left out: a gateway
+// of many robots is of none.
+func Fields(program, robot, device string, epoch int64) map[string]string {
+	fields := map[string]string{"SYSLOG_IDENTIFIER": program, "WALDO_ROBOT": robot, "WALDO_DEVICE": device,
+		"WALDO_EPOCH": strconv.FormatInt(epoch, 10)}
+	maps.DeleteFunc(fields, func(_, value string) bool { return value == "" })
+	return fields
+}
+
 // Log returns where a process writes the lines of its log: if stderr is a stream to the journal, a [Journal] with these
 // fields, otherwise stderr itself. Names of fields have upper-case letters, digits and underscores, such as
 // WALDO_DEVICE.

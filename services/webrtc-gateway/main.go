@@ -63,8 +63,8 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		access.HideMemory()
 	}
 	level, _ := c.Level() // checked by Load
-	patient := output.NewLog(systemd.Log(out, environ, map[string]string{"SYSLOG_IDENTIFIER": "waldo-gateway",
-		"WALDO_ROBOT": c.Robot, "WALDO_DEVICE": "gateway"}))
+	patient := output.NewLog(systemd.Log(out, environ,
+		systemd.Fields("waldo-gateway", robotOf(c), "gateway", access.NewID())))
 	defer patient.Close(lastWords)
 	log := slog.New(slog.NewTextHandler(patient, &slog.HandlerOptions{Level: level, ReplaceAttr: access.RedactAttr}))
 	for _, w := range c.Warnings {
@@ -99,6 +99,14 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		g.Close()
 		return device.ExitAddress
 	}
+}
+
+// robotOf is the robot that the gateway serves; empty if it serves those of a fleet.
+func robotOf(c *config.Config) string {
+	if c.Fleet {
+		return ""
+	}
+	return c.Robot
 }
 
 // describe says what people find at the gateway's address.

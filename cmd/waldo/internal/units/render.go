@@ -53,10 +53,10 @@ type unit struct {
 // unitsOf lists the units of a robot, in the order in which they start. Paths of programs are those below root.
 func unitsOf(r *robot.Robot, plan *launch.Plan, root, waldo string) []unit {
 	var list []unit
-	if r.NATS.URL == "" {
-		listen := cmp.Or(r.NATS.Listen, launch.DefaultNATS)
-		bus := unit{name: busUnit, config: fmt.Sprintf("%s %s %+v %+v", r.Name, listen, r.Fleet, r.TLS),
-			lowPorts: isLow(listen)}
+	if r.NATS.URL == "" || r.TLS.Issued() { // it runs the bus, and issues the certificate
+		listen := cmp.Or(r.NATS.URL, r.NATS.Listen, launch.DefaultNATS)
+		bus := unit{name: busUnit, config: fmt.Sprintf("%s %s %+v ", r.Name, listen, r.Fleet) + certificateOf(r),
+			lowPorts: r.NATS.URL == "" && isLow(listen)}
 		if waldo != path.Join(programs, "waldo") {
 			bus.exec = waldo + " bus"
 		}
@@ -71,7 +71,7 @@ func unitsOf(r *robot.Robot, plan *launch.Plan, root, waldo string) []unit {
 
 func ofProcess(r *robot.Robot, plan *launch.Plan, p supervise.Process) unit {
 	if p.Name == "gateway" {
-		u := unit{name: gatewayUnit, config: r.Name + " " + p.Config + fmt.Sprintf(" %+v", r.TLS),
+		u := unit{name: gatewayUnit, config: r.Name + " " + p.Config + busOf(r) + " " + certificateOf(r),
 			lowPorts: isLow(plan.HTTP()) || isLow(plan.ICE())}
 		if p.Path != path.Join(programs, "waldo-gateway") {
 			u.exec = p.Path
@@ -79,7 +79,7 @@ func ofProcess(r *robot.Robot, plan *launch.Plan, p supervise.Process) unit {
 		return u
 	}
 	u := unit{name: ofDevice(p.Name), kind: strings.TrimPrefix(path.Base(p.Path), "waldo-"),
-		config: r.Name + " " + p.Config + busOf(r) + fmt.Sprintf(" %+v", r.TLS), abroad: !isLocal(busOf(r))}
+		config: r.Name + " " + p.Config + busOf(r) + " " + certificateOf(r), abroad: !isLocal(busOf(r))}
 	if d, err := r.Device(p.Name); err == nil {
 		u.lowPorts, u.abroad = isLow(d.GRPC), u.abroad || !isLocal(d.GRPC)
 	}
@@ -87,6 +87,12 @@ func ofProcess(r *robot.Robot, plan *launch.Plan, p supervise.Process) unit {
 		u.exec = p.Path + " --device %i"
 	}
 	return u
+}
+
+// certificateOf is what the file says of the robot's certificate.
+func certificateOf(r *robot.Robot) string {
+	t := &r.TLS
+	return fmt.Sprintf("%t %q %q %q %+v", t.Auto, t.Names, t.Cert, t.Key, t.ACME)
 }
 
 // busOf is where the bus is: a host and a port, as far as robot.yaml says.
