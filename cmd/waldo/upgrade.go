@@ -137,8 +137,8 @@ func (l launcherUpgrader) names(ctx context.Context) (names []string, err error)
 func (l launcherUpgrader) upgrade(ctx context.Context, name string, force bool) (string, error) {
 	r, err := l.launcher.UpgradeProcess(ctx, &launcherv1.UpgradeProcessRequest{Name: name, Force: force})
 	if name == busName && status.Code(err) == codes.NotFound {
-		return "", errors.New("the bus is no process of its own: it is part of `waldo up`, or the NATS server that nats.url " +
-			"names. To replace `waldo up`, stop it and start it again when nobody drives: all devices restart with it")
+		return "", errors.New("the bus is not a process of its own: it is part of `waldo up`, or the NATS server that " +
+			"nats.url names. To replace `waldo up`, stop it and start it again when nobody drives: all devices restart with it")
 	}
 	if r.GetRestarted() {
 		return "restarted", err

@@ -51,7 +51,7 @@ func (s stamp) same(t stamp) bool {
 }
 
 // Load reads a certificate, with those of its authorities if there are any, and its key. Its error is a [*FileError];
-// a certificate whose time is wrong is no error.
+// a certificate that is expired or not yet valid is not an error.
 func Load(cert, key string, log *slog.Logger) (*Source, error) {
 	s := newSource(cert, key, log)
 	return s, s.read()

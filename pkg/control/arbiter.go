@@ -142,7 +142,7 @@ func (a *Arbiter) Release(now Clock, epoch int64) {
 	}
 }
 
-// EStop latches an e-stop, and returns its id. It replaces one that is latched already: whoever clears
+// EStop latches an e-stop, and returns its id. It replaces one that is latched already: a client that clears
 // an e-stop must have seen the latest.
 func (a *Arbiter) EStop(now Clock) (id int64) {
 	a.Advance(now)

@@ -12,8 +12,9 @@
 // The first command must be neutral: [Lease.Neutral] returns it. After that, commands have to be sent
 // several times a second, or the actuator stops the hardware.
 //
-// An actuator may demand that its driver sees a camera: [Lease.Camera] names it. Whoever takes pictures of it reports each
-// by [Lease.Saw], and every header says which was the last; without a new one the actuator slows down and stops:
+// An actuator may demand that its driver sees a camera: [Lease.Camera] names it. A program that takes pictures of it
+// reports each by [Lease.Saw], and every header says which was the last; without a new one the actuator slows down and
+// stops:
 //
 //	for frame, err := range robot.Camera(l.Camera()).Frames(ctx, 8) {
 //		l.Saw(frame.GetCaptureTime())

@@ -47,7 +47,7 @@ func (r *Robot) Camera(device string) *Camera {
 // gets frames when there are some. The last error is that of ctx, or [ErrClosed].
 func (c *Camera) Frames(ctx context.Context, n int) iter.Seq2[*mediav1.VideoFrame, error] {
 	return func(yield func(*mediav1.VideoFrame, error) bool) {
-		c.feed.ask() // whoever comes later needs one too
+		c.feed.ask() // a later reader needs one too
 		var s sequence
 		for f, err := range c.feed.read(ctx, n, func(f *mediav1.VideoFrame) bool { return c.usable(&s, f) }, &c.dropped) {
 			if !yield(f, err) {

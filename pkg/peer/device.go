@@ -39,7 +39,7 @@ const (
 // other calls are reliable.
 //
 // A lease does not outlast its connection. Once the robot was Lost, KeepAlive and commands with a lease from before fail
-// with FAILED_PRECONDITION, which lease.Lease reports as lost: acquire it again, after asking whoever drives.
+// with FAILED_PRECONDITION, which lease.Lease reports as lost: acquire it again, after asking the present driver.
 func (r *Robot) Device(name string) grpc.ClientConnInterface { return &device{r, name} }
 
 type device struct {

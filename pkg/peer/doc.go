@@ -15,13 +15,13 @@
 //
 // A [Robot] is kept connected until its context ends. When packets stop getting through, another path is searched for
 // (an ICE restart); a session that was lost is replaced by another, which goes on with the connection; and if that does
-// not help within 6 s, everything is made anew, again and again, with pauses that grow from 0.5 to 30 s and are random,
-// so that many peers do not return at once. [Robot.States] says what happens, and why: connecting, live, stale, lost,
-// refused.
+// not help within 6 s, everything is set up again, as often as needed, with pauses that grow from 0.5 to 30 s and are
+// random, so that many peers do not return at once. [Robot.States] says what happens, and why: connecting, live, stale,
+// lost, refused.
 //
 // Cameras, microphones, streams, topics and device connections stay valid throughout: nothing comes while the robot is
 // away, and then it goes on, pictures with a key frame. Nothing is kept to be sent later. A lease does not outlast its
-// connection: whoever drives acquires it again, and begins with a neutral command, so that no program drives on by
+// connection: the driver acquires it again, and begins with a neutral command, so that no program drives on by
 // accident.
 //
 // # Slow readers

@@ -376,7 +376,7 @@ func (l *link) settled() {
 func (n *negotiator) busy(c *connection) bool { return n != nil && n.wire != nil && c.pending != nil }
 
 // repair does what may help: first another session if there is none, then another path, then an error, after which
-// everything is made anew.
+// everything is set up again.
 func (l *link) repair(ctx context.Context, now time.Time) error {
 	switch {
 	case l.trouble.IsZero():

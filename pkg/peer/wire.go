@@ -135,7 +135,7 @@ func (w *wire) ping() error {
 	return w.send(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Ping{Ping: &signalingv1.Ping{Id: w.pings}}})
 }
 
-// lose ends the wire, for whoever waits for it: no call on it will be answered.
+// lose ends the wire, for all that wait for it: no call on it will be answered.
 func (w *wire) lose(why error) {
 	w.end.Do(func() {
 		w.why = why

@@ -2,7 +2,8 @@
 //
 // A listener checks a token when something begins, and keeps a [Session] for as long as it lasts: a WebSocket, a stream,
 // a connection. When the token is revoked or expires, or its role is another one, the session's context ends within
-// about a quarter of a second, with the reason as its cause ([Session.Ended]). Whoever has a good token may begin anew.
+// about a quarter of a second, with the reason as its cause ([Session.Ended]). A visitor with a good token may begin
+// again.
 //
 // Everything is safe for concurrent use. [Sessions.Run] needs a goroutine of the caller.
 package sessions

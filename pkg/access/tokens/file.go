@@ -30,7 +30,7 @@ const (
 	keepEnded = 90 * 24 * time.Hour
 	// lockWait is how long a change waits for another one.
 	lockWait = 5 * time.Second
-	// mode lets the robot's group read what is no secret.
+	// mode lets the robot's group read it: there is no secret in it.
 	mode = 0o640
 )
 

@@ -1,4 +1,4 @@
-// Package greeting reads what a NATS server says of itself to whoever connects, before they have shown who they are.
+// Package greeting reads what a NATS server says of itself to every client, before it knows who that is.
 // From that a robot finds out at its start what would otherwise show as connections that break: a port of another sort,
 // a hub that is too old, or that takes only small messages.
 package greeting

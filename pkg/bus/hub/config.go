@@ -28,7 +28,7 @@ const (
 // Ask is the subject of a question of gateways to all robots; see package presence.
 const Ask = bus.AskRobots
 
-// reserved is no name for a robot: its subjects would be those of gateways.
+// reserved cannot be the name of a robot: its subjects would be those of gateways.
 const reserved = bus.Fleet
 
 // Default addresses.

@@ -50,7 +50,7 @@ func New() (*Seed, error) {
 	return Parse(text)
 }
 
-// errNoSeed does not repeat what is no seed: it may be another secret.
+// errNoSeed does not repeat the text, which may be another secret.
 var errNoSeed = errors.New("is not the seed of a key for the bus: it is one line that begins with SU")
 
 // Parse reads a seed, which may have white space around it. The error does not repeat it.

@@ -157,7 +157,7 @@ func topics(robotName, topic, why string) []Rule {
 	return []Rule{{Publish, subject, why}, {Subscribe, subject, why}}
 }
 
-// isDevice keeps what is no name out of subjects: the device itself reports it.
+// isDevice keeps invalid names out of subjects; the device itself reports them.
 func isDevice(r *robot.Robot, name string) bool {
 	return slices.ContainsFunc(r.Devices, func(d robot.Device) bool { return d.Name == name })
 }

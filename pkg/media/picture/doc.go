@@ -22,7 +22,7 @@
 // Key frames are as far apart as they were captured. A warning needs three intervals in a row that are too long, or one
 // as long as three: a single one may be chance.
 //
-// VideoFormat does not name a profile: whoever needs it reads the parameter set in a key frame.
+// VideoFormat does not name a profile: a reader that needs it finds the parameter set in a key frame.
 //
 // # Concurrency and shutdown
 //

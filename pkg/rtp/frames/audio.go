@@ -16,9 +16,9 @@ import (
 const AudioType = "audio/opus"
 
 const (
-	// pause is the length of a silence after which sound begins anew.
+	// pause is the length of a silence after which sound begins again.
 	pause = 500 * time.Millisecond
-	// Packets further than this from the newest begin anew: 10 s at 20 ms, and as many samples.
+	// Packets further than this from the newest begin a new count: 10 s at 20 ms, and as many samples.
 	farPackets, farSamples = 500, 10 * sampleRate
 	sampleRate             = 48_000
 )

@@ -1,5 +1,5 @@
 // Package frames makes the frames of package waldo.media.v1 of the RTP packets of a WebRTC track: [Video] makes
-// VideoFrames, [Audio] makes AudioFrames. It serves whoever receives: the gateway, for what browsers and OBS send into
+// VideoFrames, [Audio] makes AudioFrames. It serves receivers: the gateway, for what browsers and OBS send into
 // the robot, and Go peers, for what the robot sends them.
 //
 // # Video

@@ -40,7 +40,7 @@ type Robot interface {
 
 // Follower is told how a robot that is served is.
 type Follower interface {
-	// Told is called with what the robot says of itself; false if it has to be served anew because of that.
+	// Told is called with what the robot says of itself; false if a new instance has to serve it because of that.
 	Told(*fleetv1.GetRobotResponse) bool
 	// SetAway tells why the robot cannot be reached; empty if it can.
 	SetAway(reason string)
@@ -231,7 +231,7 @@ func (i *Instances) missed(name string, err error) {
 	}
 }
 
-// Run implements [stream.Resource]: it looks after the robot until it must be served anew.
+// Run implements [stream.Resource]: it looks after the robot until a new instance has to serve it.
 func (n *instance) Run(ctx context.Context) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
@@ -247,7 +247,7 @@ func (n *instance) Run(ctx context.Context) {
 			missing = 0
 			n.of.config.Robots.Reached(about.GetState())
 			if !n.follower.Told(about) {
-				n.of.log.Info("a robot is served anew: it is driven in another way", "robot", n.name)
+				n.of.log.Info("a robot gets a new instance: it is driven in another way", "robot", n.name)
 				return
 			}
 		case status.Code(err) != codes.DeadlineExceeded:
@@ -298,7 +298,7 @@ func (n *instance) wait(ctx context.Context, ended <-chan struct{}, linger time.
 	}
 }
 
-// leave reports whether the instance need not be kept any more. Whoever uses it keeps it.
+// leave reports whether the instance need not be kept any more. Every user of it keeps it.
 func (n *instance) leave(linger time.Duration) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

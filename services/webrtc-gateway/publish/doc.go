@@ -8,7 +8,7 @@
 //   - What the device wishes is passed on: key frames are asked of the sender by PLI, and by FIR as well if that does
 //     not help. Lost packets are asked for by NACK, and REMB tells the sender the most that the device takes.
 //   - A publication ends when the device says so (somebody else has taken the slot, nothing came for 5 s, what came
-//     cannot be shown), or when it is closed. Done and Err tell. Whoever opened it closes it when its connection ends,
+//     cannot be shown), or when it is closed. Done and Err tell. Its opener closes it when its connection ends,
 //     and ends the connection when the publication does.
 //   - When the device's process restarts, the publication asks for the slot again, and for a key frame.
 //

@@ -62,7 +62,7 @@ func New(c Config) *Publishers {
 	return p
 }
 
-// Open gets the slot of a device for somebody. Take takes it from whoever has it; otherwise the error is
+// Open gets the slot of a device for somebody. Take takes it from its present holder; otherwise the error is
 // codes.AlreadyExists while somebody has. The publication must be closed.
 func (p *Publishers) Open(ctx context.Context, device string, who *peerv1.Publisher, take bool) (*Publication, error) {
 	if who == nil {

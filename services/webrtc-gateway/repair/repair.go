@@ -45,7 +45,7 @@ func (l Link) age() time.Duration {
 	return min(max(minAge, l.RoundTrip*3/2+ageMargin), maxAge)
 }
 
-// Packet is what a budget knows of a packet that was sent. It is kept by whoever keeps the packet.
+// Packet is what a budget knows of a packet that was sent. It is kept beside the packet.
 type Packet struct {
 	sent   time.Duration // when it was first sent, since the budget began
 	copied time.Duration // when it was last sent again

@@ -39,7 +39,7 @@ type Track struct {
 	MID    string
 	Stream tracks.Stream
 	Talker string // the talker's name, shown to people; empty: the id of the peer
-	Take   bool   // for Camera and Microphone: take the device from whoever sends to it
+	Take   bool   // for Camera and Microphone: take the device from the present sender
 	// Sink takes what the far end sends. The streams Camera and Microphone need one; with Video and Audio the section
 	// then carries media both ways, in one codec.
 	Sink Sink

@@ -27,7 +27,7 @@ const (
 )
 
 // dialIns are the robots that run RTCBot and have dialed in, as the ones of its tutorial on remote connections do: each
-// waits on a WebSocket for the offer of whoever wants to connect.
+// waits on a WebSocket for the offer of a client that wants to connect.
 type dialIns struct {
 	mu      sync.Mutex
 	waiting map[string]*dialIn // by name
@@ -76,7 +76,7 @@ func (d *dialIns) find(name string) *dialIn {
 var errRobotLeft = status.Error(codes.Unavailable, "the robot has left: its program must open the WebSocket again")
 
 // exchange brings an offer to the robot, and returns the first thing that it says then. An answer does not tell
-// for which offer it is. So whoever leaves is waited for like others, and a robot that does not answer has to
+// for which offer it is. So a client that leaves is waited for like others, and a robot that does not answer has to
 // dial in again: the next one would get the answer to somebody else's offer. The context is for what comes
 // before the offer is taken.
 func (in *dialIn) exchange(ctx context.Context, offer string) (string, error) {

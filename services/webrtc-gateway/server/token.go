@@ -43,7 +43,7 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant
 			shown.grant, shown.err = found, failed
 		}
 	}
-	switch { // whoever is let in by something else has guessed all the same
+	switch { // a visitor let in by something else has guessed all the same
 	case shown.guessed && !g.slowDown(r):
 		g.visitors.Refused(shown.grant, tokens.ErrUnknown, r.RemoteAddr, r.Method+" "+r.URL.Path)
 		w.Header().Set("Retry-After", "3")

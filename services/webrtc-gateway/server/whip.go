@@ -19,7 +19,7 @@ import (
 )
 
 // whipPost answers an offer of a client that sends (WHIP, RFC 9725): POST /whip/{device}. With ?take the device is
-// taken from whoever sends to it, and ?name=<name> is shown to people.
+// taken from the present sender, and ?name=<name> is shown to people.
 func (s *Server) whipPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {

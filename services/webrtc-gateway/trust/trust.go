@@ -132,7 +132,7 @@ func (h *handler) secured(r *http.Request) (to string, ok bool) {
 }
 
 // port is what has to be added to an address without a port, which is that of port 80: if that is not the robot's own,
-// whoever forwards it is expected to forward 443 as well.
+// a router that forwards it is expected to forward 443 as well.
 func (h *handler) port() string {
 	if h.config.Port == "80" {
 		return "80"

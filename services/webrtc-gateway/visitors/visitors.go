@@ -1,9 +1,9 @@
 // Package visitors knows who is at the gateway, and what they may do.
 //
-// Whoever gets in becomes a [Visitor], with the grant of their token. What lasts longer than a request has a visitor of
-// its own ([Visitor.Join]): a session, a WebRTC connection, a WebSocket. The context of a visitor ends when they leave,
-// and within about a quarter of a second when their token is revoked or expires, so everything that was opened with the
-// token ends with it.
+// Everyone who gets in becomes a [Visitor], with the grant of their token. What lasts longer than a request has a
+// visitor of its own ([Visitor.Join]): a session, a WebRTC connection, a WebSocket. The context of a visitor ends when
+// they leave, and within about a quarter of a second when their token is revoked or expires, so everything that was
+// opened with the token ends with it.
 //
 // Refusals are counted, and kept in the audit log. Everything is safe for concurrent use; [Visitors.Run] needs a
 // goroutine of the caller.

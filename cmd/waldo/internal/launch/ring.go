@@ -11,9 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// ring has the keys by which the processes of a robot use the bus that this launcher runs. They are made anew with each
-// run, and are nowhere but in the memory of the launcher and of the process that each is for. A nil ring has none: the
-// bus is somebody else's.
+// ring has the keys by which the processes of a robot use the bus that this launcher runs. They are made again with
+// each run, and are nowhere but in the memory of the launcher and of the process that each is for. A nil ring has none:
+// the bus is somebody else's.
 type ring struct {
 	mu    sync.Mutex
 	seeds map[string]*keys.Seed // by the name of the process

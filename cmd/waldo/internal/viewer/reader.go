@@ -99,7 +99,7 @@ func (r *reader) read(ctx context.Context) error {
 }
 
 // mayDial reports whether a device's gRPC address can be that of the device. If it is one of the loopback of another
-// machine, whoever listens there on this one must not get the token.
+// machine, a program that listens there on this one must not get the token.
 func (r *reader) mayDial(address string) bool {
 	return address != "" && (r.Token == "" || !onThisMachine(address) || r.Conn.SameMachine())
 }

@@ -16,7 +16,7 @@ import { Session } from './session.js';
 
 /** An attempt that has not led to a session after this is given up, in ms. */
 const ATTEMPT_MS = 15_000;
-/** The channel says nothing for so long while a new path is looked for; after it everything begins anew, in ms. */
+/** The channel says nothing for so long while a new path is looked for; after it everything begins again, in ms. */
 const SILENCE_MS = 10_000;
 /** Time between two attempts, and the longest, in ms. */
 const [PAUSE_MS, LONGEST_PAUSE_MS] = [500, 8000];
@@ -85,7 +85,7 @@ export class RemoteLink {
     else this.refusal = 'Browsers let a page check the robot’s key only if it is from https:// or localhost: open this one there.';
   }
 
-  /** Begins anew. */
+  /** Starts over. */
   open() {
     if (this.state === 'closed' || this.#ended) return;
     this.#drop();
