@@ -20,27 +20,17 @@ type session struct {
 	work    sync.WaitGroup
 }
 
-func newSession(d *driver, hub *bus.Conn, end context.CancelCauseFunc) *session {
-	return &session{driver: d, hub: hub, end: end, box: outbox.New(d.config.MaxAge, d.metrics.lose)}
+func newSession(d *driver, hub *bus.Conn, devices *presence.Devices, end context.CancelCauseFunc) *session {
+	return &session{driver: d, hub: hub, devices: devices, end: end, box: outbox.New(d.config.MaxAge, d.metrics.lose)}
 }
 
 // start begins the work, which ends with ctx.
-func (s *session) start(ctx context.Context) (err error) {
-	if s.devices, err = presence.FollowDevices(s.kit.Bus(), s.config.robot, presence.DevicesConfig{Log: s.kit.Log}); err != nil {
-		return err
-	}
+func (s *session) start(ctx context.Context) {
 	sender := newSender(s)
 	s.work.Go(func() { s.follow(ctx) })
 	s.work.Go(func() { sender.run(ctx) })
 	s.work.Go(func() { s.keepDecodable(ctx, sender) })
 	s.work.Go(func() { newSteering(s, sender).run(ctx) })
-	return nil
-}
-
-// wait returns when the work has ended.
-func (s *session) wait() {
-	s.work.Wait()
-	s.devices.Close()
 }
 
 // follow has a relay for each device.

@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/greeting"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/presence"
 	"github.com/waldo-robot/waldo/pkg/version"
 )
 
@@ -66,6 +67,12 @@ var errLost = errors.New("the connection to the hub is lost")
 // Run connects to the hub and forwards until the connection is lost or ctx ends. Everything is made anew by the next
 // run: the holders at the hub renew their holds every second.
 func (d *driver) Run(ctx context.Context, ready func()) (err error) {
+	// The devices are known by the time that the hub is there: each says only once a second that it exists.
+	devices, err := presence.FollowDevices(d.kit.Bus(), d.config.robot, presence.DevicesConfig{Log: d.kit.Log})
+	if err != nil {
+		return err
+	}
+	defer devices.Close()
 	if d.broken {
 		if err := pause(ctx, rand.N(redial)); err != nil {
 			return err
@@ -83,11 +90,9 @@ func (d *driver) Run(ctx context.Context, ready func()) (err error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := newSession(d, hub.Conn, cancel)
-	if err := s.start(ctx); err != nil {
-		return err
-	}
-	defer s.wait()
+	s := newSession(d, hub.Conn, devices, cancel)
+	s.start(ctx)
+	defer s.work.Wait()
 	defer cancel(nil)
 	ready()
 	watch(ctx, hub.Conn, cancel)

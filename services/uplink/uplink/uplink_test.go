@@ -108,6 +108,8 @@ func TestHubRestarts(t *testing.T) {
 	for _, ok := seen.TryNext(); ok; _, ok = seen.TryNext() { // what came before
 	}
 	r.hub.Run(t)
+	begun := time.Now()
+	defer func() { t.Logf("the picture was back %v after the hub", time.Since(begun).Round(time.Millisecond)) }()
 	if f, err := seen.Next(t.Context()); err != nil || !f.GetKeyFrame() {
 		t.Errorf("it goes on with %v, %v", f, err)
 	}
