@@ -18,6 +18,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -26,15 +27,26 @@ type timed interface {
 	proto.Message
 	GetEpoch() int64
 	GetSequence() int64
-	GetCaptureTime() *timestamppb.Timestamp
+}
+
+// capturedAt is when the content of a message was captured, or read from a line.
+func capturedAt(m timed) time.Time {
+	switch m := m.(type) {
+	case interface{ GetCaptureTime() *timestamppb.Timestamp }:
+		return m.GetCaptureTime().AsTime()
+	case interface{ GetReadTime() *timestamppb.Timestamp }:
+		return m.GetReadTime().AsTime()
+	}
+	return time.Time{}
 }
 
 // follower reads a stream of the device front on the bus, beside the page.
 type follower[M timed] struct {
-	frames *bus.Subscription[M]
-	last   M
-	any    bool // last is one
-	lives  int
+	frames  *bus.Subscription[M]
+	last    M
+	resync  media.Resync
+	started bool // a key frame has come
+	lives   int
 }
 
 // follow reads the stream of a camera.
@@ -70,7 +82,7 @@ func (f *follower[M]) next(tb testing.TB) (frame, last M) {
 	if err != nil {
 		tb.Fatalf("no frame after %d of %d: %v", f.last.GetSequence(), f.last.GetEpoch(), err)
 	}
-	last, f.last, f.any = f.last, frame, true
+	last, f.last = f.last, frame
 	return frame, last
 }
 
@@ -81,33 +93,28 @@ func (f *follower[M]) change(tb testing.TB) time.Duration {
 	for {
 		frame, last := f.next(tb)
 		if frame.GetEpoch() != last.GetEpoch() && last.GetEpoch() != 0 {
-			return frame.GetCaptureTime().AsTime().Sub(last.GetCaptureTime().AsTime())
+			return capturedAt(frame).Sub(capturedAt(last))
 		}
 	}
 }
 
-// begins reports whether a decoder can begin with a frame.
-func begins(m proto.Message) bool {
-	keyed, ok := m.(interface{ GetKeyFrame() bool })
-	return !ok || keyed.GetKeyFrame()
-}
-
 // unbroken reads on until so many lives of the camera have begun, and 30 frames of the last one have come. It fails the
-// test if a frame comes late, of this life or one before, or if a life does not begin with a key frame.
+// test if a frame comes that a decoder cannot show after those before: of a life that is over, a second time, after a later
+// one, after one that is missing unless it is a key frame, or as the first of a life unless it is a key frame.
 func (f *follower[M]) unbroken(tb testing.TB, lives int) {
 	tb.Helper()
 	for inLast := 0; inLast < 30; {
-		begun := f.any
 		frame, last := f.next(tb)
-		switch {
-		case frame.GetEpoch() == last.GetEpoch() && frame.GetSequence() > last.GetSequence(): // a busy machine may lose some
-		case frame.GetEpoch() == last.GetEpoch():
-			tb.Fatalf("frame %d after %d", frame.GetSequence(), last.GetSequence())
-		case begun && !begins(frame):
-			tb.Fatalf("a life begins with frame %d, which is no key frame", frame.GetSequence())
-		default:
+		keyed, ok := any(frame).(interface{ GetKeyFrame() bool })
+		key := !ok || keyed.GetKeyFrame()
+		if frame.GetEpoch() != last.GetEpoch() {
 			f.lives++
 		}
+		if !f.resync.Accept(frame.GetEpoch(), frame.GetSequence(), key) && f.started {
+			tb.Fatalf("frame %d of %d (key frame: %v) comes after %d of %d", frame.GetSequence(), frame.GetEpoch(), key,
+				last.GetSequence(), last.GetEpoch())
+		}
+		f.started = f.started || key // the first frames may be those of a reader who came before
 		if f.lives == lives {
 			inLast++
 		}
@@ -150,6 +157,9 @@ func TestUpgrade(t *testing.T) {
 				robot.Waldo(t, "upgrade", "front")
 				f.unbroken(t, life)
 			}
+			if missed := f.resync.Missed(); missed > 0 { // on a machine that is too busy to encode every picture
+				t.Logf("%d frames did not come", missed)
+			}
 			next := robot.Device(t, "front")
 			if next.PID == old.PID || next.Epoch == old.Epoch || next.GRPCAddress != old.GRPCAddress {
 				t.Errorf("it was %+v, and is %+v", old, next)
@@ -185,6 +195,9 @@ func TestUpgradeOfAll(t *testing.T) {
 			t.Errorf("%s was process %d and is %d", name, old.PID, next.PID)
 		}
 	}
+	if says := refusedUpgrade(t, robot, "bus"); !strings.Contains(says, "part of `waldo up`") {
+		t.Errorf("the bus: %s", says)
+	}
 	robot.Waldo(t, "upgrade", "motors", "--force")
 	if next := robot.Device(t, "motors"); next.PID == before["motors"].PID {
 		t.Error("the motors were not upgraded by force")
@@ -202,27 +215,11 @@ func TestUpgradeThatIsKilled(t *testing.T) {
 	for i := range 8 {
 		victim := i % 2 // the old one, or the new one
 		f.next(t)
-		upgrade := exec.Command(harness.Bin(t, "waldo"), "upgrade", "front", "--nats", robot.NATS)
-		if err := upgrade.Start(); err != nil {
-			t.Fatal(err)
-		}
-		pids := harness.Children(t, robot.PID(), "waldo-camera")
-		for deadline := time.Now().Add(harness.Patience); len(pids) < 2 && time.Now().Before(deadline); {
-			pids = harness.Children(t, robot.PID(), "waldo-camera")
-		}
-		if len(pids) < 2 {
-			t.Fatalf("no process was started beside %v", pids)
-		}
+		upgrade := beginUpgrade(t, robot, "front", "waldo-camera")
 		time.Sleep(time.Duration(random.IntN(450)) * time.Millisecond) // into the middle of it
-		_ = syscall.Kill(pids[victim], syscall.SIGKILL)                // it may have ended
-		_ = upgrade.Wait()                                             // whether it worked depends on the moment
-		harness.Until(t, "one process is left, and serves", func() error {
-			left := harness.Children(t, robot.PID(), "waldo-camera")
-			if d := robot.Device(t, "front"); len(left) != 1 || d.PID != left[0] {
-				return fmt.Errorf("%v, and %d serves", left, d.PID)
-			}
-			return nil
-		})
+		_ = syscall.Kill(upgrade.pids[victim], syscall.SIGKILL)        // it may have ended
+		_ = upgrade.cmd.Wait()                                         // whether it worked depends on the moment
+		awaitOne(t, robot, "front", "waldo-camera")
 		front.WaitState(t, "live")
 		front.WaitFrames(t, 10)
 	}
