@@ -27,17 +27,28 @@ type upgrading struct {
 	pids []int
 }
 
-// beginUpgrade returns when the new process has been started.
+// beginUpgrade returns when the new process has been started. By then it may have taken over.
 func beginUpgrade(t *testing.T, robot *harness.Robot, device, program string) *upgrading {
 	t.Helper()
-	u := &upgrading{cmd: exec.Command(harness.Bin(t, "waldo"), "upgrade", device, "--nats", robot.NATS)}
+	u := &upgrading{cmd: exec.Command(harness.Bin(t, "waldo"), "upgrade", device, "--nats", robot.NATS),
+		pids: harness.Children(t, robot.PID(), program)}
+	if len(u.pids) != 1 {
+		t.Fatalf("processes of %s: %v", device, u.pids)
+	}
 	u.cmd.Stderr = &u.says
 	if err := u.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(harness.Patience); len(u.pids) < 2; {
-		if u.pids = harness.Children(t, robot.PID(), program); time.Now().After(deadline) {
-			t.Fatalf("no process was started beside %v", u.pids)
+		for _, pid := range harness.Children(t, robot.PID(), program) {
+			if pid != u.pids[0] {
+				u.pids = append(u.pids, pid)
+			}
+		}
+		if time.Now().After(deadline) {
+			_ = u.cmd.Process.Kill() // unless it has ended
+			err := u.cmd.Wait()
+			t.Fatalf("no process was started beside %v: %v: %s", u.pids, err, u.says.String())
 		}
 	}
 	return u
