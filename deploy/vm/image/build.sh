@@ -43,7 +43,8 @@ initrd() {
 
 overlay() {
 	local tree=$work/overlay modules=$work/overlay/usr/lib/modules/$release
-	mkdir -p "$modules" "$tree/usr/sbin" "$tree/etc"
+	local units=$tree/etc/systemd/system name
+	mkdir -p "$modules" "$tree/usr/sbin" "$units/multi-user.target.wants"
 	# shellcheck disable=SC2046
 	for file in $(files_of $(list modules '\(initrd\|root\) ')); do
 		install -D -m 644 "$file" "$modules/${file#*"/lib/modules/$release/"}"
@@ -52,6 +53,12 @@ overlay() {
 	ln -s usr/lib "$tree/lib" && depmod -b "$tree" "$release" && rm "$tree/lib"
 	install -m 755 "$here/lab-init" "$tree/usr/sbin/lab-init"
 	echo "Waldo hardware lab" >"$tree/etc/waldo-lab"
+	install -m 644 "$here/lab.service" "$units/"
+	ln -s ../lab.service "$units/multi-user.target.wants/"
+	# What a guest that lives for minutes has no use for.
+	for name in $(list masked-units ''); do
+		ln -s /dev/null "$units/$name"
+	done
 	tar -C "$tree" --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" -cf "$work/overlay.tar" usr etc
 }
 

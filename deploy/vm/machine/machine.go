@@ -132,7 +132,8 @@ func (m Machine) args(options ...string) []string {
 	if cpus == 0 {
 		cpus = 2
 	}
-	kernelLine := "console=ttyS0 mitigations=off nokaslr tsc=reliable panic=-1 " + strings.Join(options, " ")
+	kernelLine := "console=ttyS0 mitigations=off nokaslr tsc=reliable panic=-1 systemd.condition-needs-update=no " +
+		strings.Join(options, " ")
 	return []string{
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", strconv.Itoa(cpus), "-m", strconv.Itoa(memory),
