@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/served"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -57,11 +60,27 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	if u.File == "" {
 		printer.Printf("waldo", "no robot.yaml was given: this is the built-in robot")
 	}
+	defer u.notePage(c, plan.Robot(), "")
 	return c.patient(func(out io.Writer) error {
 		return plan.Run(ctx, printer, func(url string) {
+			u.notePage(c, plan.Robot(), u.HTTP)
 			announce(out, url, plan.Page(), isTerminal(c.out)) // for people and scripts that wait for it
 		})
 	})
+}
+
+// notePage tells `waldo trust` where the page is served if that is not where the file says; empty: it is, or not at all.
+func (u *upCommand) notePage(c console, r *robot.Robot, http string) {
+	if !r.TLS.Auto {
+		return
+	}
+	folder, err := certs.Folder(os.Getenv)
+	if err == nil {
+		err = served.Note(folder, r.Name, http)
+	}
+	if err != nil {
+		_, _ = fmt.Fprintf(c.err, "warning: waldo trust cannot tell where the page is served: %v\n", err)
+	}
 }
 
 // plan returns a plan that has passed every check possible before it runs.

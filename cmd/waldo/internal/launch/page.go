@@ -39,6 +39,3 @@ func (p *Plan) Page() Page {
 	}
 	return Page{URL: page.String(), Shared: shared}
 }
-
-// Served returns where other machines find the page, host:port, if it is served to them.
-func (p *Plan) Served() string { return access.Reachable(p.http()) }

@@ -142,6 +142,9 @@ func (p *Plan) Warnings() []string { return p.warnings }
 // Processes are those that run, in order, without what is particular to a launcher.
 func (p *Plan) Processes() []supervise.Process { return p.processes }
 
+// Robot is what runs.
+func (p *Plan) Robot() *robot.Robot { return p.robot }
+
 // HTTP is where the gateway serves the page.
 func (p *Plan) HTTP() string { return p.http() }
 

@@ -217,7 +217,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart "+
 			"waldo up", r.File, p.robot.Name, r.Name)}
 	case !r.TLS.Equal(&p.robot.TLS):
-		return nil, &fixedError{r.File + ": tls: cannot change while the robot runs: restart waldo up"}
+		return nil, &fixedError{r.File + ": tls: cannot change while the robot runs: restart waldo up. A new certificate in " +
+			"the same files, or of the robot's own authority, needs no restart"}
 	case r.NATS != p.robot.NATS:
 		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}
 	case r.Fleet != p.robot.Fleet:
