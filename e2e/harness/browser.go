@@ -142,13 +142,27 @@ func TryEval[T any](p *Page, js string, args ...any) (v T, err error) {
 	return v, err
 }
 
+// condition is empty once an expression is true. Until then it tells what somebody would see who looks at the page, and
+// its console: where it is, what Waldo's page says of its link and its pictures, and what it could not load.
+const condition = `(() => {
+  if (%s) return '';
+  const failed = performance.getEntriesByType('resource').filter((e) => e.responseStatus === 0 || e.responseStatus >= 400);
+  const data = (selector) => [...document.querySelectorAll(selector)].map((e) => ({ ...e.dataset }));
+  return JSON.stringify({
+    at: location.origin + location.pathname, ready: document.readyState, hidden: document.hidden, body: data('body')[0],
+    pictures: data('[data-picture]'), trouble: document.querySelector('#trouble-text')?.textContent,
+    robot: window.waldo?.robot?.state, peers: window.peers?.map((p) => p.connectionState + '/' + p.signalingState),
+    failed: failed.map((e) => e.name.split('?')[0] + ' ' + e.responseStatus),
+  });
+})()`
+
 // Until waits until a JavaScript expression is true.
 func (p *Page) Until(tb testing.TB, js string, args ...any) {
 	tb.Helper()
 	Until(tb, "the page", func() error {
-		ok, err := TryEval[bool](p, "Boolean("+js+")", args...)
-		if err == nil && !ok {
-			err = fmt.Errorf("not yet: %s with %v", js, args)
+		page, err := TryEval[string](p, fmt.Sprintf(condition, js), args...)
+		if err == nil && page != "" {
+			err = fmt.Errorf("not yet: %s with %v; the page: %s", js, args, page)
 		}
 		return err
 	})
