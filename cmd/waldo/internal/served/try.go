@@ -40,7 +40,7 @@ func (p *Place) Try(ctx context.Context, authority string) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // it was only tried
 	if deadline, ok := ctx.Deadline(); ok {
 		_ = conn.SetDeadline(deadline) // fails only if the connection is closed
 	}
