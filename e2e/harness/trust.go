@@ -12,8 +12,14 @@ import (
 // Authority returns a file with the certificate of the robot's own authority, which a robot with TLS "auto" has.
 func (r *Robot) Authority(tb testing.TB) (file string) {
 	tb.Helper()
-	program, args := r.where().command(r.waldo, "trust", "--pem", r.file)
-	return WriteFile(tb, "ca.crt", Run(tb, r.env, program, args...))
+	return WriteFile(tb, "ca.crt", r.Trust(tb, "--pem"))
+}
+
+// Trust runs `waldo trust` as the robot's user, and returns what it prints.
+func (r *Robot) Trust(tb testing.TB, options ...string) string {
+	tb.Helper()
+	program, args := r.where().command(r.waldo, append(append([]string{"trust"}, options...), r.file)...)
+	return Run(tb, r.env, program, args...)
 }
 
 // AuthorityKey is the file of its key, which never leaves a robot.
