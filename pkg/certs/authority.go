@@ -138,7 +138,8 @@ func newAuthority(robot string, names []string) (*Authority, error) {
 	template := &x509.Certificate{
 		SerialNumber: serial,
 		// The number tells authorities apart that a robot had one after the other. A common name has at most 64 characters.
-		Subject:   pkix.Name{CommonName: fmt.Sprintf("Waldo robot %.40s %x", robot, serial.Bytes()[:3])},
+		Subject: pkix.Name{CommonName: fmt.Sprintf("Waldo robot %.40s %x", strings.ToValidUTF8(robot, ""),
+			serial.Bytes()[:3])},
 		NotBefore: authorityBegin, NotAfter: authorityEnd,
 		KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, // no signed programs, no mail

@@ -201,7 +201,7 @@ var names = []struct {
 	{"rover.lan.", []string{"rover.lan"}},
 	{"a.b-c.example", []string{"a.b-c.example"}},
 	{"", nil}, {"-a", nil}, {"a-", nil}, {"a..b", nil}, {"ä", nil}, {"10.0.0.1", nil}, {"::1", nil}, {"a b", nil}, {"*.local", nil},
-	{strings.Repeat("a", 64), nil}, {strings.Repeat("a.", 130) + "a", nil}, {"Rover", nil},
+	{strings.Repeat("a", 64), nil}, {strings.Repeat("a.", 130) + "a", nil}, {"Rover", nil}, {"\x80", nil},
 }
 
 func TestNamesOf(t *testing.T) {

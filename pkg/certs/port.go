@@ -3,6 +3,7 @@ package certs
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -54,7 +55,7 @@ func (c *conn) decided() (net.Conn, error) {
 
 func (c *conn) decide() {
 	begun := &begun{Conn: c.Conn}
-	if _, err := c.Conn.Read(begun.first[:]); err != nil {
+	if _, err := io.ReadFull(c.Conn, begun.first[:]); err != nil {
 		c.err = err
 		return
 	}

@@ -125,7 +125,7 @@ func (h *handler) secured(r *http.Request) (to string, ok bool) {
 	}
 	u := url.URL{Scheme: "https", Host: host, Path: r.URL.Path, RawQuery: r.URL.RawQuery}
 	checked, err := url.Parse("https://" + host)
-	if err != nil || checked.Host != host || checked.Hostname() == "" || checked.User != nil {
+	if err != nil || checked.Host != host || checked.String() != "https://"+host || checked.Hostname() == "" {
 		return "", false
 	}
 	return u.String(), true
