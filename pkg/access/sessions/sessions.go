@@ -57,14 +57,28 @@ func (s *Sessions) renew() {
 }
 
 // Open begins a session with a grant that was checked. Its context is derived from ctx. [Session.Close] must be called.
-func (s *Sessions) Open(ctx context.Context, g tokens.Grant) *Session {
-	n := &Session{of: s, grant: g}
+func (s *Sessions) Open(ctx context.Context, g tokens.Grant) *Session { return s.OpenBy(ctx, g, "") }
+
+// OpenBy is Open for a grant that came by a login, with which the session ends, see [Sessions.End]; empty for none.
+func (s *Sessions) OpenBy(ctx context.Context, g tokens.Grant, login string) *Session {
+	n := &Session{of: s, grant: g, login: login}
 	n.ctx, n.end = context.WithCancelCause(ctx)
 	s.mu.Lock()
 	s.open[n] = struct{}{}
 	s.mu.Unlock()
 	n.renew() // the grant may have ended between the check and now
 	return n
+}
+
+// End ends all sessions of a login.
+func (s *Sessions) End(login string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := range s.open {
+		if n.login == login && login != "" {
+			n.end(ended{tokens.ErrSignedOut})
+		}
+	}
 }
 
 // Fixed begins a session with a grant that is none of the authority's: no token ends it.
@@ -79,14 +93,19 @@ func (n *Session) Again(ctx context.Context) *Session {
 	if n.fixed {
 		return n.of.Fixed(ctx, n.grant)
 	}
-	return n.of.Open(ctx, n.grant)
+	again := n.of.OpenBy(ctx, n.grant, n.login)
+	if n.Ended() != nil { // while it was opened
+		again.end(context.Cause(n.ctx))
+	}
+	return again
 }
 
 // Session is one of them.
 type Session struct {
 	of    *Sessions
 	grant tokens.Grant
-	fixed bool // the authority does not know the grant
+	login string // that it ends with; empty for none
+	fixed bool   // the authority does not know the grant
 	ctx   context.Context
 	end   context.CancelCauseFunc
 }

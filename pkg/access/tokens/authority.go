@@ -134,6 +134,8 @@ func remedy(err error) string {
 		return "send the metadata authorization: Bearer <token>"
 	case errors.Is(err, ErrUnknown):
 		return "check that it is complete, and for this robot"
+	case errors.Is(err, ErrSignedOut):
+		return "open the page with a token again"
 	}
 	return "ask for a new one, which waldo token create makes"
 }

@@ -24,6 +24,8 @@ var (
 	ErrExpired = errors.New("the token has expired")
 	// ErrRevoked means that a token was revoked.
 	ErrRevoked = errors.New("the token was revoked")
+	// ErrSignedOut means that the owner of a token has ended the login that was opened with it.
+	ErrSignedOut = errors.New("signed out")
 	// ErrBroken means that the store cannot be used; nobody gets in by it.
 	ErrBroken = errors.New("the file of tokens cannot be used")
 )

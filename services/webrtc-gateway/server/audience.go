@@ -21,7 +21,8 @@ const (
 func audienceOf(pattern string, public bool) audience {
 	method, path, _ := strings.Cut(pattern, " ")
 	switch {
-	case pattern == pagePattern && public, pattern == "GET /healthz":
+	case pattern == pagePattern && public, pattern == "GET /healthz",
+		pattern == signOutPattern: // it is about nothing but the cookie that comes with it
 		return everybody
 	// The address of a WHEP or WHIP session is random, and known only to the client that opened it with the token: players
 	// know no other way to show who they are than to use it.

@@ -80,6 +80,7 @@ type Front struct {
 	page      page // the list of robots, and all other files
 	robotPage page
 	handler   http.Handler
+	guard     *guard
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -117,7 +118,7 @@ func NewFront(c FrontConfig) (*Front, error) {
 		f.cancel()
 		return nil, err
 	}
-	f.handler = guard.wrap(guard.fromSite(routes))
+	f.guard, f.handler = guard, guard.wrap(guard.fromSite(routes))
 	f.owned.Go(func() { guard.visitors.Run(f.ctx) })
 	return f, nil
 }
@@ -130,6 +131,7 @@ func (f *Front) routes() *http.ServeMux {
 	for _, pattern := range robotPatterns {
 		mux.HandleFunc(pattern, f.robot)
 	}
+	mux.HandleFunc(signOutPattern, func(w http.ResponseWriter, r *http.Request) { f.guard.signOut(w, r) })
 	mux.HandleFunc("GET /healthz", f.healthz)
 	mux.Handle("GET /metrics", forAll(promhttp.HandlerFor(f.config.Gatherer, promhttp.HandlerOpts{})))
 	mux.Handle(pagePattern, f.page)

@@ -52,11 +52,21 @@ func newGuard(stopping context.Context, c Config, t tickets, of func(*http.Reque
 			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	c.Metrics.MustRegister(g.wrong)
 	if g.logins != nil {
+		g.followLogins()
 		return g, nil
 	}
 	var err error
-	g.logins, err = NewLogins(c.Robot, c.Token, nil)
-	return g, err
+	if g.logins, err = NewLogins(c.Robot, c.Token, nil); err != nil {
+		return nil, err
+	}
+	g.followLogins()
+	return g, nil
+}
+
+// followLogins ends the visits of logins that end.
+func (g *guard) followLogins() {
+	stop := g.logins.follow(func(of login) { g.visitors.SignOut(string(of)) })
+	context.AfterFunc(g.stopping, stop)
 }
 
 // while ends a context when the server is closed, too.
@@ -99,12 +109,15 @@ func (g *guard) serveOwn(w http.ResponseWriter, r *http.Request, next http.Handl
 		next.ServeHTTP(w, r)
 		return
 	}
-	grant, ok := g.checkToken(w, r)
+	by, ok := g.checkToken(w, r)
 	if !ok {
 		return
 	}
-	visitor := g.visitors.Enter(r.Context(), grant, r.RemoteAddr)
+	visitor := g.visitors.EnterBy(r.Context(), by.grant, string(by.login), r.RemoteAddr)
 	defer visitor.Leave()
+	if g.logins.isEnded(by.login) { // just now
+		g.visitors.SignOut(string(by.login))
+	}
 	if err := visitor.Require(to.need, to.device, r.Method+" "+r.URL.Path); err != nil {
 		fail(w, err)
 		return

@@ -90,7 +90,7 @@ func TestGuessesOfOneRequest(t *testing.T) {
 				}
 				if tt.cookie != "" {
 					r.AddCookie(&http.Cookie{Name: cookieFor(r, ""),
-						Value: guard.logins.issue(tokens.Grant{ID: ids[tt.cookie]}, time.Now())})
+						Value: guard.logins.issue(tokens.Grant{ID: ids[tt.cookie]}, newLogin(), time.Now())})
 				}
 				begin := time.Now()
 				guard.wrap(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)

@@ -21,6 +21,7 @@ type Route struct {
 // routeNeeds are the roles that routes need, by their pattern. A route that is not here needs an admin.
 var routeNeeds = map[string]Route{
 	pagePattern:             {Need: roles.Viewer, Note: "the page; its modules need no token"},
+	signOutPattern:          {Need: roles.None, Note: "ends the browser's login, and all that is open by it"},
 	"GET /healthz":          {Need: roles.None},
 	"GET /metrics":          {Need: roles.Viewer},
 	"GET /devices":          {Need: roles.Viewer},

@@ -186,19 +186,19 @@ func TestLogins(t *testing.T) {
 		want   tokens.Grant
 		good   bool
 	}{
-		"anna":                 {first, first.issue(anna, now), tokens.Grant{ID: anna.ID}, true},
-		"shared":               {first, first.issue(shared, now), shared, true},
-		"anna, restarted":      {logins("secret", key), first.issue(anna, now), tokens.Grant{ID: anna.ID}, true},
-		"shared, restarted":    {logins("secret", nil), first.issue(shared, now), shared, true},
-		"anna, other key":      {logins("secret", nil), first.issue(anna, now), tokens.Grant{}, false},
-		"shared, other token":  {logins("other", key), first.issue(shared, now), tokens.Grant{}, false},
-		"shared, no token":     {logins("", key), first.issue(shared, now), tokens.Grant{}, false},
-		"old":                  {first, first.issue(anna, now.Add(-sessionLife)), tokens.Grant{}, false},
+		"anna":                 {first, first.issue(anna, newLogin(), now), tokens.Grant{ID: anna.ID}, true},
+		"shared":               {first, first.issue(shared, newLogin(), now), shared, true},
+		"anna, restarted":      {logins("secret", key), first.issue(anna, newLogin(), now), tokens.Grant{ID: anna.ID}, true},
+		"shared, restarted":    {logins("secret", nil), first.issue(shared, newLogin(), now), shared, true},
+		"anna, other key":      {logins("secret", nil), first.issue(anna, newLogin(), now), tokens.Grant{}, false},
+		"shared, other token":  {logins("other", key), first.issue(shared, newLogin(), now), tokens.Grant{}, false},
+		"shared, no token":     {logins("", key), first.issue(shared, newLogin(), now), tokens.Grant{}, false},
+		"old":                  {first, first.issue(anna, newLogin(), now.Add(-sessionLife)), tokens.Grant{}, false},
 		"nothing":              {first, "", tokens.Grant{}, false},
-		"cut":                  {first, first.issue(anna, now)[:60], tokens.Grant{}, false},
-		"signed for something": {logins("", nil), logins("", nil).issue(anna, now), tokens.Grant{}, false},
+		"cut":                  {first, first.issue(anna, newLogin(), now)[:60], tokens.Grant{}, false},
+		"signed for something": {logins("", nil), logins("", nil).issue(anna, newLogin(), now), tokens.Grant{}, false},
 	} {
-		got, left := tt.logins.find(tt.value, now)
+		got, _, left := tt.logins.find(tt.value, now)
 		if (left > 0) != tt.good || tt.good && got != tt.want {
 			t.Errorf("%s: %+v for %v", name, got, left)
 		}
@@ -269,7 +269,7 @@ func TestAllRoutesSayWhatTheyNeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registered := []string{pagePattern}
+	registered := []string{pagePattern, signOutPattern}
 	for _, m := range regexp.MustCompile(`mux\.Handle(?:Func)?\("([^"]+)"`).FindAllStringSubmatch(string(source), -1) {
 		registered = append(registered, m[1])
 	}

@@ -194,7 +194,10 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 	return s, nil
 }
 
-const pagePattern = "GET /"
+const (
+	pagePattern    = "GET /"
+	signOutPattern = "POST /logout"
+)
 
 func (s *Server) routes(page page) *http.ServeMux {
 	mux := http.NewServeMux()
@@ -223,6 +226,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("GET /mjpeg/{device}", s.mjpeg)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)
+	mux.HandleFunc(signOutPattern, func(w http.ResponseWriter, r *http.Request) { s.guard.signOut(w, r) })
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.config.Metrics, promhttp.HandlerOpts{}))
 	if s.config.Page != nil {

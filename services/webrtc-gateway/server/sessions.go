@@ -19,8 +19,7 @@ const (
 	sessionRounds = 20_000
 )
 
-// sessions makes and checks the values that browsers keep instead of the token. They are random and cannot be forged
-// without the key. They are not stored: a restarted gateway accepts them until they expire, and one with another
+// sessions makes and checks the values that browsers keep instead of the token. They cannot be forged without the key. They are not stored: a restarted gateway accepts them until they expire, and one with another
 // token does not.
 type sessions struct {
 	key []byte
@@ -32,39 +31,37 @@ func newSessions(robot, token string) (sessions, error) {
 	return sessions{key}, err
 }
 
-// issue returns a new value, valid until sessionLife after now.
-func (s sessions) issue(now time.Time) string { return s.issueFor("", now) }
+// login names one of those values, and all that replace it.
+type login string
 
-// issueFor is issue for somebody with an id, which the value has.
-func (s sessions) issueFor(id string, now time.Time) string {
-	value := make([]byte, sessionTime+sessionRandom, sessionTime+sessionRandom+len(id)+sha256.Size)
+// newLogin returns another one.
+func newLogin() login {
+	random := make([]byte, sessionRandom)
+	_, _ = rand.Read(random) // never fails, see crypto/rand
+	return login(random)
+}
+
+// issue returns a value of a login, valid until sessionLife after now, for somebody with an id, which the value has;
+// empty for the owner of the shared token.
+func (s sessions) issue(l login, id string, now time.Time) string {
+	value := make([]byte, sessionTime, sessionTime+sessionRandom+len(id)+sha256.Size)
 	binary.BigEndian.PutUint64(value, uint64(now.Add(sessionLife).Unix()))
-	_, _ = rand.Read(value[sessionTime:]) // never fails, see crypto/rand
-	value = append(value, id...)
+	value = append(append(value, l...), id...)
 	return base64.RawURLEncoding.EncodeToString(append(value, s.sign(value)...))
 }
 
-// left returns for how long a value without an id is still valid; 0 if it is not.
-func (s sessions) left(value string, now time.Time) time.Duration {
-	id, left := s.leftFor(value, now)
-	if id != "" {
-		return 0
-	}
-	return left
-}
-
-// leftFor returns whose value it is, and for how long it is still valid; 0 if it is not.
-func (s sessions) leftFor(value string, now time.Time) (id string, left time.Duration) {
+// find returns whose value it is, of which login, and for how long it is still valid; 0 if it is not.
+func (s sessions) find(value string, now time.Time) (id string, l login, left time.Duration) {
 	data, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil || len(data) < sessionTime+sessionRandom+sha256.Size {
-		return "", 0
+		return "", "", 0
 	}
 	signed, code := data[:len(data)-sha256.Size], data[len(data)-sha256.Size:]
 	if !s.signed(signed, code) {
-		return "", 0
+		return "", "", 0
 	}
 	left = max(0, time.Unix(int64(binary.BigEndian.Uint64(signed)), 0).Sub(now))
-	return string(signed[sessionTime+sessionRandom:]), left
+	return string(signed[sessionTime+sessionRandom:]), login(signed[sessionTime : sessionTime+sessionRandom]), left
 }
 
 func (s sessions) signed(data, code []byte) bool { return hmac.Equal(code, s.sign(data)) }

@@ -31,38 +31,39 @@ const maxPresented = 2
 
 // checkToken returns what the token of a request gives, or of the cookie that it was exchanged for. If it is false, the
 // request was answered.
-func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (tokens.Grant, bool) {
+func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (shown, bool) {
 	grant, err := g.authority.Check("") // good where none is needed
 	if err == nil {
-		return grant, true
+		return shown{grant: grant}, true
 	}
-	shown := g.try(r)
-	if shown.err != nil {
-		found, failed := g.resume(w, r)
-		if failed == nil || errors.Is(shown.err, tokens.ErrMissing) {
-			shown.grant, shown.err = found, failed
+	s := g.try(r)
+	if s.err != nil {
+		if found := g.resume(w, r); found.err == nil || errors.Is(s.err, tokens.ErrMissing) {
+			found.guessed = s.guessed
+			s = found
 		}
 	}
 	switch { // a visitor let in by something else has guessed all the same
-	case shown.guessed && !g.slowDown(r):
-		g.visitors.Refused(shown.grant, tokens.ErrUnknown, r.RemoteAddr, r.Method+" "+r.URL.Path)
+	case s.guessed && !g.slowDown(r):
+		g.visitors.Refused(s.grant, tokens.ErrUnknown, r.RemoteAddr, r.Method+" "+r.URL.Path)
 		w.Header().Set("Retry-After", "3")
 		w.Header().Set("Connection", "close")
 		http.Error(w, "too many wrong tokens from this address: wait a few seconds", http.StatusTooManyRequests)
-		return shown.grant, false
-	case shown.err != nil:
-		g.refuse(w, r, shown.grant, shown.err)
-		return shown.grant, false
+		return s, false
+	case s.err != nil:
+		g.refuse(w, r, s.grant, s.err)
+		return s, false
 	}
-	return shown.grant, !(shown.inAddress && g.openSession(w, r, shown.grant))
+	return s, !(s.inAddress && g.openSession(w, r, s.grant))
 }
 
-// shown is what the tokens of a request give.
+// shown is what the tokens of a request give, or its cookies.
 type shown struct {
 	grant     tokens.Grant
 	err       error // of the authority; ErrMissing without any
 	guessed   bool  // one of those that were tried is wrong
 	inAddress bool  // the good one is in the address
+	login     login // of the cookie; empty for a token
 }
 
 // try tries the tokens of a request until one is good.
@@ -174,7 +175,7 @@ func (g *guard) openSession(w http.ResponseWriter, r *http.Request, grant tokens
 	if r.Method != http.MethodGet || !besidePage(r) || !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		return false
 	}
-	g.setCookie(w, r, grant)
+	g.setCookie(w, r, grant, newLogin())
 	q := r.URL.Query()
 	q.Del("token")
 	h := w.Header()
@@ -188,30 +189,49 @@ func (g *guard) openSession(w http.ResponseWriter, r *http.Request, grant tokens
 
 // resume returns what the token gives that a browser has a cookie for, and gives it a new one if its life is half over.
 // The error is one of the authority: ErrMissing if there is no cookie of this gateway.
-func (g *guard) resume(w http.ResponseWriter, r *http.Request) (grant tokens.Grant, err error) {
+func (g *guard) resume(w http.ResponseWriter, r *http.Request) shown {
 	var longest time.Duration
-	err = tokens.ErrMissing
-	for _, prefix := range []string{hostPrefix, securePrefix, ""} {
-		name := cookieFor(r, prefix)
-		for _, c := range r.CookiesNamed(name) {
-			found, left := g.logins.find(c.Value, time.Now())
-			if left <= longest {
-				continue
-			}
-			now, failed := g.authority.Renew(found)
-			if failed != nil && longest > 0 {
-				continue
-			}
-			grant, err = now, failed
-			if failed == nil {
-				longest = left
-			}
+	s := shown{err: tokens.ErrMissing}
+	for _, value := range cookies(r) {
+		found, of, left := g.logins.find(value, time.Now())
+		if left <= longest {
+			continue
+		}
+		now, failed := g.authority.Renew(found)
+		if failed != nil && longest > 0 {
+			continue
+		}
+		s = shown{grant: now, err: failed, login: of}
+		if failed == nil {
+			longest = left
 		}
 	}
-	if err == nil && longest < sessionLife/2 && besidePage(r) {
-		g.setCookie(w, r, grant)
+	if s.err == nil && longest < sessionLife/2 && besidePage(r) {
+		g.setCookie(w, r, s.grant, s.login)
 	}
-	return grant, err
+	return s
+}
+
+// cookies lists the values of the cookies of a request that this gateway may have set.
+func cookies(r *http.Request) (values []string) {
+	for _, prefix := range []string{hostPrefix, securePrefix, ""} {
+		for _, c := range r.CookiesNamed(cookieFor(r, prefix)) {
+			values = append(values, c.Value)
+		}
+	}
+	return values
+}
+
+// signOut ends the login of a browser, with all that is open by it, and has the browser forget its cookie.
+func (g *guard) signOut(w http.ResponseWriter, r *http.Request) {
+	for _, value := range cookies(r) {
+		g.logins.end(value, time.Now())
+	}
+	c := cookieOf(r)
+	c.MaxAge = -1
+	http.SetCookie(w, c)
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // besidePage reports whether a path is in the folder of the page. A cookie without a path is for the folder it was
@@ -225,13 +245,17 @@ const (
 	securePrefix = "__Secure-"
 )
 
-// setCookie opens a session. Its cookie is for https only if the request came over https; a client that claims so
-// wrongly harms only itself.
-func (g *guard) setCookie(w http.ResponseWriter, r *http.Request, grant tokens.Grant) {
-	c := &http.Cookie{
-		Value: g.logins.issue(grant, time.Now()), MaxAge: int(sessionLife.Seconds()), HttpOnly: true,
-		SameSite: http.SameSiteStrictMode,
-	}
+// setCookie gives a browser a cookie of a login.
+func (g *guard) setCookie(w http.ResponseWriter, r *http.Request, grant tokens.Grant, of login) {
+	c := cookieOf(r)
+	c.Value, c.MaxAge = g.logins.issue(grant, of, time.Now()), int(sessionLife.Seconds())
+	http.SetCookie(w, c)
+}
+
+// cookieOf returns the cookie for a request, without a value. It is for https only if the request came over https; a
+// client that claims so wrongly harms only itself.
+func cookieOf(r *http.Request) *http.Cookie {
+	c := &http.Cookie{HttpOnly: true, SameSite: http.SameSiteStrictMode}
 	prefix, forwarded := "", r.Header.Get("X-Forwarded-Proto")
 	switch {
 	case r.TLS != nil && forwarded == "":
@@ -240,7 +264,7 @@ func (g *guard) setCookie(w http.ResponseWriter, r *http.Request, grant tokens.G
 		prefix = securePrefix
 	}
 	c.Name, c.Secure = cookieFor(r, prefix), prefix != ""
-	http.SetCookie(w, c)
+	return c
 }
 
 // cookieFor names the cookie. Browsers send cookies to all ports of a host: the port in the name keeps the gateways

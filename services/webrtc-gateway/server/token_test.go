@@ -198,7 +198,7 @@ func TestSessions(t *testing.T) {
 		return s
 	}
 	s := key("demo", "secret")
-	value := s.issue(now)
+	value := s.issue(newLogin(), "", now)
 	flip := func(i int) string {
 		data, _ := base64.RawURLEncoding.DecodeString(value)
 		data[i] ^= 1
@@ -225,11 +225,11 @@ func TestSessions(t *testing.T) {
 		{"more than it", s, value + "AAAA", 0, 0},
 		{"the token", s, "secret", 0, 0},
 	} {
-		if got := tt.by.left(tt.value, now.Add(tt.at)); got != tt.want {
+		if _, _, got := tt.by.find(tt.value, now.Add(tt.at)); got != tt.want {
 			t.Errorf("%s: it is good for %v, want %v", tt.name, got, tt.want)
 		}
 	}
-	if s.issue(now) == value {
+	if s.issue(newLogin(), "", now) == value {
 		t.Error("two sessions are the same")
 	}
 }
@@ -240,13 +240,13 @@ func FuzzSession(f *testing.F) {
 		f.Fatal(err)
 	}
 	now := time.Unix(1_800_000_000, 0)
-	good := s.issue(now)
+	good := s.issue(newLogin(), "", now)
 	// Not good itself: the workers of the fuzzer issue others, and its inputs are for all of them.
 	for _, seed := range []string{"", good[:len(good)-12], good[:20], strings.Repeat("A", len(good)), "%%%"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		if left := s.left(value, now); left != 0 && value != good {
+		if _, _, left := s.find(value, now); left != 0 && value != good {
 			t.Errorf("%q is good for %v", value, left)
 		}
 	})
@@ -272,7 +272,7 @@ func TestSessionIsRenewed(t *testing.T) {
 		{sessionLife/2 + time.Minute, "/snapshot/front.jpg", 200, false}, // its folder is not the page's
 		{sessionLife + time.Minute, "/", 401, false},
 	} {
-		cookie := "Cookie: waldo-" + port + "=" + old.issue(time.Now().Add(-tt.age))
+		cookie := "Cookie: waldo-" + port + "=" + old.issue(newLogin(), "", time.Now().Add(-tt.age))
 		answer, _ := s.do(request{path: tt.path, headers: []string{cookie}})
 		if answer.StatusCode != tt.code || (len(answer.Cookies()) == 1) != tt.renewed {
 			t.Errorf("%s after %v: %s, %v", tt.path, tt.age, answer.Status, answer.Cookies())

@@ -73,8 +73,16 @@ func (v *Visitors) Refused(g tokens.Grant, err error, from, what string) {
 
 // Enter lets somebody in whose token was checked. Their context is derived from ctx. [Visitor.Leave] must be called.
 func (v *Visitors) Enter(ctx context.Context, g tokens.Grant, from string) *Visitor {
-	return &Visitor{of: v, session: v.sessions.Open(ctx, g), from: from}
+	return v.EnterBy(ctx, g, "", from)
 }
+
+// EnterBy is Enter for somebody who has shown a login in place of the token, with which the visit ends.
+func (v *Visitors) EnterBy(ctx context.Context, g tokens.Grant, login, from string) *Visitor {
+	return &Visitor{of: v, session: v.sessions.OpenBy(ctx, g, login), from: from}
+}
+
+// SignOut ends all visits of a login.
+func (v *Visitors) SignOut(login string) { v.sessions.End(login) }
 
 // EnterGuest lets somebody in who has shown a token that the authority does not know.
 func (v *Visitors) EnterGuest(ctx context.Context, g tokens.Grant, from string) *Visitor {

@@ -13,6 +13,7 @@ import { bindKeys } from './keys.js';
 import { Readings } from './readings.js';
 import { otherKeyWords, rememberLink } from './remember.js';
 import { SharePanels } from './sharepanels.js';
+import { signOutButton } from './signout.js';
 import { SoundPanels } from './soundpanels.js';
 import { WatchPanels } from './watchpanels.js';
 import { Tile } from './tile.js';
@@ -34,6 +35,7 @@ const side = byId('side', HTMLElement);
 const announcer = byId('announce', HTMLElement);
 const announce = (/** @type {string} */ text) => setText(announcer, text);
 const eStop = new EStopBar(robot, announce);
+const showSignOut = signOutButton(byId('sign-out', HTMLButtonElement), announce);
 /** @type {Map<string, Tile>} */
 const tiles = new Map();
 const drive = new DrivePanel(robot, announce, () => [...tiles.values()].map((tile) => tile.shown));
@@ -118,6 +120,7 @@ function tick() {
   devices.tick(robot.gatewayNowMs);
   const { name, role } = robot.visitor ?? { name: '', role: '' };
   setText(byId('visitor', HTMLElement), name && `${name} · ${role}`);
+  showSignOut(trusted.key === '' ? name : ''); // a link of a rendezvous server keeps the token in this browser
   setData(document.body, { role });
   const rtt = robot.clock.rttMs;
   const lost = robot.state === 'gateway-lost';

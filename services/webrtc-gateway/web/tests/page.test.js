@@ -4,6 +4,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { padNotes } from '../page/padwords.js';
 import { detourWords } from '../page/detourwords.js';
+import { signOutButton } from '../page/signout.js';
 import { parseRobots } from '../proto/fleet.js';
 
 const root = new URL('../', import.meta.url);
@@ -81,4 +82,29 @@ test('a detour around WebRTC is told with what is missing and the remedy', () =>
   for (const host of ['localhost', '127.0.0.1', '[::1]']) {
     assert.match(detourWords({ reason: 'no-path', picture: true }, true, host), /on this machine. Firefox.*WebSocket.*Chromium.*token/);
   }
+});
+
+test('who has shown a token can sign out, and is told when that fails', async () => {
+  const button = Object.assign(new EventTarget(), { hidden: true, disabled: false });
+  const [asked, said] = [[], []];
+  let status = 503;
+  let reloads = 0;
+  const fetch = async (...of) => {
+    asked.push(of);
+    return new Response(null, { status });
+  };
+  const show = signOutButton(button, (text) => said.push(text), { fetch, reload: () => reloads++ });
+  show('');
+  assert.equal(button.hidden, true);
+  show('anna');
+  assert.equal(button.hidden, false);
+  const press = async () => {
+    button.dispatchEvent(new Event('click'));
+    await new Promise((done) => setTimeout(done));
+  };
+  await press();
+  assert.deepEqual([said, reloads, button.disabled], [['Signing out failed: HTTP 503'], 0, false]);
+  status = 204;
+  await press();
+  assert.deepEqual([asked[1], reloads], [['logout', { method: 'POST', cache: 'no-store' }], 1]);
 });
