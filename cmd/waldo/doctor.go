@@ -20,6 +20,7 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/doctor"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/state"
@@ -84,12 +85,16 @@ func (d *doctorCommand) print(c console, found []doctor.Finding) {
 
 // system is this machine.
 func (d *doctorCommand) system(ctx context.Context) *doctor.System {
+	inUnits := units.Installed() != nil && d.File == ""
+	if inUnits && d.Token == "" {
+		d.Token, _ = access.Token("", units.TokenFile, os.Getenv) // who may not read it sees less
+	}
 	s := &doctor.System{
 		Root: "/", User: currentUser(), Token: d.Token,
 		Version: askVersion, Listen: tryAddress, Now: time.Now, Synchronized: synchronized, Space: space,
 		OpenFiles: openFiles,
 	}
-	s.Units = units.Installed() != nil && d.File == ""
+	s.Units = inUnits
 	if s.State = stateOfUnits; !s.Units {
 		s.State, _ = state.Folder("", os.Getenv) // without one, nothing is looked at
 	}
@@ -135,7 +140,7 @@ func (d *doctorCommand) running(ctx context.Context, r *robot.Robot) (list []doc
 	return list, err == nil
 }
 
-// failedUnits asks systemd which units have no process, and why.
+// failedUnits asks systemd which units have no process that is ready, and why.
 func failedUnits(ctx context.Context) map[string]string {
 	control := &units.Control{}
 	all, err := control.List(ctx, control.Names())
@@ -144,7 +149,7 @@ func failedUnits(ctx context.Context) map[string]string {
 		failed["systemd"] = err.Error()
 	}
 	for _, s := range all {
-		if s.PID == 0 {
+		if s.PID == 0 || !s.Active {
 			failed[s.Name] = s.Reason
 		}
 	}

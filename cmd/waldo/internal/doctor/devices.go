@@ -71,15 +71,31 @@ func (s *System) like(node string) string {
 	return strings.Join(found, ", ")
 }
 
-// checkPorts is about addresses that other programs have. While the robot runs they are its own.
+// runs tells which of the processes run that have addresses: by the name of the device, "gateway" and "bus". Theirs are
+// their own.
+func (s *System) runs(ctx context.Context) map[string]bool {
+	running, ok := s.Running(ctx)
+	own := map[string]bool{"bus": ok, gateway: len(running) > 0}
+	for _, p := range running {
+		own[p.Name] = true
+	}
+	if s.Units {
+		_, failed := s.Failed(ctx)[gateway]
+		own[gateway] = ok && !failed
+	}
+	return own
+}
+
+// checkPorts is about addresses that other programs have.
 func checkPorts(ctx context.Context, s *System, report report) {
 	if s.Robot == nil {
 		return
 	}
-	if running, ok := s.Running(ctx); ok && len(running) > 0 {
-		return
-	}
-	try := func(what, configured string) {
+	own := s.runs(ctx)
+	try := func(name, what, configured string) {
+		if own[name] {
+			return
+		}
 		address, _, err := access.Address(configured, s.Token)
 		if err != nil {
 			report(Error, "correct it in robot.yaml", fmt.Sprintf("%s: %v", what, err))
@@ -94,11 +110,11 @@ func checkPorts(ctx context.Context, s *System, report report) {
 		}
 	}
 	for _, d := range s.devices() {
-		try(d.Name+": grpc", d.GRPC)
+		try(d.Name, d.Name+": grpc", d.GRPC)
 	}
-	try("gateway: http", cmp.Or(s.Robot.Gateway.Text("http"), "127.0.0.1:8080"))
+	try(gateway, "gateway: http", cmp.Or(s.Robot.Gateway.Text("http"), "127.0.0.1:8080"))
 	if s.Robot.NATS.URL == "" {
-		try("nats: listen", cmp.Or(s.Robot.NATS.Listen, "127.0.0.1:4222"))
+		try("bus", "nats: listen", cmp.Or(s.Robot.NATS.Listen, "127.0.0.1:4222"))
 		return
 	}
 	if u, err := url.Parse(s.Robot.NATS.URL); err == nil && net.ParseIP(u.Hostname()) == nil {

@@ -231,6 +231,14 @@ var machines = map[string]ill{
 			return nil
 		}
 	}, "ports", doctor.Error, "gateway: http: 127.0.0.1:8080 is in use", "ss -ltnp"},
+	"port of the gateway in use, while the devices run": {func(_ *testing.T, s *doctor.System, _ string) {
+		s.Units = true
+		s.Running = func(context.Context) ([]doctor.Process, bool) {
+			return []doctor.Process{{Name: "front", Kind: "camera", Version: version.Version}}, true
+		}
+		s.Failed = func(context.Context) map[string]string { return map[string]string{"gateway": "it does not get ready"} }
+		s.Listen = func(string) error { return &os.SyscallError{Syscall: "bind", Err: syscall.EADDRINUSE} }
+	}, "ports", doctor.Error, "gateway: http: 127.0.0.1:8080 is in use", "ss -ltnp"},
 	"address of another machine": {func(_ *testing.T, s *doctor.System, _ string) {
 		s.Listen = func(address string) error {
 			if address == "127.0.0.1:4222" {

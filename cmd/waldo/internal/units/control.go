@@ -31,7 +31,9 @@ type Status struct {
 	Name string
 	// PID is 0 while there is no process.
 	PID int
-	// Reason tells, if there is none, why; otherwise what the process says of itself.
+	// Active tells whether the process has said that it is ready.
+	Active bool
+	// Reason tells, if there is no process that is ready, why; otherwise what the process says of itself.
 	Reason string
 }
 
@@ -141,14 +143,17 @@ func parseStatus(block string) (s Status, ok bool) {
 	}
 	s.Name = nameOf(values["Id"])
 	s.PID, _ = strconv.Atoi(values["MainPID"]) // 0 if it is none
+	s.Active = values["ActiveState"] == "active"
 	switch {
-	case s.PID != 0:
+	case s.PID != 0 && (s.Active || values["StatusText"] != ""):
 		s.Reason = values["StatusText"]
 	case values["Result"] == "exit-code" && values["ExecMainStatus"] == "78":
 		s.Reason = fmt.Sprintf("its configuration is wrong: journalctl -u %s tells why", values["Id"])
 	case values["Result"] != "" && values["Result"] != "success":
 		s.Reason = fmt.Sprintf("its unit is %s (%s): journalctl -u %s tells why", values["SubState"], values["Result"],
 			values["Id"])
+	case values["ActiveState"] == "activating":
+		s.Reason = fmt.Sprintf("it does not get ready: journalctl -u %s tells why", values["Id"])
 	default:
 		s.Reason = "its unit is " + values["ActiveState"]
 	}

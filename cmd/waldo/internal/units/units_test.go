@@ -268,10 +268,10 @@ Result=success
 	}}
 	got, err := c.List(t.Context(), []string{"front", "gateway"})
 	want := []Status{
-		{"front", 12, "away: no camera = nothing"},
-		{"gateway", 0, "its configuration is wrong: journalctl -u waldo-gateway.service tells why"},
-		{"bus", 0, "its unit is auto-restart (watchdog): journalctl -u waldo-bus.service tells why"},
-		{"off", 0, "its unit is inactive"},
+		{"front", 12, true, "away: no camera = nothing"},
+		{"gateway", 0, false, "its configuration is wrong: journalctl -u waldo-gateway.service tells why"},
+		{"bus", 0, false, "its unit is auto-restart (watchdog): journalctl -u waldo-bus.service tells why"},
+		{"off", 0, false, "its unit is inactive"},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
