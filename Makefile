@@ -191,7 +191,7 @@ images-test: ## build this machine's container images, and run the cloud side of
 	@deploy/images/check
 
 .PHONY: packages-test
-packages-test: ## build this machine's packages, and install, upgrade and purge them in a bare Debian; CUTS=5 cuts the power
+packages-test: ## build this machine's packages, and install, upgrade and purge them in a bare Debian; CUTS=20 cuts the power more often
 	@$(MAKE) packages ARCHITECTURES=$$(dpkg --print-architecture)
 	@CUTS=$(CUTS) deploy/packages/check
 

@@ -115,12 +115,13 @@ func (t *tokenCreateCommand) Run(c console) error {
 		return err
 	}
 	t.note(path, audit.TokenCreated, made)
-	if _, err := fmt.Fprintf(c.err, "waldo: a token for %s, %s, %s. It is shown once; %s keeps only its hash.\n", made.Name,
-		made.Role, until(made), path); err != nil {
-		return err
+	_, _ = fmt.Fprintf(c.err, "waldo: a token for %s, %s, %s. It is shown once; %s keeps only its hash.\n", made.Name,
+		made.Role, until(made), path) // the token itself is what matters
+	if _, err := fmt.Fprintln(c.out, token); err != nil {
+		return fmt.Errorf("the token was made, but could not be printed, and nobody has it now: %w: run waldo token revoke %s "+
+			"and make another one", err, made.ID)
 	}
-	_, err = fmt.Fprintln(c.out, token)
-	return err
+	return nil
 }
 
 // until says how long a token is good.
@@ -183,7 +184,10 @@ func (t *tokenListCommand) Run(c console) error {
 			cmp.Or(strings.Trim(token.Robot+" "+token.Device, " "), "all"), token.Created.Local().Format(time.DateOnly),
 			tokenState(token, now))
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("the list could not be printed: %w: make room where the output goes, or print it to the terminal", err)
+	}
+	return nil
 }
 
 func boolToInt(b bool) int {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -45,6 +46,31 @@ func TestTokens(t *testing.T) {
 	if err != nil || strings.Count(string(kept), "token_created") != 2 || strings.Count(string(kept), "token_revoked") != 1 ||
 		strings.Contains(string(kept), token) {
 		t.Errorf("kept %s, %v", kept, err)
+	}
+}
+
+// A token whose output cannot be written, as on a full disk, is named, so that it can be revoked.
+func TestTokenWithoutOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "access.json")
+	t.Setenv("WALDO_ACCESS_FILE", path)
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var said bytes.Buffer
+	code := run(t.Context(), []string{"token", "create", "anna", "--role", "driver"}, console{full, &said})
+	all, err := tokens.List(path)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("the file has %v, %v", all, err)
+	}
+	if want := "no space left on device: run waldo token revoke " + all[0].ID; code != 1 || !strings.Contains(said.String(), want) {
+		t.Errorf("%d: %s", code, &said)
+	}
+	said.Reset()
+	code = run(t.Context(), []string{"token", "list"}, console{full, &said})
+	if code != 1 || !strings.Contains(said.String(), "no space left on device: make room where the output goes") {
+		t.Errorf("list: %d: %s", code, &said)
 	}
 }
 

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
@@ -73,7 +75,29 @@ func (u unitUpgrader) handOver(ctx context.Context, a bus.Address) error {
 		case failed != "" && failed != before.GetAttributes()[device.UpgradeAttribute]:
 			return errors.New(failed)
 		case d.GetPid() != before.GetPid() && (d.GetState() == ready || before.GetState() != ready):
+			return u.known(ctx, a.Device, int(d.GetPid()))
+		}
+	}
+}
+
+// known returns when systemd takes a process for the main one of a device's unit. The present one says so when it knows
+// that the other one serves, which is a moment after that one has said it on the bus.
+func (u unitUpgrader) known(ctx context.Context, name string, pid int) error {
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		list, err := u.control.List(ctx, []string{name})
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(list, func(s units.Status) bool { return s.PID == pid }) {
 			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("process %d has taken over, but is not the main process of its unit: "+
+				"see systemctl status %s", pid, "waldo-device@"+name)
+		case <-again.C:
 		}
 	}
 }

@@ -1,8 +1,12 @@
 package state_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/waldo-robot/waldo/pkg/state"
@@ -37,5 +41,26 @@ func TestReplace(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) != 2 {
 		t.Errorf("after failures the folder has %v, %v", left, err)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		remedy string
+	}{
+		{syscall.ENOSPC, "make room where /var/lib/waldo is"},
+		{syscall.EDQUOT, "make room"},
+		{syscall.EROFS, "mount it for writing"},
+		{syscall.EACCES, ""},
+	} {
+		err := &fs.PathError{Op: "open", Path: "/var/lib/waldo/.access.json-1", Err: tt.err}
+		got := state.Explain("/var/lib/waldo/access.json", err)
+		if !errors.Is(got, tt.err) || !strings.Contains(got.Error(), tt.remedy) || tt.remedy == "" && got.Error() != err.Error() {
+			t.Errorf("%v: %v, want %q", tt.err, got, tt.remedy)
+		}
+	}
+	if err := state.Explain("/a", nil); err != nil {
+		t.Errorf("of no error: %v", err)
 	}
 }

@@ -71,6 +71,7 @@ func isSubset(part, whole []string) bool {
 
 // Packages are installed where nothing runs, into an image for robots; the robot runs from its first boot.
 func TestInstallWithoutSystemd(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1000)
 	m.install(robot...)
 	m.boot()
@@ -79,6 +80,7 @@ func TestInstallWithoutSystemd(t *testing.T) {
 
 // A device whose package is missing is named with its remedy, and the installation succeeds; with the package it runs.
 func TestMissingPackage(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1000)
 	m.boot()
 	out := m.install("waldo", "waldo-gateway")

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,10 +20,14 @@ import (
 // patience bounds every wait of a test. It is generous, because the host may be busy.
 const patience = 2 * time.Minute
 
+// machines counts those that were switched on.
+var machines atomic.Int64
+
 // machine is a Debian system of its own, in a folder.
 type machine struct {
 	t      testing.TB
 	root   string
+	disk   string        // the file in which its file system is; empty if that is in memory
 	pid    int           // its process 1, as the host counts; 0 while it is off
 	nspawn *exec.Cmd     // what holds it
 	exited chan struct{} // closed when nspawn has ended
@@ -32,19 +37,32 @@ type machine struct {
 // newMachine returns a machine that is off, with nothing of Waldo installed. Its disk has a size in MB.
 func newMachine(t testing.TB, size int) *machine {
 	t.Helper()
+	image := rootImage(t)
+	m := &machine{t: t, root: t.TempDir()}
+	run(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm,mode=755", size), "waldo-packages", m.root)
+	t.Cleanup(func() { run(t, "umount", "--lazy", m.root) })
+	m.fill(image)
+	return m
+}
+
+// rootImage returns the archive with the bare system.
+func rootImage(t testing.TB) string {
+	t.Helper()
 	image := os.Getenv("WALDO_ROOT")
 	if image == "" {
 		t.Skip("runs by deploy/packages/check: make packages-test")
 	}
-	m := &machine{t: t, root: t.TempDir()}
-	run(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm,mode=755", size), "waldo-packages", m.root)
-	t.Cleanup(func() { run(t, "umount", "--lazy", m.root) })
-	run(t, "tar", "-x", "-C", m.root, "-f", image, "--exclude=./dev/*")
-	run(t, "mkdir", m.path("packages"))
-	for _, deb := range debs(t) {
-		run(t, "cp", deb, m.path("packages"))
+	return image
+}
+
+// fill gives the machine its system, and the packages under test.
+func (m *machine) fill(image string) {
+	m.t.Helper()
+	run(m.t, "tar", "-x", "-C", m.root, "-f", image, "--exclude=./dev/*")
+	run(m.t, "mkdir", m.path("packages"))
+	for _, deb := range debs(m.t) {
+		run(m.t, "cp", deb, m.path("packages"))
 	}
-	return m
 }
 
 // debs returns the files of the packages under test.
@@ -64,8 +82,12 @@ func debs(t testing.TB) []string {
 // boot switches the machine on, and waits until it has started everything. It is off again at the end of the test.
 func (m *machine) boot() {
 	m.t.Helper()
-	m.nspawn = exec.Command("systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
-		"--private-network", "--console=pipe", "--machine=robot", "--resolv-conf=off", "--timezone=off")
+	name := fmt.Sprintf("waldo-packages-%d-%d", os.Getpid(), machines.Add(1))
+	groups := m.controlGroups(name)
+	// The shell moves itself into the groups, and becomes systemd-nspawn.
+	m.nspawn = exec.Command("sh", "-c", `for group in `+strings.Join(groups, " ")+`; do echo $$ >$group/cgroup.procs || exit; done
+		exec "$0" "$@"`, "systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
+		"--private-network", "--console=pipe", "--machine="+name, "--resolv-conf=off", "--timezone=off")
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
 	m.exited = make(chan struct{})
 	started := make(chan error)
@@ -84,6 +106,25 @@ func (m *machine) boot() {
 	m.t.Cleanup(m.off)
 	m.eventually("process 1", func() bool { m.pid = m.child(); return m.pid != 0 })
 	m.eventually("systemd", func() bool { _, err := m.try("systemctl", "is-system-running", "--wait"); return m.up(err) })
+}
+
+// controlGroups makes control groups for the machine, one of this name in each hierarchy, as systemd-nspawn expects.
+// Machines in the same group would find, and end, each other's processes.
+func (m *machine) controlGroups(name string) (groups []string) {
+	m.t.Helper()
+	for _, hierarchy := range []string{"", "/systemd", "/unified"} {
+		folder := "/sys/fs/cgroup" + hierarchy
+		if _, err := os.Stat(folder + "/cgroup.procs"); err != nil {
+			continue
+		}
+		group := folder + "/" + name
+		if err := os.Mkdir(group, 0o755); err != nil {
+			m.t.Fatal(err)
+		}
+		m.t.Cleanup(func() { run(m.t, "find", group, "-depth", "-type", "d", "-delete") })
+		groups = append(groups, group)
+	}
+	return groups
 }
 
 // up tells whether the machine has started, as is-system-running says: it fails for a machine with a failed unit too.

@@ -1,167 +1,189 @@
 package installtest
 
 import (
-	"bufio"
+	"cmp"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-var cuts = flag.Int("cuts", 1, "how often TestPowerLoss cuts the power")
+var cuts = flag.Int("cuts", 3, "how often TestPowerLoss cuts the power")
 
-// guard is what the virtual machine does at every boot. It waits for a picture, reports which programs gave it, repairs
-// what an interrupted upgrade has left, and begins the next one.
-const guard = `#!/bin/sh
-export HOME=/root DEBIAN_FRONTEND=noninteractive
-exec >/dev/ttyS1 2>&1
-tries=0
-until waldo snapshot front --output /tmp/front.jpg >/tmp/why 2>&1; do
-	tries=$((tries + 1))
-	[ $tries -lt 600 ] || { cat /tmp/why; systemctl --no-pager status 'waldo*'; echo FAILED; systemctl poweroff; exit; }
-	sleep 0.2
-done
-for program in waldo waldo-camera waldo-gateway; do echo "PROGRAM $(sha256sum /usr/bin/$program)"; done
-dpkg --configure --pending >/tmp/dpkg 2>&1 || true # what was not yet unpacked comes with the next upgrade
-[ -e /next ] || { echo 0 >/next; sync; }
-next=$(cat /next)
-echo $((1 - next)) >/next.new
-sync && mv /next.new /next && sync
-echo UPGRADING
-dpkg --install /packages/version$next/*.deb >/tmp/dpkg 2>&1 || { cat /tmp/dpkg; echo FAILED; }
-sync
-[ -z "$(dpkg --audit)" ] || { dpkg --audit; echo FAILED; }
-echo UPGRADED
-systemctl poweroff
-`
+// The call of Linux that ends a file system as it is on the disk: what is not yet there, and the part of the journal that
+// is not either, is lost.
+const (
+	shutdownRequest   = 0x8004587d // FS_IOC_SHUTDOWN
+	withoutWritingLog = 2
+)
 
-const guardUnit = `[Unit]
-After=waldo.target
-[Service]
-Type=oneshot
-ExecStart=/packages/guard
-[Install]
-WantedBy=multi-user.target
-`
-
-// Power is lost at any moment of an upgrade, on a real file system: the robot boots and shows a picture, each program is
-// the old one or the new one, and dpkg finishes what was interrupted.
-func TestPowerLoss(t *testing.T) {
-	lab := os.Getenv("WALDO_LAB")
-	if lab == "" {
-		t.Skip("takes minutes: make packages-test CUTS=5")
-	}
-	disk, known := robotDisk(t)
-	whole := upgradeInGuest(t, lab, disk, known)
-	for range *cuts {
-		g := startGuest(t, lab, disk)
-		g.until("UPGRADING", known)
-		moment := time.Duration(rand.Int64N(int64(whole)))
-		time.Sleep(moment)
-		g.cut()
-		t.Logf("power lost %.2f s after an upgrade had begun", moment.Seconds())
-	}
-	upgradeInGuest(t, lab, disk, known)
+// newMachineWithDisk returns a machine that is off, with nothing of Waldo installed, on a file system (ext4) of this size in
+// MB on a disk of its own.
+func newMachineWithDisk(t testing.TB, size int) *machine {
+	t.Helper()
+	image := rootImage(t)
+	m := &machine{t: t, root: t.TempDir()}
+	memory := t.TempDir()
+	run(t, "mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dm", size+50), "waldo-packages", memory)
+	t.Cleanup(func() { run(t, "umount", "--lazy", memory) })
+	m.disk = filepath.Join(memory, "disk")
+	run(t, "mke2fs", "-q", "-t", "ext4", m.disk, fmt.Sprintf("%dM", size))
+	run(t, "mount", "-o", "loop", m.disk, m.root)
+	t.Cleanup(func() { run(t, "umount", m.root) })
+	m.fill(image)
+	return m
 }
 
-// upgradeInGuest boots the machine, lets it finish an upgrade, and returns how long that took.
-func upgradeInGuest(t *testing.T, lab, disk string, known []string) time.Duration {
-	t.Helper()
-	g := startGuest(t, lab, disk)
-	g.until("UPGRADING", known)
-	began := time.Now()
-	g.until("UPGRADED", known)
-	took := time.Since(began)
-	t.Logf("the whole upgrade took %.2f s", took.Seconds())
-	for g.lines.Scan() { // until it is off
-		t.Log(g.lines.Text())
+// cutPower ends the machine as a loss of power does: all processes end at once, and the disk has what was written to it by
+// then. The next boot finds the file system so.
+func (m *machine) cutPower() {
+	m.t.Helper()
+	root, err := os.Open(m.root)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	err = cmp.Or(unix.IoctlSetPointerInt(int(root.Fd()), shutdownRequest, withoutWritingLog), unix.Kill(m.pid, unix.SIGKILL),
+		m.nspawn.Process.Kill(), root.Close())
+	if err != nil {
+		m.t.Fatalf("the power could not be cut: %v", err)
+	}
+	<-m.exited
+	m.pid, m.nspawn = 0, nil
+	run(m.t, "umount", m.root)
+	m.eventually("the disk is free", func() bool { return run(m.t, "losetup", "--associated", m.disk) == "" })
+	run(m.t, "mount", "-o", "loop", m.disk, m.root)
+}
+
+// Power is lost at any moment of an upgrade: the robot boots and shows pictures of both its cameras, each program is the old
+// one or the new one, robot.yaml is as it was edited, and dpkg, and then the same upgrade, finish what was interrupted.
+func TestPowerLoss(t *testing.T) {
+	t.Parallel()
+	m := newMachineWithDisk(t, 1400)
+	versions := []string{"90", "91"}
+	programs := map[string][]string{} // the checksums of each
+	for _, version := range versions {
+		m.repack(version, version, func(name, folder string) {
+			program := filepath.Join(folder, "usr/bin", name)
+			run(t, "sh", "-c", "echo "+version+" >>"+program) // behind the end of what is loaded
+			programs[name] = append(programs[name], checksum(t, program))
+		}, robot)
+	}
+	m.boot()
+	m.finish(versions[1])
+	edited := m.edit()
+	run(t, "sync", "--file-system", m.root) // only what an upgrade writes is at stake
+	times := m.measure(versions[0])
+	for i := range *cuts {
+		version := versions[(i+1)%2]
+		moment := times.moment(i)
+		m.begin("sh", "-c", upgradeTo(version))
+		time.Sleep(moment) // the moment is what is tested
+		m.cutPower()
+		m.boot()
+		m.picture("front")
+		m.picture("rear")
+		state := m.run("dpkg-query", "-W", "-f", "${Package} ${Version} ${db:Status-Abbrev}; ", robot[0], robot[1], robot[2])
+		t.Logf("power lost %.2f s after an upgrade to %s had begun, which takes %.2f: %s", moment.Seconds(), version,
+			times.whole.Seconds(), state)
+		for name, known := range programs {
+			if sum := checksum(t, m.path("usr/bin/"+name)); !slices.Contains(known, sum) {
+				t.Errorf("%s is neither the old nor the new one", name)
+			}
+		}
+		m.run("dpkg", "--configure", "-a")
+		m.finish(version)
+		m.picture("front")
+		if content, err := os.ReadFile(m.path("etc/waldo/robot.yaml")); err != nil || string(content) != edited {
+			t.Fatalf("robot.yaml is now %q, %v", content, err)
+		}
+	}
+}
+
+// phases are times from the beginning of an upgrade on.
+type phases struct{ first, last, whole time.Duration } // the first and the last program is replaced; the end
+
+// moment is when the power is lost for the i-th time: while packages are unpacked, then while what they have is put to use,
+// and so on. Most of an upgrade is the second.
+func (p phases) moment(i int) time.Duration {
+	begin, end := p.first-(p.last-p.first), p.last+(p.last-p.first)/2
+	if i%2 == 1 {
+		begin, end = p.last, p.whole
+	}
+	begin = max(begin, 0)
+	return begin + time.Duration(rand.Float64()*float64(end-begin))
+}
+
+// measure upgrades the machine to a version, and returns when what happens.
+func (m *machine) measure(version string) (found phases) {
+	m.t.Helper()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(stopped)
+		found.first, found.last = m.replacements(stop)
+	}()
+	defer func() {
+		close(stop)
+		<-stopped
+	}()
+	found.whole = m.finish(version)
+	return found
+}
+
+// replacements looks at the programs until stop is closed, and returns after what time the first and the last of them was
+// another file.
+func (m *machine) replacements(stop <-chan struct{}) (first, last time.Duration) {
+	begin, before := time.Now(), map[string]os.FileInfo{}
+	for again := time.NewTicker(5 * time.Millisecond); ; <-again.C {
+		for _, name := range robot {
+			now, err := os.Stat(m.path("usr/bin/" + name))
+			if err != nil {
+				continue // dpkg is in between
+			}
+			if old := before[name]; old != nil && !os.SameFile(now, old) {
+				last = time.Since(begin)
+				first = cmp.Or(first, last)
+			}
+			before[name] = now
+		}
+		select {
+		case <-stop:
+			again.Stop()
+			return first, last
+		default:
+		}
+	}
+}
+
+func upgradeTo(version string) string {
+	return "apt-get install --yes --allow-downgrades --reinstall /packages/" + version + "/*.deb 2>&1"
+}
+
+// finish upgrades the machine to a version, whatever its state is, and returns how long that took.
+func (m *machine) finish(version string) time.Duration {
+	m.t.Helper()
+	begin := time.Now()
+	m.run("sh", "-c", upgradeTo(version))
+	took := time.Since(begin)
+	if out := m.run("dpkg", "--audit"); out != "" {
+		m.t.Errorf("after the upgrade to %s dpkg says:\n%s", version, out)
+	}
+	for _, name := range robot {
+		if got := m.run("dpkg-query", "-W", "-f", "${Version} ${db:Status-Status}", name); got != version+" installed" {
+			m.t.Errorf("%s is %s after the upgrade to %s", name, got, version)
+		}
 	}
 	return took
 }
 
-// guest is the virtual machine.
-type guest struct {
-	t     *testing.T
-	boot  *exec.Cmd
-	lines *bufio.Scanner // what the guard says
-	limit *time.Timer    // ends a machine that hangs
-}
-
-func startGuest(t *testing.T, lab, disk string) *guest {
+func checksum(t *testing.T, file string) string {
 	t.Helper()
-	g := &guest{t: t, boot: exec.Command(lab, "boot", disk)}
-	out, err := g.boot.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.boot.Stderr = os.Stderr
-	g.lines = bufio.NewScanner(out)
-	if err := g.boot.Start(); err != nil {
-		t.Fatal(err)
-	}
-	g.limit = time.AfterFunc(3*patience, func() { _ = g.boot.Process.Kill() })
-	t.Cleanup(g.cut)
-	return g
-}
-
-// until reads what the guard says, up to a word, and checks the programs that it reports.
-func (g *guest) until(word string, known []string) {
-	g.t.Helper()
-	for g.lines.Scan() {
-		line := g.lines.Text()
-		sum, found := strings.CutPrefix(line, "PROGRAM ")
-		switch {
-		case strings.HasPrefix(line, word):
-			return
-		case found && !slices.Contains(known, strings.Fields(sum)[0]):
-			g.t.Errorf("a program is neither the old nor the new one: %s", sum)
-		case line == "FAILED":
-			g.t.Error("the guest has failed; its reasons are above")
-		case !found:
-			g.t.Log(line)
-		}
-	}
-	g.t.Fatalf("the machine ended before it said %s", word)
-}
-
-// cut takes the machine's power away.
-func (g *guest) cut() {
-	g.limit.Stop()
-	_ = g.boot.Process.Kill()
-	_ = g.boot.Wait() // it was killed
-}
-
-// robotDisk makes a disk with a robot, two versions of its packages, and the guard. It also returns the checksums of
-// the programs of both versions.
-func robotDisk(t *testing.T) (disk string, known []string) {
-	t.Helper()
-	m := newMachine(t, 1500)
-	m.install(robot...)
-	for i := range 2 {
-		version := fmt.Sprintf("version%d", i)
-		m.repack(version, fmt.Sprint(90+i), func(name, folder string) {
-			program := filepath.Join(folder, "usr/bin", name)
-			// The programs of the two versions differ behind the end of what is loaded.
-			run(t, "sh", "-c", "echo "+version+" >>"+program)
-			known = append(known, strings.Fields(run(t, "sha256sum", program))[0])
-		}, robot)
-	}
-	for _, name := range robot {
-		known = append(known, strings.Fields(run(t, "sha256sum", m.path("usr/bin/"+name)))[0])
-	}
-	for file, content := range map[string]string{"packages/guard": guard, "etc/systemd/system/guard.service": guardUnit} {
-		if err := os.WriteFile(m.path(file), []byte(content), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	m.run("systemctl", "enable", "guard.service")
-	disk = filepath.Join(t.TempDir(), "robot.img")
-	run(t, "sh", "-c", `rm "$0"/packages/*.deb; mke2fs -q -t ext4 -d "$0" "$1" 1500M`, m.root, disk)
-	return disk, known
+	sum, _, _ := strings.Cut(run(t, "sha256sum", file), " ")
+	return sum
 }

@@ -23,6 +23,7 @@ func (m *machine) files() []string {
 
 // After a purge the machine has the files, users and processes that it had before.
 func TestPurge(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1000)
 	m.boot()
 	before, users := m.files(), m.run("getent", "passwd")
@@ -49,6 +50,7 @@ func TestPurge(t *testing.T) {
 
 // Removed but not purged, the robot stops and keeps its file; installed again it is the same robot.
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1000)
 	m.boot()
 	m.install(robot...)

@@ -2,6 +2,7 @@ package installtest
 
 import (
 	"cmp"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,33 +46,55 @@ func (m *machine) upgrade(version string, change func(name, folder string), name
 	}
 }
 
-// start is when a unit's process began and when it was ready, in microseconds of the machine's clock.
+// start is when a unit's process began and when it served, in microseconds of the machine's clock.
 type start struct {
-	unit       string
-	began, end int
-	pid        string
+	unit          string
+	began, served int
+	pid           string
 }
 
-// starts returns the robot's units in the order in which they were started.
+// starts returns the robot's units in the order in which their processes began.
 func (m *machine) starts() []start {
 	m.t.Helper()
 	var found []start
 	for _, unit := range m.active() {
-		get := func(property string) string {
-			return strings.TrimSpace(m.run("systemctl", "show", "--value", "--property="+property, unit))
-		}
-		began, err := strconv.Atoi(get("ExecMainStartTimestampMonotonic"))
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		end, err := strconv.Atoi(get("ActiveEnterTimestampMonotonic"))
-		if err != nil {
-			m.t.Fatal(err)
-		}
-		found = append(found, start{unit: unit, began: began, end: end, pid: get("MainPID")})
+		pid := m.property(unit, "MainPID")
+		found = append(found, start{unit: unit, began: m.began(pid), served: m.served(unit, pid), pid: pid})
 	}
 	slices.SortFunc(found, func(a, b start) int { return cmp.Compare(a.began, b.began) })
 	return found
+}
+
+// began is the end of the hundredth of a second in which a process was started.
+func (m *machine) began(pid string) int {
+	m.t.Helper()
+	_, fields, _ := strings.Cut(m.run("cat", "/proc/"+pid+"/stat"), ") ")
+	ticks, err := strconv.Atoi(strings.Fields(fields)[19])
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return (ticks + 1) * 1e4
+}
+
+// served is when a process has taken over from another one, or, if it has not, when its unit was ready.
+func (m *machine) served(unit, pid string) int {
+	m.t.Helper()
+	at := m.property(unit, "ActiveEnterTimestampMonotonic")
+	out, _ := m.try("journalctl", "--no-pager", "--output=json", "--grep=has taken over", "_PID="+pid) // it fails if there is none
+	if out, _, _ = strings.Cut(out, "\n"); out != "" {
+		var entry struct {
+			Time string `json:"__MONOTONIC_TIMESTAMP"`
+		}
+		if err := json.Unmarshal([]byte(out), &entry); err != nil {
+			m.t.Fatalf("%v: %s", err, out)
+		}
+		at = entry.Time
+	}
+	served, err := strconv.Atoi(at)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return served
 }
 
 // edit gives the robot a second camera.
@@ -86,9 +109,11 @@ func (m *machine) edit() string {
 	return edited
 }
 
-// An upgrade of everything keeps what was changed in robot.yaml, without a question, and restarts one unit after the
-// other, the gateway last. Even if the new version comes with another robot.yaml, the edited one stays.
+// An upgrade of everything keeps what was changed in robot.yaml, without a question, and renews one process after the
+// other, the gateway last. If the new version comes with another robot.yaml dpkg asks, and where nobody answers the upgrade
+// stops and the robot goes on; with --force-confold the edited file stays.
 func TestUpgrade(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1500)
 	m.boot()
 	m.install(robot...)
@@ -105,8 +130,8 @@ func TestUpgrade(t *testing.T) {
 		})
 	})
 	for i, s := range after {
-		if i > 0 && s.began < after[i-1].end {
-			t.Errorf("%s was started before %s was ready", s.unit, after[i-1].unit)
+		if i > 0 && s.began < after[i-1].served {
+			t.Errorf("%s was started before %s served", s.unit, after[i-1].unit)
 		}
 	}
 	if last := after[len(after)-1].unit; last != "waldo-gateway.service" {
@@ -114,36 +139,53 @@ func TestUpgrade(t *testing.T) {
 	}
 	m.picture("rear")
 
-	m.upgrade("91", func(name, folder string) {
+	another := func(name, folder string) {
 		if name == "waldo" {
 			run(t, "sed", "-i", "$a# another default", filepath.Join(folder, "etc/waldo/robot.yaml"))
 		}
-	}, robot, "-o", "Dpkg::Options::=--force-confold")
+	}
+	m.repack("asks", "91", another, robot)
+	if out, err := m.try("sh", "-c", "apt-get install --yes /packages/asks/*.deb 2>&1 </dev/null"); err == nil ||
+		!strings.Contains(out, "conffile prompt") {
+		t.Errorf("dpkg did not ask: %v\n%s", err, out)
+	}
+	m.picture("rear")
+	m.run("dpkg", "--configure", "-a", "--force-confold")
+	m.upgrade("92", another, robot, "-o", "Dpkg::Options::=--force-confold")
 	if content, err := os.ReadFile(m.path("etc/waldo/robot.yaml")); err != nil || string(content) != edited {
 		t.Errorf("robot.yaml is now %q, %v", content, err)
 	}
 	m.picture("rear")
 }
 
-// An upgrade of one service restarts its devices, and nothing else.
+// An upgrade of one service renews the processes of its devices, and nothing else; who watches keeps the connection.
 func TestUpgradeOfOneService(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1200)
 	m.boot()
 	m.install(robot...)
 	m.picture("front")
-	before := m.starts()
-	m.upgrade("90", nil, []string{"waldo-camera"})
+	m.repack("90", "90", nil, []string{"waldo-camera"})
+	w := m.mjpeg("front")
+	before, started := m.starts(), m.property(front, "InvocationID")
+	w.pause()
+	m.install("90/waldo-camera")
 	for _, s := range m.starts() {
 		same := slices.ContainsFunc(before, func(b start) bool { return b.pid == s.pid })
 		if camera := strings.HasPrefix(s.unit, "waldo-device@"); same == camera {
 			t.Errorf("%s: the same process as before: %v", s.unit, same)
 		}
 	}
-	m.picture("front")
+	if now := m.property(front, "InvocationID"); now != started {
+		t.Error("the unit was restarted, and should have handed over")
+	}
+	w.more(30)
+	t.Logf("the longest pause between two pictures was %v", w.pause())
 }
 
 // A disk that is full lets the upgrade fail, and the robot goes on. When there is room again, the same command works.
 func TestUpgradeWithFullDisk(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1200)
 	m.boot()
 	m.install(robot...)
@@ -159,6 +201,11 @@ func TestUpgradeWithFullDisk(t *testing.T) {
 		t.Errorf("the full disk has changed what runs: %v, before %v", got, before)
 	}
 	m.picture("front")
+	if out, err := m.try("waldo", "token", "create", "anna", "--role", "driver"); err == nil ||
+		!strings.Contains(out, "make room where /var/lib/waldo is") {
+		t.Errorf("a token on a full disk: %v\n%s", err, out)
+	}
+	m.run("waldo", "token", "list")
 	m.run("rm", "/filler")
 	m.run("dpkg", "--install", deb)
 	if got := m.run("dpkg-query", "-W", "-f", "${Version}", "waldo-camera"); got != version {
@@ -169,6 +216,7 @@ func TestUpgradeWithFullDisk(t *testing.T) {
 
 // What somebody drives keeps running the old version, and is restarted once they have let go.
 func TestUpgradeWhileDriven(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t, 1200)
 	m.boot()
 	m.install("waldo", "waldo-gateway", "waldo-serial")
@@ -201,9 +249,14 @@ devices:
 	if after := m.starts(); !slices.Equal(after, before) {
 		t.Errorf("somebody drives, and the upgrade changed what runs: %v, before %v", after, before)
 	}
+	const waiting = "waldo-restart.service"
+	if state := m.property(waiting, "ActiveState"); state != "activating" {
+		t.Errorf("%s, which waits until nobody drives, is %s", waiting, state)
+	}
 	driver()
 	m.eventually("the new version", func() bool {
 		after := m.starts()
 		return len(after) == len(before) && !slices.Equal(after, before)
 	})
+	m.eventually("the end of "+waiting, func() bool { return m.property(waiting, "ActiveState") == "inactive" })
 }

@@ -177,11 +177,15 @@ func broken(path string, err error) error {
 // change changes a file, which it makes if there is none.
 func change(path string, f func(*content) error) error {
 	if err := state.MakeFolder(filepath.Dir(path), 0o750); err != nil {
-		return err
+		return fmt.Errorf("the folder of the tokens cannot be made: %w", state.Explain(path, err))
 	}
 	lock, err := state.Take(path+".lock", lockWait)
-	if err != nil {
+	var held *state.HeldError
+	switch {
+	case errors.As(err, &held):
 		return fmt.Errorf("the tokens in %s are being changed: %w", path, err)
+	case err != nil:
+		return fmt.Errorf("the tokens in %s cannot be changed: %w", path, state.Explain(path, err))
 	}
 	defer lock.Release()
 	c, err := read(path)
@@ -196,5 +200,8 @@ func change(path string, f func(*content) error) error {
 	if err != nil {
 		return err
 	}
-	return state.Replace(path, append(data, '\n'), mode)
+	if err := state.Replace(path, append(data, '\n'), mode); err != nil {
+		return fmt.Errorf("the tokens in %s cannot be changed: %w", path, state.Explain(path, err))
+	}
+	return nil
 }
