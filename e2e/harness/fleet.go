@@ -16,12 +16,32 @@ type Hub struct {
 
 	folder       string // of keys
 	file         string // hub.yaml
+	program      []string
 	leaf, listen string
 	http, ice    string
 }
 
 // StartHub runs a hub to which robots of these names may connect, and a gateway, until the test ends.
 func StartHub(tb testing.TB, robots ...string) *Hub {
+	tb.Helper()
+	h := newHub(tb, robots...)
+	h.program = []string{Bin(tb, "waldo"), "hub", h.file}
+	h.start(tb)
+	return h
+}
+
+// StartNATSHub is [StartHub] with a nats-server, which gets what `waldo hub` prints for it.
+func StartNATSHub(tb testing.TB, robots ...string) *Hub {
+	tb.Helper()
+	h := newHub(tb, robots...)
+	printed := Run(tb, nil, Bin(tb, "waldo"), "hub", h.file, "--print-config")
+	h.program = []string{NATSServer(tb), "-c", WriteFile(tb, "nats-server.conf", printed)}
+	h.start(tb)
+	return h
+}
+
+// newHub writes the file of a hub that does not run yet.
+func newHub(tb testing.TB, robots ...string) *Hub {
 	tb.Helper()
 	h := &Hub{folder: tb.TempDir(), leaf: FreeAddress(tb), listen: FreeAddress(tb), http: FreeAddress(tb),
 		ice: FreeAddress(tb)}
@@ -32,9 +52,13 @@ func StartHub(tb testing.TB, robots ...string) *Hub {
 		text += fmt.Sprintf("  %s: {key: %s}\n", name, h.key(tb, name))
 	}
 	h.file = WriteFile(tb, "hub.yaml", text)
+	return h
+}
+
+func (h *Hub) start(tb testing.TB) {
+	tb.Helper()
 	h.Restart(tb)
 	h.RestartGateway(tb)
-	return h
 }
 
 // key makes a key and returns its public part.
@@ -48,7 +72,7 @@ func (h *Hub) seed(name string) string { return filepath.Join(h.folder, name+".s
 // Restart runs the hub, again if it was killed. Who connects to it does so by itself.
 func (h *Hub) Restart(tb testing.TB) {
 	tb.Helper()
-	h.Process = Start(tb, nil, Bin(tb, "waldo"), "hub", h.file)
+	h.Process = Start(tb, nil, h.program[0], h.program[1:]...)
 }
 
 // RestartGateway runs the gateway, again if it was killed, and returns when it serves.
@@ -58,6 +82,12 @@ func (h *Hub) RestartGateway(tb testing.TB) {
 		"--ice", h.ice, "--nats", "nats://"+h.listen, "--bus-seed-file", h.seed("gateway"))
 	(&Robot{URL: h.URL}).WaitServing(tb)
 }
+
+// Leaf is where robots connect for control and state, as host:port.
+func (h *Hub) Leaf() string { return h.leaf }
+
+// Bus is how a gateway connects: its URL and the file with its key.
+func (h *Hub) Bus() (url, seed string) { return "nats://" + h.listen, h.seed("gateway") }
 
 // Fleet is the section of a robot's file by which it connects to the hub, for [Options.Fleet].
 func (h *Hub) Fleet(robot string) string {

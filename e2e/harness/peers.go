@@ -66,6 +66,15 @@ func Go2rtc(tb testing.TB) (path string) {
 	})
 }
 
+// NATSServer builds the program nats-server in the version that Waldo is linked with. It is kept under build/, like
+// Go2rtc.
+func NATSServer(tb testing.TB) (path string) {
+	tb.Helper()
+	const module = "github.com/nats-io/nats-server/v2"
+	version := strings.TrimSpace(Run(tb, nil, "go", "list", "-m", "-f", "{{.Version}}", module))
+	return kept(tb, "nats-server-"+version, func(path string) { build(tb, ".", nil, "go", "build", "-o", path, module) })
+}
+
 // outside makes the go command see nothing of this tree.
 var outside = []string{"GOWORK=off", "GOFLAGS=-mod=mod", "CGO_ENABLED=0"}
 
