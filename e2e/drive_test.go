@@ -42,7 +42,8 @@ func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string
 		case v == nil:
 			return fmt.Errorf("%s is not shown", key)
 		case !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", *v):
-			return fmt.Errorf("%s is %v", key, *v)
+			says := "waldo.drive.state + ' ' + waldo.drive.why + ', ' + waldo.drive.refusal + ', link ' + waldo.robot.state"
+			return fmt.Errorf("%s is %v; the page: %s", key, *v, harness.Eval[string](tb, page, says))
 		}
 		return nil
 	})
