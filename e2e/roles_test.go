@@ -86,6 +86,9 @@ func TestRoles(t *testing.T) {
 	viewer.Until(t, "document.querySelector('#drive').dataset.holder === ''")
 	viewer.Tile(t, "front").WaitFrames(t, 10)
 	u.clear(t, ben, codes.Unauthenticated)
+
+	viewer.Click(t, "#sign-out")
+	viewer.Until(t, "/a token is needed/.test(document.body.textContent)") // it was loaded again
 }
 
 // clear clears the e-stop of the motors over gRPC.
