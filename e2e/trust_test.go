@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,7 @@ func TestForeignProgramsTrust(t *testing.T) {
 	page := strings.Replace(robot.URL, "http://", "https://", 1)
 	other := harness.StartRobot(t, harness.Options{TLS: "auto", Devices: cameraAlone}).Authority(t)
 	for _, command := range [][]string{{"node", "readers/trust.mjs"}, {python(t), "readers/trust.py"}} {
-		arguments := append(command[1:], ca, camera, bus)
+		arguments := slices.Concat(command[1:], []string{ca, camera, bus})
 		if out := harness.Run(t, nil, command[0], arguments...); !strings.Contains(out, "front is on the bus") {
 			t.Errorf("%s prints %s", command, out)
 		}

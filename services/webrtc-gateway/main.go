@@ -59,10 +59,15 @@ func run(args []string, environ func(string) string, out io.Writer) int {
 		settings.PrintWarnings(out, c.Warnings)
 		return device.ExitStopped
 	}
+	return serve(c, environ, out)
+}
+
+// serve serves until a signal comes or serving fails, and returns an exit code.
+func serve(c *config.Config, environ func(string) string, out io.Writer) int {
 	if c.Gateway.Authority().Guarded() {
 		access.HideMemory()
 	}
-	level, _ := c.Level() // checked by Load
+	level, _ := c.Level() // checked by config.Load
 	patient := output.NewLog(systemd.Log(out, environ,
 		systemd.Fields("waldo-gateway", robotOf(c), "gateway", access.NewID())))
 	defer patient.Close(lastWords)
