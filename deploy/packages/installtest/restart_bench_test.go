@@ -16,8 +16,9 @@ import (
 const (
 	// restarts is how often a camera is restarted in each way.
 	restarts = 15
-	// settled is how many pictures a viewer has seen before the next restart.
-	settled = 45
+	// settled is how many pictures a viewer has seen before the next restart: a process that ends within 3 s of its start
+	// pauses before the next one.
+	settled = 120
 )
 
 // picture is one that a viewer has.

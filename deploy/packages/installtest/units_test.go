@@ -1,8 +1,10 @@
 package installtest
 
 import (
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // property asks systemd about a unit.
@@ -51,6 +53,41 @@ func TestRestarts(t *testing.T) {
 	if status := m.property(unit, "StatusText"); status != "ready" {
 		t.Errorf("the status is %q", status)
 	}
+}
+
+// A device whose program ends at once, or is not there, is started again for ever, ever more slowly, and without a command
+// as soon as it works.
+func TestCrashLoop(t *testing.T) {
+	t.Parallel()
+	const (
+		folder = "/run/systemd/system/" + front + ".d"
+		// enough restarts for the longest pauses: 12.7 s in all, or no less than 4 s if the machine is so slow that some lives
+		// take 3 s, which is measured in whole seconds. Without pauses they take two.
+		enough, least = 9, 4 * time.Second
+	)
+	m := newMachine(t, 1000)
+	m.boot()
+	m.install(robot...)
+	m.picture("front")
+	m.run("mkdir", "-p", folder)
+	for _, program := range []string{"/bin/false", "/usr/bin/not-installed"} {
+		m.run("sh", "-c", `printf '[Service]\nExecStart=\nExecStart=`+program+`\n' >`+folder+`/90-test.conf; systemctl daemon-reload`)
+		began := time.Now()
+		if out, err := m.try("systemctl", "restart", front); err == nil {
+			t.Errorf("%s serves: %s", program, out)
+		}
+		m.eventually("starts", func() bool {
+			starts, _ := strconv.Atoi(m.property(front, "NRestarts"))
+			return starts >= enough
+		})
+		took := time.Since(began)
+		t.Logf("%s: %d restarts within %s", program, enough, took)
+		if took < least {
+			t.Errorf("%s is restarted %d times within %s", program, enough, took)
+		}
+	}
+	m.run("sh", "-c", "rm "+folder+"/90-test.conf; systemctl daemon-reload")
+	m.picture("front")
 }
 
 // A file that is wrong changes nothing; one in which a device is new starts that and leaves the others alone.

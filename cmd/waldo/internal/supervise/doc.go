@@ -1,7 +1,7 @@
 // Package supervise keeps processes running and shows what they print.
 //
 // [Supervisor.Run] starts every [Process] and starts it again when it crashes: at once the first time,
-// then after 100 ms, 200 ms … 5 s as long as it keeps crashing; a run of one second clears the record.
+// then after 100 ms, 200 ms … 3.2 s as long as it keeps crashing; a run of one second clears the record.
 // Two exit codes are final: device.ExitStopped, because somebody stopped the process on purpose, and
 // device.ExitConfiguration, because a process that cannot use its configuration will not like it any
 // better the next time.

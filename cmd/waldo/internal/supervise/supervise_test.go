@@ -86,12 +86,12 @@ func withoutTimes(s string) string {
 func TestCrashLoopBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &fakes{life: func(_ int, f *fake) { f.ended <- exit{signal: syscall.SIGKILL} }}
-		out, err := supervised(t, s, 20*time.Second)
+		out, err := supervised(t, s, 15*time.Second)
 		if err != nil {
 			t.Error(err)
 		}
 		ms := time.Millisecond
-		want := []time.Duration{0, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 5000 * ms, 5000 * ms}
+		want := []time.Duration{0, 100 * ms, 200 * ms, 400 * ms, 800 * ms, 1600 * ms, 3200 * ms, 3200 * ms, 3200 * ms}
 		if got := s.waits(); !slices.Equal(got, want) {
 			t.Errorf("waits are %v, want %v", got, want)
 		}

@@ -228,7 +228,7 @@ func TestRestartOfWhatHasEnded(t *testing.T) {
 		}
 		time.Sleep(30 * time.Second) // it crashes again and again
 		if status := s.Status()[0]; status.Ended ||
-			!strings.Contains(status.Reason, "ended with code 1; starting again in 5s") {
+			!strings.Contains(status.Reason, "ended with code 1; starting again in 3.2s") {
 			t.Errorf("%+v", status)
 		}
 		before := lives.Load()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -25,7 +26,8 @@ const deploy = "../../../../deploy/systemd"
 func newSystem(t *testing.T) *Installation {
 	t.Helper()
 	root := t.TempDir()
-	for from, to := range map[string]string{"*.service": vendorFolder, "*.target": vendorFolder, "kinds/*": kindFolder} {
+	for from, to := range map[string]string{"*.service": vendorFolder, "*.target": vendorFolder, "kinds/*": kindFolder,
+		"pause": path.Dir(kindFolder)} {
 		files, err := filepath.Glob(filepath.Join(deploy, from))
 		if err != nil || len(files) == 0 {
 			t.Fatal("there are no unit files", err)
@@ -35,7 +37,11 @@ func newSystem(t *testing.T) *Installation {
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, filepath.Join(root, to, filepath.Base(f)), string(data), 0o644)
+			mode := os.FileMode(0o644)
+			if from == "pause" {
+				mode = 0o755
+			}
+			write(t, filepath.Join(root, to, filepath.Base(f)), string(data), mode)
 		}
 	}
 	write(t, filepath.Join(root, "etc/group"), "root:x:0:\nwaldo:x:"+"0"+":\n", 0o644)
@@ -352,5 +358,5 @@ func flatten(t *testing.T, i *Installation, units []string) string {
 }
 
 func inRoot(i *Installation, text string) string {
-	return strings.ReplaceAll(text, "ExecStart=/usr", "ExecStart="+i.host("/usr"))
+	return strings.NewReplacer("ExecStart=/usr", "ExecStart="+i.host("/usr"), "+/usr", "+"+i.host("/usr")).Replace(text)
 }
