@@ -164,6 +164,14 @@ func (most answerTooLarge) Error() string {
 	return fmt.Sprintf("the answer has more than %d bytes: ask for less", int(most))
 }
 
+const (
+	// launcher is the address of LauncherService in a robot.
+	launcher = "launcher"
+	// noLauncher says what to do without one, to programs that would open a slot, and to others.
+	noLauncher = "only `waldo up` runs a launcher; a robot that runs as units of systemd has none, and opens no slots: " +
+		"add a device {kind: peer} to robot.yaml, run `waldo reload`, and publish to that"
+)
+
 // callError turns the reason for a missing answer into a gRPC status.
 func (c *Conn) callError(a Address, err error) error {
 	silent := errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded)
@@ -175,6 +183,8 @@ func (c *Conn) callError(a Address, err error) error {
 	switch {
 	case errors.Is(err, ErrRefused):
 		return status.Errorf(codes.PermissionDenied, "this method of device %s: %v: %s", a, err, remedy)
+	case errors.Is(err, nats.ErrNoResponders) && a.Device == launcher:
+		return status.Errorf(codes.Unavailable, "device %s is not running: %s", a, noLauncher)
 	case errors.Is(err, nats.ErrNoResponders):
 		return status.Errorf(codes.Unavailable, "device %s is not running", a)
 	case errors.Is(err, context.DeadlineExceeded):

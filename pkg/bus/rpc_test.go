@@ -86,6 +86,10 @@ func TestNobodyAnswers(t *testing.T) {
 		!strings.Contains(err.Error(), "demo/front is not running") {
 		t.Errorf("no device: %v", err)
 	}
+	if err := call(bus.Address{Robot: "demo", Device: "launcher"}); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "add a device {kind: peer} to robot.yaml") {
+		t.Errorf("no launcher: %v", err)
+	}
 	if err := call(bus.Address{Robot: "demo", Device: bus.Any}); status.Code(err) != codes.InvalidArgument {
 		t.Errorf("bad address: %v", err)
 	}

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import itertools
 import os
+import re
 import signal
 import threading
 import time
@@ -437,7 +438,7 @@ def test_without_a_launcher(place: Place) -> None:
         place.bus()
         lamp.stop()
         robot.publish("notes", [{"a": 1}] * 10)
-        remedy = "run `waldo up`, or `waldo-peer"
+        remedy = re.escape("add a device {kind: peer} to robot.yaml, `other: {kind: peer}`")
         with place.robot(timeout=1.0) as other, pytest.raises(waldo.Unavailable, match=remedy):
             other.publish("other", [orange()])
     # Nor is a bus needed.

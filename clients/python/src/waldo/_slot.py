@@ -40,8 +40,9 @@ class Slot:
         return self._renewal is not None
 
     def ensure(self, messages: bool) -> None:
-        """Has the launcher run the slot. It does nothing if there is no launcher, one that is too old, or if the device
-        is in robot.yaml or on the bus without it. Fails if the launcher refuses it otherwise."""
+        """Has the launcher run the slot. It does nothing if there is no launcher (units of systemd have none), one that
+        is too old, or if the device is in robot.yaml or on the bus without it. Fails if the launcher refuses it
+        otherwise."""
         if self._robot.alone:
             return
         self._content = (
@@ -66,8 +67,8 @@ class Slot:
             if self.open or self._robot.alone or known:
                 raise
             raise Unavailable(
-                f"{e}; no launcher runs that could open it: run `waldo up`, or "
-                f"`waldo-peer --robot … --device {self._name}`"
+                f"{e}; no launcher runs that could open it, as on a robot that runs as units of systemd: add a device "
+                f"{{kind: peer}} to robot.yaml, `{self._name}: {{kind: peer}}`, and run `waldo reload`"
             ) from None
         if device.kind != "peer":
             raise InvalidRequest(
