@@ -129,7 +129,8 @@ func (d *doctorCommand) running(ctx context.Context, r *robot.Robot) (list []doc
 		return nil, false
 	}
 	url, _ := r.NATS.Client()
-	to := remote{NATS: cmp.Or(url, defaultBus), secretFlags: d.secretFlags, Robot: r.Name, Timeout: askTime}
+	at := busFlags{NATS: cmp.Or(url, defaultBus), secretFlags: d.secretFlags}
+	to := remote{busFlags: at, Robot: r.Name, Timeout: askTime}
 	err := to.session(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		devices, err := to.devices(ctx, conn)
 		for _, one := range devices {

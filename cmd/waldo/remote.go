@@ -13,13 +13,18 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 )
 
-// remote holds the flags of commands that talk to a robot.
-type remote struct {
+// busFlags say where the bus of a robot is, and how to be let in.
+type busFlags struct {
 	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
 	secretFlags `embed:""`
-	CA          string        `env:"WALDO_CA" placeholder:"FILE" help:"Authority of the bus's certificate, as waldo trust prints it, for tls:// in --nats. Default: those of the system."`
-	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
-	Timeout     time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
+	CA          string `env:"WALDO_CA" placeholder:"FILE" help:"Authority of the bus's certificate, as waldo trust prints it, for tls:// in --nats. Default: those of the system."`
+}
+
+// remote holds the flags of commands that talk to a robot.
+type remote struct {
+	busFlags `embed:""`
+	Robot    string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot's devices."`
+	Timeout  time.Duration `default:"5s" help:"How long to wait for an answer. Default: ${default}."`
 }
 
 // session calls f with a connection to the bus, and with a context that bounds all of its work.

@@ -51,10 +51,9 @@ func (r *restartCommand) Run(ctx context.Context, c console) error {
 }
 
 type reloadCommand struct {
-	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	secretFlags `embed:""`
-	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
-	Timeout     time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
+	busFlags `embed:""`
+	Robot    string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
+	Timeout  time.Duration `default:"30s" help:"How long to wait for the check of the file. Default: ${default}."`
 }
 
 // Help explains the command.
@@ -67,7 +66,7 @@ others are unaffected. The robot's name and its bus cannot change while it runs.
 
 // Run reloads the file of a robot.
 func (r *reloadCommand) Run(ctx context.Context, c console) error {
-	to := remote{NATS: r.NATS, secretFlags: r.secretFlags, Robot: r.Robot, Timeout: r.Timeout}
+	to := remote{busFlags: r.busFlags, Robot: r.Robot, Timeout: r.Timeout}
 	if u := to.units(); u != nil {
 		return u.reload(ctx, c)
 	}

@@ -16,13 +16,12 @@ import (
 )
 
 type upgradeCommand struct {
-	NATS        string `name:"nats" env:"WALDO_NATS" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The bus. Default: ${default}."`
-	secretFlags `embed:""`
-	Robot       string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
-	Timeout     time.Duration `default:"1m" help:"How long to wait for each process, at most 1m. Default: ${default}."`
-	Force       bool          `help:"Upgrade what is being driven, too: it stops, and the lease is lost."`
-	Check       bool          `help:"Only tell what a restart would disturb now; the exit code is 1 if there is anything."`
-	Device      string        `arg:"" optional:"" help:"Name of the device, for example front, or demo/front; or gateway. Default: all, one after the other."`
+	busFlags `embed:""`
+	Robot    string        `env:"WALDO_ROBOT" placeholder:"NAME" help:"Only this robot."`
+	Timeout  time.Duration `default:"1m" help:"How long to wait for each process, at most 1m. Default: ${default}."`
+	Force    bool          `help:"Upgrade what is being driven, too: it stops, and the lease is lost."`
+	Check    bool          `help:"Only tell what a restart would disturb now; the exit code is 1 if there is anything."`
+	Device   string        `arg:"" optional:"" help:"Name of the device, for example front, or demo/front; or gateway. Default: all, one after the other."`
 }
 
 // Help explains the command.
@@ -45,7 +44,7 @@ func (u *upgradeCommand) Run(ctx context.Context, c console) error {
 	if name, device, ok := strings.Cut(u.Device, "/"); ok {
 		u.Robot, u.Device = name, device
 	}
-	to := remote{NATS: u.NATS, secretFlags: u.secretFlags, Robot: u.Robot, Timeout: u.Timeout}
+	to := remote{busFlags: u.busFlags, Robot: u.Robot, Timeout: u.Timeout}
 	return to.attach(ctx, func(ctx context.Context, conn *bus.Conn) error {
 		if u.Check {
 			return u.check(ctx, conn, c.plain(), to)
