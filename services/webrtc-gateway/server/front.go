@@ -213,8 +213,8 @@ func (f *Front) robot(w http.ResponseWriter, r *http.Request) {
 		f.robotPage.ServeHTTP(w, under(r, name))
 		return
 	}
-	if v := visitorOf(r); v != nil && !v.Grant().For(name) {
-		f.absent(w, r, name, status.Errorf(codes.NotFound, "%s has no robot %q", v.Grant().Name, name))
+	if g, known := f.grantOf(r); known && !g.For(name) {
+		f.absent(w, r, name, status.Errorf(codes.NotFound, "%s has no robot %q", g.Name, name))
 		return
 	}
 	if away := f.awayFor(name, r.Method, rest); away != "" {
@@ -224,6 +224,16 @@ func (f *Front) robot(w http.ResponseWriter, r *http.Request) {
 	if err := f.config.Instances.Serve(w, under(r, name), name); err != nil {
 		f.absent(w, r, name, err)
 	}
+}
+
+// grantOf returns what the token of a request gives, and whether it is known. For a robot that is served the guard has
+// not asked: to that robot a token for others is a guess, which would tell that there is such a robot.
+func (f *Front) grantOf(r *http.Request) (tokens.Grant, bool) {
+	if v := visitorOf(r); v != nil {
+		return v.Grant(), true
+	}
+	s := f.guard.try(r)
+	return s.grant, s.err == nil
 }
 
 // under returns a request as the robot's own gateway has it: without the first part of the path.

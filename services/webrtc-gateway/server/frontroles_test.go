@@ -18,8 +18,11 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 )
 
-// twoRobots are a fleet of which none is served.
-type twoRobots struct{ served []string }
+// twoRobots are a fleet; served lists those for which a request was passed on.
+type twoRobots struct {
+	served []string
+	has    bool // all are being served already
+}
 
 func (r *twoRobots) Since(uint64) ([]*fleetv1.RobotStatus, uint64, <-chan struct{}) {
 	return []*fleetv1.RobotStatus{{State: &fleetv1.RobotState{Robot: "arm"}}, {State: &fleetv1.RobotState{Robot: "rover"}}},
@@ -27,7 +30,7 @@ func (r *twoRobots) Since(uint64) ([]*fleetv1.RobotStatus, uint64, <-chan struct
 }
 func (r *twoRobots) Away(string) string   { return "" }
 func (r *twoRobots) Watch() (stop func()) { return func() {} }
-func (r *twoRobots) Has(string) bool      { return false }
+func (r *twoRobots) Has(string) bool      { return r.has }
 func (r *twoRobots) Serve(_ http.ResponseWriter, _ *http.Request, robot string) error {
 	r.served = append(r.served, robot)
 	return status.Error(codes.Unavailable, "not now")
@@ -67,12 +70,15 @@ func TestFrontShowsOwnRobots(t *testing.T) {
 			}
 		}
 	}
-	for robot, want := range map[string]int{"arm": http.StatusNotFound, "rover": http.StatusServiceUnavailable} {
-		if code, body := get(anna, "/r/"+robot+"/devices"); code != want {
-			t.Errorf("%s: %d %s, want %d", robot, code, body, want)
+	for _, fleet.has = range []bool{false, true} { // the answer does not depend on whether others are there
+		fleet.served = nil
+		for robot, want := range map[string]int{"arm": http.StatusNotFound, "rover": http.StatusServiceUnavailable} {
+			if code, body := get(anna, "/r/"+robot+"/devices"); code != want {
+				t.Errorf("%s, served %t: %d %s, want %d", robot, fleet.has, code, body, want)
+			}
 		}
-	}
-	if !slices.Equal(fleet.served, []string{"rover"}) {
-		t.Errorf("served %v", fleet.served)
+		if !slices.Equal(fleet.served, []string{"rover"}) {
+			t.Errorf("served %v", fleet.served)
+		}
 	}
 }
