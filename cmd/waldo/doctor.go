@@ -38,6 +38,8 @@ const (
 	stateOfUnits = "/var/lib/waldo"
 	// askTime bounds each question to a program, or to the bus.
 	askTime = 3 * time.Second
+	// startTime is how long a unit that is just starting may take until it counts as one that does not get ready.
+	startTime = 10 * time.Second
 )
 
 // errIll is the end of an examination that has found errors; they have been printed.
@@ -46,11 +48,13 @@ var errIll = errors.New("the robot, or a part of it, does not work like this")
 // Help explains the command.
 func (*doctorCommand) Help() string {
 	return `It looks at: ` + strings.Join(doctor.Names(), ", ") + `. What is wrong is printed with a remedy;
-the exit code is 1 if any of it is an error. Nothing is changed. Root sees more, and should ask for a robot that runs
-as units: sudo waldo doctor.
+the exit code is 1 if any of it is an error, and 0 if there are warnings only: the robot works. Parts of two versions, one
+step apart, are a warning, as an upgrade leaves what is driven as it is. A unit that is starting has 10 s. Nothing is
+changed. Root sees more, and should ask for a robot that runs as units: sudo waldo doctor.
 
   waldo doctor robot.yaml
-  waldo doctor --json | jq -r '.[] | select(.level == "error") | .remedy'`
+  waldo doctor --json | jq -r '.[] | select(.level == "error") | .remedy'
+  waldo doctor --json | jq --exit-status 'length == 0'     # fails at a warning too`
 }
 
 // Run examines the machine.
@@ -113,7 +117,8 @@ func (d *doctorCommand) system(ctx context.Context) *doctor.System {
 	s.Check = func(ctx context.Context) error { return checkPrograms(ctx, s.Robot, programs, d.Token) }
 	ask := sync.OnceValues(func() ([]doctor.Process, bool) { return d.running(ctx, s.Robot) }) // it may take its time
 	s.Running = func(context.Context) ([]doctor.Process, bool) { return ask() }
-	s.Failed = failedUnits
+	failed := sync.OnceValue(func() map[string]string { return failedUnits(ctx) })
+	s.Failed = func(context.Context) map[string]string { return failed() }
 	return s
 }
 
@@ -144,7 +149,7 @@ func (d *doctorCommand) running(ctx context.Context, r *robot.Robot) (list []doc
 // failedUnits asks systemd which units have no process that is ready, and why.
 func failedUnits(ctx context.Context) map[string]string {
 	control := &units.Control{}
-	all, err := control.List(ctx, control.Names())
+	all, err := control.Settled(ctx, control.Names(), startTime)
 	failed := map[string]string{}
 	if err != nil {
 		failed["systemd"] = err.Error()

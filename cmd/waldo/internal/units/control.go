@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
@@ -35,6 +36,8 @@ type Status struct {
 	Active bool
 	// Reason tells, if there is no process that is ready, why; otherwise what the process says of itself.
 	Reason string
+	// Moving tells that the unit is starting, ending, or between two starts.
+	Moving bool
 }
 
 // Installed returns the robot whose units are on this machine; nil if there are none, or systemd does not run.
@@ -131,6 +134,28 @@ func (c *Control) List(ctx context.Context, names []string) ([]Status, error) {
 	return list, nil
 }
 
+// lookAgain is how long Settled waits between two looks.
+const lookAgain = 200 * time.Millisecond
+
+// Settled is List once all units run or do not: what is just starting has that long to get ready. One that crashes again
+// and again is seen as it is at the end.
+func (c *Control) Settled(ctx context.Context, names []string, within time.Duration) ([]Status, error) {
+	limit := time.After(within)
+	for {
+		list, err := c.List(ctx, names)
+		if err != nil || !slices.ContainsFunc(list, func(s Status) bool { return s.Moving }) {
+			return list, err
+		}
+		select {
+		case <-ctx.Done():
+			return list, nil
+		case <-limit:
+			return list, nil
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
 // parseStatus reads what `systemctl show` prints of one unit.
 func parseStatus(block string) (s Status, ok bool) {
 	values := map[string]string{}
@@ -144,6 +169,7 @@ func parseStatus(block string) (s Status, ok bool) {
 	s.Name = nameOf(values["Id"])
 	s.PID, _ = strconv.Atoi(values["MainPID"]) // 0 if it is none
 	s.Active = values["ActiveState"] == "active"
+	s.Moving = values["ActiveState"] == "activating" || values["ActiveState"] == "deactivating"
 	switch {
 	case s.PID != 0 && (s.Active || values["StatusText"] != ""):
 		s.Reason = values["StatusText"]

@@ -274,10 +274,10 @@ Result=success
 	}}
 	got, err := c.List(t.Context(), []string{"front", "gateway"})
 	want := []Status{
-		{"front", 12, true, "away: no camera = nothing"},
-		{"gateway", 0, false, "its configuration is wrong: journalctl -u waldo-gateway.service tells why"},
-		{"bus", 0, false, "its unit is auto-restart (watchdog): journalctl -u waldo-bus.service tells why"},
-		{"off", 0, false, "its unit is inactive"},
+		{"front", 12, true, "away: no camera = nothing", false},
+		{"gateway", 0, false, "its configuration is wrong: journalctl -u waldo-gateway.service tells why", false},
+		{"bus", 0, false, "its unit is auto-restart (watchdog): journalctl -u waldo-bus.service tells why", true},
+		{"off", 0, false, "its unit is inactive", false},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
