@@ -75,8 +75,10 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	audits := launch.Audit(r.Name, "bus", os.Getenv, said)
+	defer audits.Close()
 	server, err := b.serve(embedded.Config{
-		Listen: listen, TLS: certificate.Server(), Leaf: leaf, Keys: ring.first(), Log: said,
+		Listen: listen, TLS: certificate.Server(), Leaf: leaf, Keys: ring.first(), Log: said, Audit: audits,
 	})
 	if errors.Is(err, launch.ErrAddressInUse) {
 		return fmt.Errorf("%s: %w: stop the other program, or choose another address", field, err)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
@@ -185,6 +187,7 @@ func TestRestart(t *testing.T) {
 		pid(t, "gateway", 0) == page {
 		t.Error("one was not restarted")
 	}
+	awaitAudited(t, `"event":"restarted","what":"front"`, `"event":"restarted","what":"gateway"`)
 	code, _, err := waldo(t, "restart", "frnt")
 	if want := "waldo: name: robot demo does not run \"frnt\"; it runs: front, motors, gateway\n"; code != 1 ||
 		err != want {
@@ -193,6 +196,21 @@ func TestRestart(t *testing.T) {
 	if code, _, err := waldo(t, "restart", "other/front"); code != 1 ||
 		!strings.Contains(err, "there is no launcher on the bus") {
 		t.Errorf("another robot: %d, %s", code, err)
+	}
+}
+
+// awaitAudited waits until the audit log of the launcher has texts: what it writes comes after the answer.
+func awaitAudited(t *testing.T, want ...string) {
+	t.Helper()
+	path := audit.Path(filepath.Join(os.Getenv("XDG_STATE_HOME"), "waldo"), "demo", "launcher")
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		kept, err := os.ReadFile(path)
+		if !slices.ContainsFunc(want, func(text string) bool { return !strings.Contains(string(kept), text) }) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the audit log lacks one of %q: %s, %v", want, kept, err)
+		}
 	}
 }
 

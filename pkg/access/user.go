@@ -32,6 +32,25 @@ func Named(user, name string) string {
 	return user + " (" + name + ")"
 }
 
+type tokenKey struct{}
+
+// maxTokenID bounds the id of a token in bytes.
+const maxTokenID = 64
+
+// WithTokenID says by which token a call is made, by its id, which is no secret. The bus carries it to the device.
+func WithTokenID(ctx context.Context, id string) context.Context {
+	if id == "" || len(id) > maxTokenID || !text.IsPrintable(id) {
+		return ctx
+	}
+	return context.WithValue(ctx, tokenKey{}, id)
+}
+
+// TokenID returns the id of the token by which a call is made; empty if that is not known. It is no proof, as [User].
+func TokenID(ctx context.Context) string {
+	id, _ := ctx.Value(tokenKey{}).(string)
+	return id
+}
+
 // User returns on whose behalf a call is made; empty if that is not known, as where no token is needed. It is for
 // people to read, and no proof: on the bus everybody who may call a device can state any name.
 func User(ctx context.Context) string {

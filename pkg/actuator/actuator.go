@@ -317,10 +317,10 @@ func (a *Actuator) holder() string {
 // press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the
 // e-stop. Said again by the same one for the same reason it stays the one it is: a page says one press on every way it
 // has, until it is confirmed.
-func (a *Actuator) press(by, reason string) {
+func (a *Actuator) press(by actor, reason string) {
 	var again bool
 	a.do(func(now control.Clock) {
-		pressed := &eStop{By: by, Reason: reason, Time: time.Now()}
+		pressed := &eStop{By: by.name, Reason: reason, Time: time.Now()}
 		again = a.eStop.same(pressed) && !a.clearing && now < a.pressed+repetition
 		a.pressed = now
 		if again {
@@ -331,9 +331,9 @@ func (a *Actuator) press(by, reason string) {
 		a.tell()
 	})
 	err := a.keep()
-	a.log.Warn("e-stop", "by", by, "reason", reason)
+	a.log.Warn("e-stop", "by", by.name, "reason", reason)
 	if !again {
-		a.record(audit.Event{Kind: audit.EStop, Who: by, Reason: reason})
+		a.record(audit.Event{Kind: audit.EStop, Who: by.name, Token: by.token, Reason: reason})
 	}
 	if err != nil {
 		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
@@ -366,7 +366,7 @@ func (a *Actuator) keep() error {
 }
 
 // clear ends an e-stop, in its file first: one that cannot be ended there stays.
-func (a *Actuator) clear(id int64, by string) error {
+func (a *Actuator) clear(id int64, by actor) error {
 	a.latching.Lock()
 	defer a.latching.Unlock()
 	if !a.beginClear(id) {
@@ -384,11 +384,14 @@ func (a *Actuator) clear(id int64, by string) error {
 		}
 	})
 	if err == nil {
-		a.log.Warn("e-stop cleared", "by", by)
-		a.record(audit.Event{Kind: audit.EStopCleared, Who: by})
+		a.log.Warn("e-stop cleared", "by", by.name)
+		a.record(audit.Event{Kind: audit.EStopCleared, Who: by.name, Token: by.token})
 	}
 	return err
 }
+
+// actor is who does something with the device: what they are called, and the id of their token if it is known.
+type actor struct{ name, token string }
 
 // record keeps who did what with this device.
 func (a *Actuator) record(e audit.Event) {

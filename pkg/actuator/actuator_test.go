@@ -187,7 +187,7 @@ func TestNothingOvertakesAStop(t *testing.T) {
 				}
 			})
 		}
-		a.press("ann", "")
+		a.press(actor{name: "ann"}, "")
 		senders.Wait()
 		said := w.all()
 		if stop := slices.Index(said, "e_stop"); stop != len(said)-1 {

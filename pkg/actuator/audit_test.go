@@ -19,7 +19,8 @@ func TestAudit(t *testing.T) {
 	path := audit.Path(folder, "r", "d")
 	m := startMotorIn(t, configIn(t.TempDir()), folder)
 	client := controlv1.NewControlServiceClient(m.conn.Client(m.Kit().Address()))
-	anna, ben := access.WithUser(t.Context(), "anna"), access.WithUser(t.Context(), "ben")
+	anna := access.WithTokenID(access.WithUser(t.Context(), "anna"), "abcd2345")
+	ben := access.WithUser(t.Context(), "ben")
 	first, err := client.Acquire(anna, &controlv1.AcquireRequest{Holder: "page 1"})
 	if err != nil || first.GetState().GetHolder() != "anna (page 1)" {
 		t.Fatalf("the holder is %q, %v", first.GetState().GetHolder(), err)
@@ -41,9 +42,9 @@ func TestAudit(t *testing.T) {
 	m.Stop()
 	want := []audit.Event{
 		{Kind: audit.Started, Device: "d", Reason: "waldo-motor 1.0.0"},
-		{Kind: audit.LeaseAcquired, Who: "anna (page 1)", Device: "d"},
+		{Kind: audit.LeaseAcquired, Who: "anna (page 1)", Token: "abcd2345", Device: "d"},
 		{Kind: audit.LeaseTaken, Who: "ben (anna)", Device: "d", Reason: "anna (page 1)"},
-		{Kind: audit.EStop, Who: "anna (ben)", Device: "d", Reason: "smoke"},
+		{Kind: audit.EStop, Who: "anna (ben)", Token: "abcd2345", Device: "d", Reason: "smoke"},
 		{Kind: audit.EStopCleared, Who: "unknown", Device: "d"},
 		{Kind: audit.LeaseEnded, Who: "ben (anna)", Device: "d", Reason: "lease_lapsed"},
 	}

@@ -37,7 +37,7 @@ func TestEStopFiles(t *testing.T) {
 		if e.GetId() == 0 || !strings.Contains(e.GetReason(), "cannot be read") {
 			t.Fatalf("latched: %v", e)
 		}
-		if err := m.clear(e.GetId(), "ann"); err != nil {
+		if err := m.clear(e.GetId(), actor{name: "ann"}); err != nil {
 			t.Error(err)
 		}
 		if _, err := os.Stat(file(dir)); !errors.Is(err, os.ErrNotExist) {
@@ -50,7 +50,7 @@ func TestEStopFiles(t *testing.T) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		m.press("ann", "")
+		m.press(actor{name: "ann"}, "")
 		if e := m.State().GetEStop(); e == nil || e.GetPersisted() {
 			t.Errorf("latched: %v", e)
 		}
@@ -58,13 +58,13 @@ func TestEStopFiles(t *testing.T) {
 	t.Run("one whose end cannot be kept stays", func(t *testing.T) {
 		dir := t.TempDir()
 		m := startMotor(t, configIn(dir))
-		m.press("ann", "")
+		m.press(actor{name: "ann"}, "")
 		// A folder with something in it cannot be removed, not even by root.
 		if err := os.Remove(file(dir)); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(file(dir), "x"), "")
-		if err := m.clear(m.State().GetEStop().GetId(), "ann"); err == nil || m.State().GetEStop() == nil {
+		if err := m.clear(m.State().GetEStop().GetId(), actor{name: "ann"}); err == nil || m.State().GetEStop() == nil {
 			t.Errorf("cleared: %v", err)
 		}
 	})

@@ -38,7 +38,7 @@ func (s *service) Acquire(ctx context.Context, r *controlv1.AcquireRequest) (*co
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(audit.LeaseAcquired, holder, func(now control.Clock) (int64, error) {
+	lease, state, err := s.a.lease(audit.LeaseAcquired, actor{holder, access.TokenID(ctx)}, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Acquire(now, holder)
 	})
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv
 		return nil, err
 	}
 	holder := who(ctx, r.GetHolder())
-	lease, state, err := s.a.lease(audit.LeaseTaken, holder, func(now control.Clock) (int64, error) {
+	lease, state, err := s.a.lease(audit.LeaseTaken, actor{holder, access.TokenID(ctx)}, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Take(now, holder), nil
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv
 }
 
 // lease has a lease granted.
-func (a *Actuator) lease(kind audit.Kind, holder string, grant func(now control.Clock) (epoch int64, err error)) (
+func (a *Actuator) lease(kind audit.Kind, to actor, grant func(now control.Clock) (epoch int64, err error)) (
 	lease *controlv1.Lease, state *controlv1.ControlState, err error) {
 	a.do(func(now control.Clock) {
 		var epoch int64
@@ -79,8 +79,8 @@ func (a *Actuator) lease(kind audit.Kind, holder string, grant func(now control.
 		if epoch, err = grant(now); err != nil {
 			return
 		}
-		a.log.Info("the lease was given", "event", string(kind), "to", holder, "before", before)
-		a.record(audit.Event{Kind: kind, Who: holder, Reason: before})
+		a.log.Info("the lease was given", "event", string(kind), "to", to.name, "before", before)
+		a.record(audit.Event{Kind: kind, Who: to.name, Token: to.token, Reason: before})
 		a.since = time.Now()
 		lease = &controlv1.Lease{
 			Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL),
@@ -158,8 +158,8 @@ func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 }
 
 // pressedBy is who presses or clears an e-stop.
-func pressedBy(ctx context.Context, name string) string {
-	return cmp.Or(who(ctx, cut(name, maxName, "")), "unknown")
+func pressedBy(ctx context.Context, name string) actor {
+	return actor{cmp.Or(who(ctx, cut(name, maxName, "")), "unknown"), access.TokenID(ctx)}
 }
 
 // EStop refuses nothing: a text that is too long is cut.

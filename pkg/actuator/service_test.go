@@ -108,7 +108,7 @@ func TestErrorsAreTheSameOnEveryTransport(t *testing.T) {
 	if _, err := m.hold(ctx, "ann"); err != nil {
 		t.Fatal(err)
 	}
-	m.press("ann", "test")
+	m.press(actor{name: "ann"}, "test")
 	long := strings.Repeat("x", 129)
 	for name, tt := range map[string]struct {
 		call func(controlv1.ControlServiceClient) error
@@ -257,34 +257,34 @@ func TestSameEStopIsWrittenOnce(t *testing.T) {
 		}
 		return info
 	}
-	m.press("ann", "smoke")
+	m.press(actor{name: "ann"}, "smoke")
 	first, before := written(), m.State().GetEStop()
 	for range 3 {
-		m.press("ann", "smoke")
+		m.press(actor{name: "ann"}, "smoke")
 	}
 	if !os.SameFile(written(), first) || !proto.Equal(m.State().GetEStop(), before) {
 		t.Errorf("pressed again: %v, before %v", m.State().GetEStop(), before)
 	}
 	m.do(func(now control.Clock) { m.pressed = now - repetition })
-	m.press("ann", "smoke")
+	m.press(actor{name: "ann"}, "smoke")
 	if os.SameFile(written(), first) || m.State().GetEStop().GetId() == before.GetId() {
 		t.Error("the same e-stop pressed later is not another one")
 	}
-	if err := m.clear(before.GetId(), "bob"); !errors.Is(err, control.ErrOtherEStop) {
+	if err := m.clear(before.GetId(), actor{name: "bob"}); !errors.Is(err, control.ErrOtherEStop) {
 		t.Errorf("cleared by one who cannot have seen that it was pressed again: %v", err)
 	}
 	first, before = written(), m.State().GetEStop()
-	m.press("bob", "smoke")
+	m.press(actor{name: "bob"}, "smoke")
 	if os.SameFile(written(), first) || m.State().GetEStop().GetId() == before.GetId() {
 		t.Error("another e-stop was not written")
 	}
-	if err := m.clear(m.State().GetEStop().GetId(), "ann"); err != nil {
+	if err := m.clear(m.State().GetEStop().GetId(), actor{name: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("cleared, but the file is there: %v", err)
 	}
-	m.press("bob", "smoke")
+	m.press(actor{name: "bob"}, "smoke")
 	m.Stop()
 	m = startMotor(t, configIn(dir))
 	if e := m.State().GetEStop(); e.GetBy() != "bob" {
@@ -297,12 +297,12 @@ func TestSameEStopIsWrittenOnce(t *testing.T) {
 func TestPressWhileClearing(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
 	for range 200 {
-		m.press("ann", "smoke")
+		m.press(actor{name: "ann"}, "smoke")
 		id := m.State().GetEStop().GetId()
 		var both sync.WaitGroup
 		var cleared error
-		both.Go(func() { cleared = m.clear(id, "bob") })
-		both.Go(func() { m.press("ann", "smoke") })
+		both.Go(func() { cleared = m.clear(id, actor{name: "bob"}) })
+		both.Go(func() { m.press(actor{name: "ann"}, "smoke") })
 		both.Wait()
 		e := m.State().GetEStop()
 		kept := m.latch.load()
@@ -443,7 +443,7 @@ func TestWatch(t *testing.T) {
 		return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_DRIVING
 	})
 	await("deadman", func(s *controlv1.ControlState) bool { return s.GetCause() == controlv1.SafeCause_SAFE_CAUSE_DEADMAN })
-	m.press("bob", "")
+	m.press(actor{name: "bob"}, "")
 	await("e-stop", func(s *controlv1.ControlState) bool { return s.GetEStop().GetBy() == "bob" })
 	m.Stop()
 	for err == nil {

@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -237,6 +241,28 @@ func TestRefusals(t *testing.T) {
 	if n := len(l.refusals); n > maxRefusals+1 {
 		t.Errorf("%d kinds of refusals are remembered", n)
 	}
+}
+
+// TestManyKindsOfRefusals: who finds ever new ways to be refused cannot push out the rest either.
+func TestManyKindsOfRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		path := Path(t.TempDir(), "rover", "bus")
+		l := Open(path, nil)
+		l.Write(Event{Kind: EStop})
+		for i := range 24 * 3600 { // a day, one a second
+			l.Write(Event{Kind: Refused, Who: "rover/front", What: fmt.Sprintf("publish x%d.%s", i, strings.Repeat("y", maxText))})
+			time.Sleep(time.Second)
+		}
+		l.Close()
+		files, err := filepath.Glob(path + "*")
+		if err != nil || len(files) == 0 {
+			t.Fatal(files, err)
+		}
+		slices.Sort(files) // the oldest is the last one
+		if got := lines(t, files[len(files)-1]); got[0].Kind != EStop {
+			t.Errorf("after a day of refusals the oldest line is %+v", got[0])
+		}
+	})
 }
 
 // FuzzEnd: whatever a file ends with, an event is appended as a line of its own.

@@ -7,8 +7,8 @@
 //
 // Nothing waits for the log. Events go through a queue to a goroutine of the [Log], which [Log.Close] ends. If the disk
 // is full, slow or gone, events are lost and counted, and the robot goes on; the next line that can be written tells how
-// many are missing. Refusals are limited to a few a minute for each kind, so that someone who is refused cannot push
-// out what matters; the limit counts what it left out.
+// many are missing. Refusals are limited to a few a minute for each kind, and to six a minute after the first hundred
+// for all kinds together, so that someone who is refused cannot push out what matters; the limit counts what it left out.
 //
 // What strangers say is cut to [maxText] bytes and escaped. Tokens and keys are never written.
 //

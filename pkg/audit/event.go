@@ -20,6 +20,11 @@ const (
 	Ended Kind = "session_ended"
 	// Refused: a token or its role was not enough for something. What says for what, Reason why.
 	Refused Kind = "refused"
+	// Restarted, Upgraded and Reloaded: somebody had the launcher do so. What is the process; of a reload, Reason says what
+	// it changed.
+	Restarted Kind = "restarted"
+	Upgraded  Kind = "upgraded"
+	Reloaded  Kind = "reloaded"
 	// LeaseAcquired, LeaseTaken and LeaseEnded are about who may drive a device. Who held a lease that was taken is in
 	// Reason; so is why one ended.
 	LeaseAcquired Kind = "lease_acquired"

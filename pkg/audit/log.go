@@ -17,6 +17,9 @@ const (
 	// A kind of refusal is written so often at once, and then once in refusalEvery.
 	refusalBurst = 10
 	refusalEvery = 10 * time.Second
+	// All kinds together are written so often at once, and then once in refusalEvery: who finds ever new ways to be refused
+	// needs days to push out what matters.
+	refusalsBurst = 100
 	// maxRefusals bounds the kinds of refusals that are told apart; the rest is one kind.
 	maxRefusals = 256
 	// lastWords is how long Close waits for what was not written yet.
@@ -40,6 +43,7 @@ type Log struct {
 	closed   bool
 	lost     int64
 	refusals map[Event]*refusals
+	all      refusals // of all kinds
 }
 
 // refusals are those of one kind.
@@ -103,15 +107,22 @@ func (l *Log) allow(e Event, now time.Time) (left int64, ok bool) {
 		r = &refusals{allowed: refusalBurst, last: now}
 		l.refusals[kind] = r
 	}
-	r.allowed = min(refusalBurst, r.allowed+now.Sub(r.last).Seconds()/refusalEvery.Seconds())
-	r.last = now
-	if r.allowed < 1 {
+	r.wait(now, refusalBurst)
+	l.all.wait(now, refusalsBurst)
+	if r.allowed < 1 || l.all.allowed < 1 {
 		r.left++
 		return 0, false
 	}
 	r.allowed--
+	l.all.allowed--
 	left, r.left = r.left, 0
 	return left, true
+}
+
+// wait allows more the longer it was waited, up to a burst.
+func (r *refusals) wait(now time.Time, burst float64) {
+	r.allowed = min(burst, r.allowed+now.Sub(r.last).Seconds()/refusalEvery.Seconds())
+	r.last = now
 }
 
 // forget makes room for other kinds of refusals; l.mu is held.

@@ -24,6 +24,8 @@ const (
 	timeoutHeader = "Waldo-Timeout"
 	// userHeader is the user on whose behalf the call is made, see [access.WithUser].
 	userHeader = "Waldo-User"
+	// tokenHeader is the id of the token of that user, see [access.WithTokenID].
+	tokenHeader = "Waldo-Token-Id"
 	// defaultTimeout applies to calls whose context has no deadline.
 	defaultTimeout = 5 * time.Second
 )
@@ -62,6 +64,9 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 		Data: data}
 	if user := access.User(ctx); user != "" {
 		msg.Header.Set(userHeader, user)
+	}
+	if id := access.TokenID(ctx); id != "" {
+		msg.Header.Set(tokenHeader, id)
 	}
 	most := maxMessage
 	for _, option := range options {

@@ -32,6 +32,9 @@ func inbox(user string) nats.Option { return nats.CustomInboxPrefix(InboxPrefix(
 
 var namedToken = regexp.MustCompile(`^waldo_([a-z2-7]{1,64})_[A-Z2-7]+$`)
 
+// isTokenID matches the id of a token. The public key of a process has capitals.
+var isTokenID = regexp.MustCompile(`^[a-z2-7]{1,64}$`)
+
 // tokenID returns the id of a token that has one; see package tokens. The single token of a robot has none: its holder
 // may read everything anyway.
 func tokenID(token string) (id string, ok bool) {

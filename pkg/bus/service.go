@@ -230,7 +230,7 @@ func (s *Service) end(subject string) {
 // call runs the handler. Its panic is answered as Internal: one bad call must not take the hardware away from
 // everybody.
 func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (response any, err error) {
-	ctx, cancel := context.WithTimeout(access.WithUser(s.ctx, m.Header.Get(userHeader)), callTimeout(m))
+	ctx, cancel := context.WithTimeout(caller(s.ctx, m), callTimeout(m))
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
@@ -239,6 +239,17 @@ func (s *Service) call(method grpc.MethodDesc, impl any, m *nats.Msg) (response 
 		}
 	}()
 	return method.Handler(impl, ctx, s.decoder(m), s.cfg.Interceptor)
+}
+
+// caller adds to a context who calls: as the call says, or else by whose token they are to have the answer.
+func caller(ctx context.Context, m *nats.Msg) context.Context {
+	id := m.Header.Get(tokenHeader)
+	if to, found := strings.CutPrefix(m.Reply, InboxPrefix("")); found && id == "" {
+		if owner, _, _ := strings.Cut(to, "."); isTokenID.MatchString(owner) {
+			id = owner
+		}
+	}
+	return access.WithTokenID(access.WithUser(ctx, m.Header.Get(userHeader)), id)
 }
 
 // decoder returns what reads the request in m into a message of the method's type.

@@ -103,7 +103,7 @@ func withUser(ctx context.Context, grant tokens.Grant) context.Context {
 	if !grant.IsNamed() {
 		return ctx
 	}
-	return access.WithUser(ctx, grant.Name)
+	return access.WithTokenID(access.WithUser(ctx, grant.Name), grant.ID)
 }
 
 // stream guards streams, which are on gRPC only. One ends when the token of its caller does.

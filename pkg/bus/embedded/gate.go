@@ -15,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
@@ -32,6 +33,7 @@ type gate struct {
 	tls       bool // connections of other machines must have it
 	authority *tokens.Authority
 	log       *slog.Logger
+	audit     *audit.Log
 	guesses   access.Guesses
 	ctx       context.Context // ends with the server
 	server    *server.Server  // set before the first client comes
@@ -77,6 +79,7 @@ func (g *gate) checkKey(c server.ClientAuthentication, key string) bool {
 	}
 	holder, ok := g.admitKey(c.GetID(), key)
 	if !ok {
+		g.audit.Write(audit.Event{Kind: audit.Refused, From: remote(c), What: "bus", Reason: "unknown key"})
 		g.wrong(c, "a connection to the bus has a key that is not known")
 		return false
 	}
@@ -101,6 +104,7 @@ func (g *gate) checkToken(c server.ClientAuthentication, token string) bool {
 	case errors.Is(err, tokens.ErrMissing):
 		return false // who tries without a token guesses nothing
 	case err != nil:
+		g.audit.Write(audit.Event{Kind: audit.Refused, From: remote(c), What: "bus", Reason: tokens.Reason(err)}.By(grant))
 		g.wrong(c, "a connection to the bus has presented a wrong token")
 		return false
 	}
@@ -146,14 +150,18 @@ func natsPermissions(p permissions.Permissions, user string) *server.Permissions
 
 // wrong counts a wrong proof, and returns when its refusal is due.
 func (g *gate) wrong(c server.ClientAuthentication, what string) {
-	address := ""
-	if a := c.RemoteAddress(); a != nil {
-		address = a.String()
-	}
-	guess := g.guesses.Wrong(g.ctx, address)
+	guess := g.guesses.Wrong(g.ctx, remote(c))
 	if guess.Report {
 		g.log.Warn(what, "client", guess.Client, "count", guess.Count)
 	}
+}
+
+// remote is where a connection comes from; empty if it is within this process.
+func remote(c server.ClientAuthentication) string {
+	if a := c.RemoteAddress(); a != nil {
+		return a.String()
+	}
+	return ""
 }
 
 // admit notes a connection. The caller holds mu.
@@ -165,11 +173,19 @@ func (g *gate) admit(id uint64, a admitted) {
 	g.admitted[id] = a
 }
 
-// nameOf returns who a connection belongs to.
-func (g *gate) nameOf(id uint64) string {
+// whoIs returns whom a connection belongs to.
+func (g *gate) whoIs(id uint64) admitted {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.admitted[id].name
+	return g.admitted[id]
+}
+
+// role is the role of a token; empty for a key.
+func (a admitted) role() string {
+	if a.key != "" {
+		return ""
+	}
+	return a.grant.Role.String()
 }
 
 // setKeys changes the keys that are known, and ends the connections of those who have lost theirs, or may do something

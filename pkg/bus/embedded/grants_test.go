@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -79,6 +80,18 @@ func TestTokens(t *testing.T) {
 	}
 	if n := r.log.count(`subject=_INBOX.>`); n != 3 {
 		t.Errorf("%d of 3 were kept from reading the answers of others", n)
+	}
+	r.Close()
+	r.audit.Close()
+	kept, err := os.ReadFile(r.kept)
+	for _, want := range []string{
+		`"event":"refused","who":"Ann","token":"` + strings.Split(made["viewer"], "_")[1] +
+			`","role":"viewer","what":"subscribe _INBOX.\u003e","reason":"bus"`,
+		`"event":"refused","who":"Dan"`,
+	} {
+		if err != nil || !strings.Contains(string(kept), want) {
+			t.Errorf("the audit log lacks %s: %s, %v", want, kept, err)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
@@ -28,6 +29,8 @@ type rover struct {
 	seeds map[string]*keys.Seed
 	known permissions.Keys
 	log   *lines
+	audit *audit.Log
+	kept  string // the file of audit
 }
 
 // lines is a log that tests read.
@@ -66,7 +69,10 @@ func startRover(t testing.TB, store *tokens.Store) *rover {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rover{seeds: map[string]*keys.Seed{}, known: permissions.Keys{}, log: &lines{}}
+	r := &rover{seeds: map[string]*keys.Seed{}, known: permissions.Keys{}, log: &lines{},
+		kept: audit.Path(t.TempDir(), "rover", "bus")}
+	r.audit = audit.Open(r.kept, nil)
+	t.Cleanup(r.audit.Close)
 	add := func(name string, rules []permissions.Rule) {
 		seed, err := keys.New()
 		if err != nil {
@@ -82,7 +88,7 @@ func startRover(t testing.TB, store *tokens.Store) *rover {
 	add("gateway", permissions.Gateway("rover"))
 	add("launcher", permissions.Launcher("rover"))
 	if r.Server, err = embedded.Start(embedded.Config{Token: shared, Tokens: store, Keys: r.known,
-		Log: r.log.logger()}); err != nil {
+		Log: r.log.logger(), Audit: r.audit}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.Close)

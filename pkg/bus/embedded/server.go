@@ -24,6 +24,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 )
 
@@ -45,6 +46,8 @@ type Config struct {
 	Keys permissions.Keys
 	// Log receives refusals, each once. Default: nothing is logged.
 	Log *slog.Logger
+	// Audit keeps refusals, with who tried. It is to be closed after the server. Nil: nothing does.
+	Audit *audit.Log
 }
 
 // stalledReader is how long a client may take to read what waits for it. Producers never wait for a client, so patience
@@ -189,7 +192,8 @@ func (s *Server) guard(cfg Config, o *server.Options) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s.gate = &gate{tls: cfg.TLS != nil, authority: tokens.NewAuthority(cfg.Token, cfg.Tokens), log: log, ctx: ctx, keys: cfg.Keys,
+	s.gate = &gate{tls: cfg.TLS != nil, authority: tokens.NewAuthority(cfg.Token, cfg.Tokens), log: log,
+		audit: cfg.Audit, ctx: ctx, keys: cfg.Keys,
 		admitted: map[uint64]admitted{}}
 	o.CustomClientAuthentication = s.gate
 	o.AlwaysEnableNonce = true

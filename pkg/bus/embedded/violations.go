@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/waldo-robot/waldo/pkg/audit"
 )
 
 // maxViolations bounds how many violations are logged.
@@ -36,9 +38,14 @@ func (v *violations) Errorf(format string, args ...any) {
 	if !ok {
 		return
 	}
-	who := v.gate.nameOf(id)
-	if who != "" && v.isNew(who+" "+action+" "+subject) {
-		v.log.Warn("refused on the bus", "who", who, "action", action, "subject", subject)
+	by := v.gate.whoIs(id)
+	if by.name == "" {
+		return
+	}
+	v.gate.audit.Write(audit.Event{Kind: audit.Refused, Who: by.name, Token: by.grant.ID, Role: by.role(),
+		What: action + " " + subject, Reason: "bus"})
+	if v.isNew(by.name + " " + action + " " + subject) {
+		v.log.Warn("refused on the bus", "who", by.name, "action", action, "subject", subject)
 	}
 }
 

@@ -21,7 +21,6 @@ import (
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
-	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
@@ -121,7 +120,7 @@ func (c *Caller) call(ctx context.Context, call *Call) (json.RawMessage, error) 
 		return nil, err
 	}
 	defer c.end(to)
-	ctx, cancel := context.WithTimeout(access.WithUser(ctx, call.By.User()), Timeout)
+	ctx, cancel := context.WithTimeout(call.By.Sign(ctx), Timeout)
 	defer cancel()
 	response, err := c.devices.Call(ctx, dynamic.Call{
 		Device: bus.Address{Robot: c.robot, Device: call.Device},

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/access/sessions"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
@@ -130,6 +131,14 @@ func (v *Visitor) User() string {
 		return ""
 	}
 	return v.Grant().Name
+}
+
+// Sign returns a context for calls on behalf of a person or program with a token of their own.
+func (v *Visitor) Sign(ctx context.Context) context.Context {
+	if v.User() == "" {
+		return ctx
+	}
+	return access.WithTokenID(access.WithUser(ctx, v.User()), v.Grant().ID)
 }
 
 // Same reports whether another visitor has come with the same token.

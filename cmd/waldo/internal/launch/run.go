@@ -13,10 +13,12 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
 	"github.com/waldo-robot/waldo/pkg/certs"
+	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 // pollInterval is how often the gateway is polled until it serves.
@@ -42,7 +44,9 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 		return err
 	}
 	defer certificate.Close()
-	natsURL, ring, stop, err := p.runBus(certificate, log)
+	audits := Audit(p.robot.Name, launcherName, os.Getenv, log(slog.LevelWarn))
+	defer audits.Close()
+	natsURL, ring, stop, err := p.runBus(certificate, audits, log)
 	if err != nil {
 		return err
 	}
@@ -59,7 +63,7 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
 	p.warnUnconfined(printer)
 	s := &server{
-		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p,
+		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p, audit: audits,
 		wake: make(chan struct{}, 1), slots: map[string]*slot{},
 	}
 	if err := s.serve(); err != nil {
@@ -87,6 +91,16 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	return s.supervisor.Run(ctx, s.first())
 }
 
+// Audit returns the audit log of a process of this command; nil on a machine that has no folder for state. It is to be
+// closed.
+func Audit(robotName, process string, environ func(string) string, log *slog.Logger) *audit.Log {
+	folder, err := state.Folder("", environ)
+	if err != nil {
+		return nil
+	}
+	return audit.Open(audit.Path(folder, robotName, process), log)
+}
+
 // warnUnconfined says which devices the robot's own bus lets do everything. Without a token everybody on this machine may.
 func (p *Plan) warnUnconfined(printer *supervise.Printer) {
 	if p.natsURL() != "" || p.config.Token == "" {
@@ -99,8 +113,8 @@ func (p *Plan) warnUnconfined(printer *supervise.Printer) {
 }
 
 // runBus runs the bus of the robot, with keys for all processes, unless the robot uses another one.
-func (p *Plan) runBus(certificate Certificate, log func(slog.Level) *slog.Logger) (natsURL string, keys *ring,
-	stop func(), err error) {
+func (p *Plan) runBus(certificate Certificate, audits *audit.Log, log func(slog.Level) *slog.Logger) (natsURL string,
+	keys *ring, stop func(), err error) {
 	if natsURL = p.natsURL(); natsURL != "" {
 		return natsURL, nil, func() {}, nil
 	}
@@ -113,7 +127,7 @@ func (p *Plan) runBus(certificate Certificate, log func(slog.Level) *slog.Logger
 		return "", nil, nil, err
 	}
 	config := embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf, Keys: keys.known,
-		TLS: certificate.Server(), Log: log(slog.LevelWarn)}
+		TLS: certificate.Server(), Log: log(slog.LevelWarn), Audit: audits}
 	config.Tokens = storeOf(os.Getenv)
 	server, err := embedded.Start(config)
 	if err != nil {

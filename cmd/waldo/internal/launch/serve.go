@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +15,8 @@ import (
 
 	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
@@ -38,6 +41,7 @@ type server struct {
 	conn       *bus.Conn
 	natsURL    string
 	ring       *ring
+	audit      *audit.Log
 	// announcement is what the hub is told.
 	announcement *Announcement
 
@@ -113,7 +117,20 @@ func (s *server) RestartProcess(
 	if err := s.failure(ctx, r.GetName(), s.supervisor.Restart(ctx, r.GetName()), codes.Unavailable); err != nil {
 		return nil, err
 	}
+	s.record(ctx, audit.Event{Kind: audit.Restarted, What: r.GetName()})
 	return &launcherv1.RestartProcessResponse{}, nil
+}
+
+// record keeps what somebody had the launcher do. Who it was is what their call says, or by whose token they got the
+// answer.
+func (s *server) record(ctx context.Context, e audit.Event) {
+	e.Who, e.Token = access.User(ctx), access.TokenID(ctx)
+	if store := storeOf(os.Getenv); e.Who == "" && e.Token != "" && store != nil {
+		if grant, err := store.Renew(e.Token); err == nil {
+			e = e.By(grant)
+		}
+	}
+	s.audit.Write(e)
 }
 
 // failure is the status for an error about a process.
@@ -145,6 +162,11 @@ func (s *server) UpgradeProcess(
 	if err := s.failure(ctx, name, err, code); err != nil {
 		return nil, err
 	}
+	kind := audit.Upgraded
+	if response.Restarted {
+		kind = audit.Restarted
+	}
+	s.record(ctx, audit.Event{Kind: kind, What: name})
 	return response, nil
 }
 
@@ -165,6 +187,8 @@ func (s *server) Reload(ctx context.Context, _ *launcherv1.ReloadRequest) (*laun
 	}
 	s.printer.Printf("waldo", "%s was read again; restarted: %s; started: %s; stopped: %s", next.robot.File,
 		listed(changes.Restarted), listed(changes.Started), listed(changes.Stopped))
+	s.record(ctx, audit.Event{Kind: audit.Reloaded, Reason: "restarted: " + listed(changes.Restarted) + "; started: " +
+		listed(changes.Started) + "; stopped: " + listed(changes.Stopped)})
 	response := &launcherv1.ReloadResponse{Restarted: changes.Restarted, Started: changes.Started,
 		Stopped: changes.Stopped}
 	for _, warning := range next.warnings {
