@@ -31,8 +31,7 @@ func TestPageShowsTheCamera(t *testing.T) {
 // a folder.
 func TestPictures(t *testing.T) {
 	_, page := startRover(t)
-	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	begin(t, page)
 	page.Click(t, "#sounds .listen")
 	page.Press(t, "KeyT")
 	page.Until(t, "document.querySelector('.sound').dataset.hearing === 'live' && "+

@@ -46,7 +46,7 @@ func BenchmarkKeyToWire(b *testing.B) {
 			if with.devices != nil {
 				r.page.Tile(b, "front").WaitFrames(b, 30)
 			}
-			r.begin(b)
+			begin(b, r.page)
 			defer harness.Noise(b)()
 			harness.Report(b, "wire", "ms", r.keysToWire(b, 1000))
 			b.ReportMetric(0, "ns/op")

@@ -24,31 +24,6 @@ func startRover(t *testing.T) (*harness.Robot, *harness.Page) {
 	return robot, page
 }
 
-// hold holds a key until the page shows the wanted value of the motors. It presses the key repeatedly: a page that was
-// frozen for a moment, as happens on a busy machine, releases all keys.
-func hold(tb testing.TB, page *harness.Page, code, key, wanted string) {
-	tb.Helper()
-	holdUntil(tb, page, page, code, key, wanted)
-}
-
-// holdUntil is hold, but watches another page.
-func holdUntil(tb testing.TB, page, seen *harness.Page, code, key, wanted string) {
-	tb.Helper()
-	harness.Until(tb, code+" until "+wanted, func() error {
-		page.Press(tb, code)
-		v := harness.Eval[*float64](tb, seen, "((shown) => shown && Number(shown.textContent))("+
-			"document.querySelector('[data-device=motors][data-key=' + $1 + ']'))", key)
-		switch {
-		case v == nil:
-			return fmt.Errorf("%s is not shown", key)
-		case !harness.Eval[bool](tb, page, "((v) => "+wanted+")($1)", *v):
-			says := "waldo.drive.state + ' ' + waldo.drive.why + ', ' + waldo.drive.refusal + ', link ' + waldo.robot.state"
-			return fmt.Errorf("%s is %v; the page: %s", key, *v, harness.Eval[string](tb, page, says))
-		}
-		return nil
-	})
-}
-
 // look defines window.look, which returns what the camera in front sees, in very few pixels, and window.differs, which
 // returns how much two looks differ.
 const look = `(() => {
@@ -65,13 +40,8 @@ const look = `(() => {
 func TestNewcomerDrives(t *testing.T) {
 	_, page := startRover(t)
 	harness.Eval[any](t, page, look)
-	harness.Eval[any](t, page, "window.still = look()")
-	page.Tile(t, "front").WaitFrames(t, 15)
-	if noise := harness.Eval[float64](t, page, "differs(still, look())"); noise > 1 {
-		t.Errorf("nobody drives, and the picture changes by %.1f of 255", noise)
-	}
-	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	awaitStillPicture(t, page)
+	begin(t, page)
 	hold(t, page, "KeyW", "x", "v > 300")
 	page.Until(t, "differs(still, look()) > 5")
 	hold(t, page, "KeyD", "heading", "v < -200")
@@ -79,17 +49,29 @@ func TestNewcomerDrives(t *testing.T) {
 	page.Release(t, "KeyW")
 	awaitReading(t, page, "left", "v === 0")
 	awaitReading(t, page, "flags", "v === 0") // nothing turns, and the watchdog has its commands: neutral ones
-	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'off' && "+
-		"document.querySelector('#drive').dataset.holder === ''")
+	end(t, page)
+	page.Until(t, "document.querySelector('#drive').dataset.holder === ''")
+}
+
+// awaitStillPicture waits until what the camera in front sees does not change, as is so while nobody drives, and keeps
+// it as window.still. The first pictures get better while the encoder learns what the path carries.
+func awaitStillPicture(t *testing.T, page *harness.Page) {
+	t.Helper()
+	harness.Until(t, "the picture stands still", func() error {
+		harness.Eval[any](t, page, "window.still = look()")
+		page.Tile(t, "front").WaitFrames(t, 15)
+		if noise := harness.Eval[float64](t, page, "differs(still, look())"); noise > 1 {
+			return fmt.Errorf("nobody drives, and the picture changes by %.1f of 255", noise)
+		}
+		return nil
+	})
 }
 
 // TestTouch drives with a finger.
 func TestTouch(t *testing.T) {
 	_, page := startRover(t)
 	page.Resize(t, 390, 844)
-	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	begin(t, page)
 	at := harness.Eval[struct{ X, Y, R float64 }](t, page, `(() => {
 	  const stick = document.querySelector('#stick');
 	  stick.scrollIntoView({ block: 'center', behavior: 'instant' });
@@ -114,8 +96,7 @@ func TestEStopOfThePage(t *testing.T) {
 	}
 	for name, press := range presses {
 		t.Run(name, func(t *testing.T) {
-			page.Click(t, "#drive-button")
-			page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+			begin(t, page)
 			hold(t, page, "KeyW", "left", "v === 200")
 			press()
 			page.Until(t, "document.querySelector('#estop').dataset.estop === 'latched'")
@@ -132,8 +113,7 @@ func TestEStopOfThePage(t *testing.T) {
 			page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
 			hold(t, page, "KeyW", "left", "v === 200")
 			page.Release(t, "KeyW")
-			page.Click(t, "#drive-button")
-			page.Until(t, "document.querySelector('#drive').dataset.drive === 'off'")
+			end(t, page)
 		})
 	}
 }
@@ -144,8 +124,7 @@ func TestWhoDrives(t *testing.T) {
 	robot, one := startRover(t)
 	two := harness.StartBrowser(t).Open(t, robot.URL)
 	awaitReading(t, two, "battery", "v > 6000")
-	one.Click(t, "#drive-button")
-	one.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	begin(t, one)
 	holdUntil(t, one, two, "KeyW", "left", "v === 200")
 	two.Until(t, "document.querySelector('#drive').dataset.holder === $1",
 		harness.Eval[string](t, one, "waldo.robot.holder"))

@@ -30,7 +30,7 @@ func TestFirmwareStopsByItself(t *testing.T) {
 	r.open()
 
 	for range 3 {
-		r.begin(t)
+		begin(t, r.page)
 		hold(t, r.page, "KeyW", "left", "v === 200")
 		board.AwaitTurn(t, 200, 200)
 
@@ -55,5 +55,5 @@ func TestFirmwareStopsByItself(t *testing.T) {
 func awaitReading(tb testing.TB, page *harness.Page, key, wanted string) {
 	tb.Helper()
 	page.Until(tb, "((v) => "+wanted+")(Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
-		"']').textContent))", key)
+		"']')?.textContent))", key)
 }

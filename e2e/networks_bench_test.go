@@ -151,7 +151,7 @@ func (r *rough) watch(b *testing.B, p linktest.Profile, span time.Duration) *vie
 func (r *rough) steer(b *testing.B, until time.Time) (ages []float64, over int) {
 	b.Helper()
 	for i := 0; time.Now().Before(until); i++ {
-		if state, _ := r.state(b); state == "off" {
+		if state, _ := driving(b, r.page); state == "off" {
 			over++
 			byKey.rest(b, r.page)
 			if harness.Eval[bool](b, r.page, "waldo.robot.state === 'live'") {

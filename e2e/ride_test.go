@@ -71,32 +71,6 @@ func awaitPage(tb testing.TB, page *harness.Page) {
 	})
 }
 
-// begin makes the page drive, with everything at rest; it clicks the button if needed. A page that was frozen may
-// notice only now that its last drive is over, and the lease of a killed driver has to expire.
-func (r *ride) begin(tb testing.TB) {
-	tb.Helper()
-	const ready = "waldo.robot.state === 'live' && document.querySelector('#drive-button').textContent === 'Drive'"
-	harness.Until(tb, "the page drives", func() error {
-		state, why := r.state(tb)
-		if state == "driving" {
-			return nil
-		}
-		if state == "off" && harness.Eval[bool](tb, r.page, ready) {
-			r.page.Click(tb, "#drive-button")
-		}
-		motors := harness.Eval[string](tb, r.page, `((d) => d ? d.state + " " + d.reason : "not listed")(
-		  waldo.robot.devices.find((d) => d.name === 'motors'))`)
-		return fmt.Errorf("the drive is %s: %s; the motors are %s", state, why, motors)
-	})
-}
-
-// state is the state of the drive, and why it is not driving.
-func (r *ride) state(tb testing.TB) (state, why string) {
-	tb.Helper()
-	both := harness.Eval[[2]string](tb, r.page, "[waldo.drive.state, waldo.drive.why]")
-	return both[0], both[1]
-}
-
 // full is the command of a driver who holds W, or pushes the pad's stick all the way.
 func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
 
@@ -105,12 +79,12 @@ func full(m harness.Motion) bool { return m.Left == 200 && m.Right == 200 }
 func (r *ride) goFull(tb testing.TB, h hands) {
 	tb.Helper()
 	h.rest(tb, r.page)
-	r.begin(tb)
+	begin(tb, r.page)
 	began := time.Now()
 	harness.Until(tb, "full speed", func() error {
-		if state, _ := r.state(tb); state == "off" {
+		if state, _ := driving(tb, r.page); state == "off" {
 			h.rest(tb, r.page)
-			r.begin(tb)
+			begin(tb, r.page)
 		}
 		h.push(tb, r.page) // repeatedly: a page that was frozen for a moment releases all keys
 		motions := r.wire.Motions(began)

@@ -71,7 +71,7 @@ func (r *ride) goOn(t *testing.T, since time.Time) {
 		end := harness.Eval[string](t, r.page, "waldo.drive.state === 'off' ? waldo.drive.reason : ''")
 		if end == "frozen" {
 			byKey.rest(t, r.page)
-			r.begin(t)
+			begin(t, r.page)
 		} else if end != "" {
 			t.Fatalf("the drive has ended: %s", end)
 		}

@@ -60,8 +60,7 @@ func TestTLSInChromium(t *testing.T) {
 		t.Error("the page is not a secure context with a microphone")
 	}
 	page.Tile(t, "front").WaitFrames(t, 30)
-	page.Click(t, "#drive-button")
-	page.Until(t, "document.querySelector('#drive').dataset.drive === 'driving'")
+	begin(t, page)
 	hold(t, page, "KeyW", "x", "v > 300")
 	page.Release(t, "KeyW")
 	awaitReading(t, page, "left", "v === 0")
