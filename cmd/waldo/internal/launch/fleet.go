@@ -1,7 +1,9 @@
 package launch
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 
@@ -30,6 +32,10 @@ func Leaf(r *robot.Robot, log *slog.Logger) (*embedded.Leaf, error) {
 		return nil, fmt.Errorf("%s: %w", r.File, err)
 	}
 	seed, err := keys.Read(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: fleet.key: there is no file %s: `waldo hub key` makes one, and prints what the hub has "+
+			"to know", r.File, file)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: fleet.key: %w", r.File, err)
 	}
