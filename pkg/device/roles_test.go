@@ -61,6 +61,15 @@ func create(t *testing.T, path string, r tokens.Request) string {
 	return token
 }
 
+// forged returns a token that differs in its last character.
+func forged(token string) string {
+	last := "A"
+	if strings.HasSuffix(token, last) {
+		last = "B"
+	}
+	return token[:len(token)-1] + last
+}
+
 // TestRoles: who may call what over gRPC, how a refusal reads, and that it is counted and kept.
 func TestRoles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.json")
@@ -95,7 +104,7 @@ func TestRoles(t *testing.T) {
 		"another service": {other, look, "", codes.PermissionDenied, "board is the service of motors"},
 		"other robot":     {elsewhere, look, "", codes.Unauthenticated, "not known here"},
 		"nobody":          {"", look, "", codes.Unauthenticated, "authorization: Bearer"},
-		"forged":          {viewer[:len(viewer)-1] + "A", look, "", codes.Unauthenticated, "not known here"},
+		"forged":          {forged(viewer), look, "", codes.Unauthenticated, "not known here"},
 	} {
 		err := tt.call(dial(t, p, tt.token))
 		if status.Code(err) != tt.code || !strings.Contains(status.Convert(err).Message(), tt.fails) {

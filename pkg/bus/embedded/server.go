@@ -12,7 +12,6 @@ package embedded
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -60,6 +59,9 @@ const (
 	pingInterval = time.Second
 	maxPingsOut  = 3
 )
+
+// startLimit is how long the server may take to listen. It takes milliseconds, and seconds on a starved machine.
+const startLimit = 30 * time.Second
 
 // authTimeout is how long a client may take to say who it is. The refusal of a wrong token takes up to 3 s.
 const authTimeout = 5 * time.Second
@@ -123,9 +125,9 @@ func start(cfg Config) (*Server, error) {
 	}
 	started.open()
 	s.Start() // does not wait
-	if !s.ReadyForConnections(5 * time.Second) {
+	if !s.ReadyForConnections(startLimit) {
 		started.Close()
-		return nil, errors.New("the server did not start within 5 s")
+		return nil, fmt.Errorf("the server did not start within %v", startLimit)
 	}
 	started.url = localURL(s.Addr().(*net.TCPAddr))
 	return started, nil

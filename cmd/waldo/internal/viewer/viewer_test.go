@@ -123,9 +123,9 @@ func TestJPEGStream(t *testing.T) {
 		"no JPEG": {[]*devicev1.StreamInfo{video, alternative}, "video",
 			`"video" is not one of JPEG; those are: video-jpeg`},
 		"none":         {[]*devicev1.StreamInfo{video}, "", "only video (video/H264)"},
-		"no camera":    {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}}, "", "no camera"},
-		"other way":    {[]*devicev1.StreamInfo{{Name: "screen", Direction: in, MediaTypes: jpeg}}, "", "no camera"},
-		"nothing said": {nil, "video-jpeg", "no camera"},
+		"no camera":    {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}}, "", "not a camera"},
+		"other way":    {[]*devicev1.StreamInfo{{Name: "screen", Direction: in, MediaTypes: jpeg}}, "", "not a camera"},
+		"nothing said": {nil, "video-jpeg", "not a camera"},
 	} {
 		got, err := jpegStream(&devicev1.Device{Streams: tt.streams}, tt.wanted)
 		if err != nil {
