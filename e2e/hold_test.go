@@ -111,7 +111,8 @@ func TestDriversGoOn(t *testing.T) {
 	browser := harness.StartBrowser(t)
 	page := browser.Open(t, robot.URL)
 	awaitReading(t, page, "battery", "v > 6000")
-	harness.Eval[any](t, page, `waldo.drive.addEventListener('state', () => { window.stopped ||= waldo.drive.state !== 'driving'; })`)
+	harness.Eval[any](t, page, "waldo.drive.addEventListener('state', "+
+		"() => { window.stopped ||= waldo.drive.state !== 'driving'; })")
 	board := watchBoard(t, robot, "motors")
 	motors := robot.Device(t, "motors")
 	lapsed := func() float64 { return robot.Metric(t, motors, "waldo_control_stops_total", `"lease_lapsed"`) }
