@@ -38,7 +38,8 @@ func (s *service) Acquire(ctx context.Context, r *controlv1.AcquireRequest) (*co
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	lease, state, err := s.a.lease(audit.LeaseAcquired, actor{holder, access.TokenID(ctx)}, func(now control.Clock) (int64, error) {
+	by := actor{holder, access.TokenID(ctx)}
+	lease, state, err := s.a.lease(audit.LeaseAcquired, by, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Acquire(now, holder)
 	})
 	if err != nil {
@@ -61,7 +62,8 @@ func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv
 		return nil, err
 	}
 	holder := who(ctx, r.GetHolder())
-	lease, state, err := s.a.lease(audit.LeaseTaken, actor{holder, access.TokenID(ctx)}, func(now control.Clock) (int64, error) {
+	by := actor{holder, access.TokenID(ctx)}
+	lease, state, err := s.a.lease(audit.LeaseTaken, by, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Take(now, holder), nil
 	})
 	if err != nil {

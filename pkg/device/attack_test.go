@@ -43,7 +43,8 @@ func documented(t *testing.T) map[string]roles.Role {
 		t.Fatal(err)
 	}
 	needs := map[string]roles.Role{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(waldo[^`]*/[^`]*)` \\| (\\w+) \\|$").FindAllStringSubmatch(string(text), -1) {
+	rows := regexp.MustCompile("(?m)^\\| `(waldo[^`]*/[^`]*)` \\| (\\w+) \\|$")
+	for _, row := range rows.FindAllStringSubmatch(string(text), -1) {
 		if needs[row[1]], err = roles.Parse(row[2]); err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +97,8 @@ func attackMethod(t *testing.T, method string, m protoreflect.MethodDescriptor, 
 	if _, err := tokens.Revoke(path, "revoked"); err != nil {
 		t.Fatal(err)
 	}
-	presented["expired"] = create(t, path, tokens.Request{Name: "expired", Role: roles.Admin, Expires: time.Now().Add(time.Minute)})
+	soon := time.Now().Add(time.Minute)
+	presented["expired"] = create(t, path, tokens.Request{Name: "expired", Role: roles.Admin, Expires: soon})
 	time.Sleep(time.Hour) // on the clock of the bubble
 	presented["of another robot"] = create(t, path, tokens.Request{Name: "eve", Role: roles.Admin, Robot: "another"})
 	presented["of another device"] = create(t, path, tokens.Request{Name: "board", Role: roles.Service, Device: "motors"})
@@ -129,7 +131,8 @@ func callAs(ctx context.Context, g *guard, method string, m protoreflect.MethodD
 	reached := false
 	var err error
 	if m.IsStreamingClient() || m.IsStreamingServer() {
-		info := &grpc.StreamServerInfo{FullMethod: method, IsClientStream: m.IsStreamingClient(), IsServerStream: m.IsStreamingServer()}
+		info := &grpc.StreamServerInfo{FullMethod: method, IsClientStream: m.IsStreamingClient(),
+			IsServerStream: m.IsStreamingServer()}
 		err = g.stream(nil, noStream{ctx: ctx}, info, func(any, grpc.ServerStream) error { reached = true; return nil })
 	} else {
 		_, err = g.unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: method},
