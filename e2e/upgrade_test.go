@@ -187,7 +187,8 @@ func TestUpgradeOfAll(t *testing.T) {
 	}
 	out, err := exec.Command(harness.Bin(t, "waldo"), "upgrade", "--nats", robot.NATS).CombinedOutput()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != 1 ||
-		!strings.Contains(string(out), "motors was not upgraded: the lease is held by") {
+		!strings.Contains(string(out), "motors was not upgraded: the lease is held by") ||
+		!strings.Contains(string(out), "gateway was not upgraded: rover/motors: the lease is held by") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	for name, old := range before {

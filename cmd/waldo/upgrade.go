@@ -32,7 +32,8 @@ open only once (V4L2 cameras, boards, sound cards) is closed and opened again at
 ready, the present one goes on, and the command tells why. gRPC calls end; clients find the new process at the same
 address.
 
-What is being driven is not upgraded: wait, or use --force. The gateway comes last, and is restarted: pages reconnect.
+What is being driven is not upgraded: wait, or use --force. The gateway comes last, and is restarted, unless a device of
+the robot is being driven: pages reconnect.
 The bus is left alone; asked for by name, it is restarted with --force only, as everything on it is cut off meanwhile.
 
   waldo upgrade                    # everything
@@ -59,6 +60,13 @@ func (u *upgradeCommand) upgrade(ctx context.Context, conn *bus.Conn, c console,
 	if err != nil {
 		return err
 	}
+	return u.each(ctx, conn, c, &to, robot, by)
+}
+
+// each upgrades one process, or all of a robot.
+func (u *upgradeCommand) each(
+	ctx context.Context, conn *bus.Conn, c console, to *remote, robot string, by upgrader,
+) (err error) {
 	names := []string{u.Device}
 	if u.Device == "" {
 		if names, err = u.all(ctx, by); err != nil {
@@ -68,7 +76,7 @@ func (u *upgradeCommand) upgrade(ctx context.Context, conn *bus.Conn, c console,
 	var failed []error
 	for _, name := range names {
 		begin := time.Now()
-		done, err := u.one(ctx, by, name)
+		done, err := u.one(ctx, by, name, func(ctx context.Context) error { return to.undriven(ctx, conn, robot) })
 		if err != nil {
 			failed = append(failed, fmt.Errorf("%s/%s was not upgraded: %s", robot, name, status.Convert(err).Message()))
 			continue
@@ -104,10 +112,57 @@ func (u *upgradeCommand) all(ctx context.Context, by upgrader) ([]string, error)
 	return by.names(ctx)
 }
 
-func (u *upgradeCommand) one(ctx context.Context, by upgrader, name string) (string, error) {
+// one upgrades one process. The gateway cannot tell itself whether somebody drives through it; undriven does.
+func (u *upgradeCommand) one(
+	ctx context.Context, by upgrader, name string, undriven func(context.Context) error,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.Timeout)
 	defer cancel()
+	if name == gateway && !u.Force {
+		if err := undriven(ctx); err != nil {
+			return "", err
+		}
+	}
 	return by.upgrade(ctx, name, u.Force)
+}
+
+// undriven returns an error that names the devices of a robot that somebody drives. One that cannot be asked, as it has
+// crashed or is of an old version, is not driven or does not tell; others that do not answer may be driven.
+func (r *remote) undriven(ctx context.Context, conn *bus.Conn, robot string) error {
+	devices, err := r.devices(ctx, conn)
+	if err != nil {
+		return err
+	}
+	var driven []string
+	for _, d := range devices {
+		if d.GetRobot() != robot {
+			continue
+		}
+		a := bus.Address{Robot: robot, Device: d.GetName()}
+		r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetRestartSafety(ctx, &devicev1.GetRestartSafetyRequest{})
+		switch code := status.Code(err); {
+		case code == codes.Unimplemented || code == codes.Unavailable || code == codes.NotFound:
+		case err != nil:
+			driven = append(driven, fmt.Sprintf("%s does not tell whether it is driven (%s)", a, status.Convert(err).Message()))
+		default:
+			driven = append(driven, leases(a, r.GetObstacles())...)
+		}
+	}
+	if len(driven) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(driven, "; ") + ": who drives through it would lose the connection; wait until nobody " +
+		"drives, or use --force")
+}
+
+// leases are the obstacles that say that a device is driven.
+func leases(a bus.Address, obstacles []*devicev1.RestartObstacle) (texts []string) {
+	for _, o := range obstacles {
+		if o.GetKind() == devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_LEASE {
+			texts = append(texts, fmt.Sprintf("%s: %s", a, o.GetText()))
+		}
+	}
+	return texts
 }
 
 // launcherUpgrader is `waldo up`.

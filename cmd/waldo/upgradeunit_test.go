@@ -4,12 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
@@ -22,7 +26,16 @@ import (
 // oldDevice is what the bus tells of a device that runs as a unit.
 type oldDevice struct {
 	devicev1.UnimplementedDeviceServiceServer
-	now *devicev1.Device
+	now    *devicev1.Device
+	safety func() (*devicev1.GetRestartSafetyResponse, error) // nil: it is of a version that does not tell
+}
+
+func (d *oldDevice) GetRestartSafety(ctx context.Context, r *devicev1.GetRestartSafetyRequest) (
+	*devicev1.GetRestartSafetyResponse, error) {
+	if d.safety == nil {
+		return d.UnimplementedDeviceServiceServer.GetRestartSafety(ctx, r)
+	}
+	return d.safety()
 }
 
 func (d *oldDevice) GetDevice(context.Context, *devicev1.GetDeviceRequest) (*devicev1.GetDeviceResponse, error) {
@@ -44,6 +57,7 @@ type unitRig struct {
 	asked []string                // of systemctl
 	does  map[string]func() error // what a verb of systemctl does
 	conn  *bus.ConnCloser
+	front *oldDevice
 }
 
 func newUnitRig(t *testing.T, now *devicev1.Device) *unitRig {
@@ -53,7 +67,7 @@ func newUnitRig(t *testing.T, now *devicev1.Device) *unitRig {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	r := &unitRig{does: map[string]func() error{}}
+	r := &unitRig{does: map[string]func() error{}, front: &oldDevice{now: now}}
 	if r.conn, err = bus.Connect(bus.Config{URL: server.URL(), Name: "test"}); err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +78,7 @@ func newUnitRig(t *testing.T, now *devicev1.Device) *unitRig {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := service.RegisterService(&devicev1.DeviceService_ServiceDesc, &oldDevice{now: now}); err != nil {
+		if err := service.RegisterService(&devicev1.DeviceService_ServiceDesc, r.front); err != nil {
 			t.Fatal(err)
 		}
 		if err := r.conn.Flush(t.Context()); err != nil {
@@ -206,5 +220,44 @@ func TestNamesOfUnits(t *testing.T) {
 	names, err := r.names(t.Context())
 	if fmt.Sprint(names) != "[front gateway]" || err != nil {
 		t.Errorf("%v, %v", names, err)
+	}
+}
+
+// TestUpgradeOfTheGateway: it is left alone while somebody drives, or may drive, unless that is forced.
+func TestUpgradeOfTheGateway(t *testing.T) {
+	const lease, reader = devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_LEASE,
+		devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_READER
+	held := []*devicev1.RestartObstacle{{Kind: lease, Text: `the lease is held by "anna"`}}
+	for name, tt := range map[string]struct {
+		obstacles []*devicev1.RestartObstacle
+		err       error
+		named     string // the device that is asked for
+		force     bool
+		says      string // "" for a success
+	}{
+		"free":          {},
+		"only watched":  {obstacles: []*devicev1.RestartObstacle{{Kind: reader, Text: "1 reader"}}},
+		"driven":        {obstacles: held, says: `rover/gateway was not upgraded: rover/front: the lease is held by "anna"`},
+		"driven, named": {obstacles: held, named: "gateway", says: "wait until nobody drives, or use --force"},
+		"by force":      {obstacles: held, force: true},
+		"no answer":     {err: status.Error(codes.Internal, "broken"), says: "rover/front does not tell whether it is driven"},
+		"crashed":       {err: status.Error(codes.Unavailable, "gone")},
+		"does not know": {err: status.Error(codes.Unimplemented, "old")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newUnitRig(t, described(1, isReady, ""))
+			r.front.safety = func() (*devicev1.GetRestartSafetyResponse, error) {
+				return &devicev1.GetRestartSafetyResponse{Obstacles: tt.obstacles}, tt.err
+			}
+			u := &upgradeCommand{Timeout: 30 * time.Second, Force: tt.force, Device: tt.named}
+			r.does["reload"] = func() error { return r.tell(described(1, isReady, ""), described(2, isReady, "")) }
+			err := u.each(t.Context(), r.conn.Conn, console{out: io.Discard, err: io.Discard}, &remote{}, "rover", r.unitUpgrader)
+			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("%v, want %q", err, tt.says)
+			}
+			if restarted := slices.Contains(r.asked, "restart waldo-gateway.service"); restarted != (tt.says == "") {
+				t.Errorf("systemctl %v", r.asked)
+			}
+		})
 	}
 }
