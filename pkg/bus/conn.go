@@ -55,6 +55,9 @@ type Config struct {
 	// Away returns why a robot as a whole cannot be reached, empty if it can; errors of calls to its devices then say so
 	// instead of blaming the device. Nil: nobody knows.
 	Away func(robot string) string
+	// Remedy returns what to do about a trouble with the server, as it is logged; empty if there is nothing more to say.
+	// Nil: there is not.
+	Remedy func(trouble string) string
 	// Log receives connects and disconnects. Default: nothing is logged.
 	Log *slog.Logger
 	// Metrics is where waldo_bus_* are registered until Close; it can take one connection. Default: nowhere.
@@ -77,6 +80,7 @@ type Conn struct {
 	nc         *nats.Conn
 	log        *slog.Logger
 	away       func(robot string) string // nil: nobody knows
+	remedy     func(trouble string) string
 	metrics    *metrics
 	parts      *store
 	registerer prometheus.Registerer // nil for none
@@ -128,7 +132,8 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{log: log, away: cfg.Away, registerer: cfg.Metrics, onConnect: map[int]func(){}, open: map[int]func(){}}
+	c := &Conn{log: log, away: cfg.Away, remedy: cfg.Remedy, registerer: cfg.Metrics,
+		onConnect: map[int]func(){}, open: map[int]func(){}}
 	c.metrics = newMetrics(c.Connected)
 	c.parts = newStore(c.metrics)
 	if c.registerer != nil {
@@ -245,7 +250,13 @@ func (c *Conn) disconnected(err error) {
 func (c *Conn) complain(what string, err error) {
 	text := redacted(err)
 	c.trouble.Store(&text)
-	c.tell(slog.LevelWarn, what, "error", text)
+	args := []any{"error", text}
+	if c.remedy != nil {
+		if remedy := c.remedy(text); remedy != "" {
+			args = append(args, "remedy", remedy)
+		}
+	}
+	c.tell(slog.LevelWarn, what, args...)
 }
 
 // Trouble returns the last error that NATS has reported, fit to be shown; empty for none.

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -14,6 +16,7 @@ import (
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/presence"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/fleet"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/server"
 )
@@ -27,6 +30,25 @@ type robots struct {
 	known     *presence.Robots
 	instances *fleet.Instances
 	front     *server.Front
+}
+
+// hubRemedy returns what to do about what package bus says of the hub; nil without a fleet.
+func hubRemedy(c *config.Config) func(trouble string) string {
+	if !c.Fleet {
+		return nil
+	}
+	return func(trouble string) string {
+		switch text := strings.ToLower(trouble); {
+		case c.BusSeed != nil && (strings.Contains(text, "authorization violation") ||
+			strings.Contains(text, "nkeys not supported")): // that is a hub that knows nobody
+			return fmt.Sprintf("the hub does not accept the key: its hub.yaml needs `gateways: {main: {key: %s}}`, with any name",
+				c.BusSeed.Public())
+		case strings.Contains(text, "x509:"):
+			return "the certificate of the hub is not trusted: name the PEM file of its authority with --ca, or the name in the " +
+				"certificate with --nats"
+		}
+		return ""
+	}
 }
 
 // serveFleet starts to serve all robots at a hub.

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,10 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/bus/hub"
+	"github.com/waldo-robot/waldo/pkg/bus/keys"
+	"github.com/waldo-robot/waldo/pkg/certs/certstest"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/presence"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/gateway"
@@ -394,5 +399,50 @@ func TestFleetOfOneRobot(t *testing.T) {
 	}
 	if code, _ := w.code(http.MethodGet, "robots", bearer...); code != http.StatusUnauthorized {
 		t.Errorf("afterwards: %d", code)
+	}
+}
+
+// TestHubRemedy: a gateway that the hub refuses, or does not trust, is told what to write where.
+func TestHubRemedy(t *testing.T) {
+	seed, err := keys.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keys.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]hub.Member{"rover": {Key: other.Public()}}
+	cert, key := certstest.NewAuthority(t).Issue([]string{"127.0.0.1"})
+	for name, tt := range map[string]struct {
+		tls    hub.Certificate
+		robots map[string]hub.Member
+		want   string
+	}{
+		"no key at all": {hub.Certificate{}, nil, "its hub.yaml needs `gateways: {main: {key: " + seed.Public() + "}}`"},
+		"unknown key":   {hub.Certificate{}, known, "its hub.yaml needs `gateways: {main: {key: " + seed.Public() + "}}`"},
+		"not trusted":   {hub.Certificate{Cert: cert, Key: key}, known, "of its authority with --ca"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, err := hub.Start(&hub.Config{Hub: "here", Listen: "127.0.0.1:0", Leaf: "127.0.0.1:0", TLS: tt.tls,
+				Robots: tt.robots})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(h.Close)
+			c := testConfig(h.URL())
+			c.Fleet, c.BusSeed = true, seed
+			var log logtest.Text
+			g, err := gateway.Start(c, "test", fstest.MapFS{"fleet.html": {}}, slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(g.Close)
+			for limit := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), tt.want); time.Sleep(10 * time.Millisecond) {
+				if time.Now().After(limit) {
+					t.Fatalf("%q is not in:\n%s", tt.want, log.String())
+				}
+			}
+		})
 	}
 }

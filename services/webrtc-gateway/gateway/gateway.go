@@ -82,7 +82,7 @@ func Start(c *config.Config, version string, page fs.FS, log *slog.Logger) (g *G
 		return g, err
 	}
 	g.conn, err = bus.Connect(bus.Config{URL: c.NATS, Name: "gateway", Token: c.BusToken, Seed: c.BusSeed, CA: c.CA,
-		Log: log, Metrics: g.metrics, Away: g.away})
+		Log: log, Metrics: g.metrics, Away: g.away, Remedy: hubRemedy(c)})
 	if err != nil {
 		return g, err
 	}
