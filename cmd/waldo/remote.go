@@ -77,6 +77,9 @@ func why(trouble string) string {
 	switch {
 	case trouble == "":
 		return remedy
+	case strings.Contains(trouble, "expected 'PONG'"):
+		remedy = ": it may want TLS, as a robot with `tls:` does from another machine: --nats tls://…, and --ca with what " +
+			"waldo trust prints"
 	case strings.Contains(trouble, "x509:"):
 		remedy = ": its certificate is not trusted: name its authority with --ca, as waldo trust prints it"
 	case strings.Contains(strings.ToLower(trouble), "authorization violation"):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/alecthomas/kong"
@@ -32,6 +33,23 @@ func TestBusFlags(t *testing.T) {
 	for _, name := range []string{"ls", "upgrade", "reload"} {
 		if !slices.Contains(remotes, name) {
 			t.Errorf("%s has no --nats; these have: %v", name, remotes)
+		}
+	}
+}
+
+// TestWhyNoBus: what to do depends on what the bus says.
+func TestWhyNoBus(t *testing.T) {
+	for trouble, wants := range map[string][]string{
+		"": {"is `waldo up` running?"},
+		"dial tcp 127.0.0.1:4222: connect: connection refused": {"refused", "is `waldo up` running?"},
+		"nats: expected 'PONG', got 'PING'":                    {"--nats tls://", "--ca", "waldo trust"},
+		"tls: x509: certificate signed by unknown authority":   {"not trusted", "--ca"},
+		"nats: Authorization Violation":                        {"--token-file", "--nats tls://"},
+	} {
+		for _, want := range wants {
+			if got := why(trouble); !strings.Contains(got, want) {
+				t.Errorf("%q: %q does not tell %q", trouble, got, want)
+			}
 		}
 	}
 }
