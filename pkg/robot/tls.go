@@ -208,6 +208,8 @@ func (p *parser) tls(n *yaml.Node) {
 	s := &Section{file: p.file, path: "tls", node: n}
 	if err := s.Decode(&p.robot.TLS); err != nil {
 		p.errs = append(p.errs, err)
+	} else if !p.robot.TLS.On() && hasKey(n, "acme") {
+		p.fail(n, "tls.acme.domain", "is missing: name the public name of the robot, for example rover.example.org")
 	} else if !p.robot.TLS.On() && !hasKey(n, "auto") {
 		p.fail(n, "tls", "says nothing of a certificate: use auto or off, or name one: {cert: fullchain.pem, key: privkey.pem}")
 	}

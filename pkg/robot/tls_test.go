@@ -27,7 +27,7 @@ var tlsSections = []struct{ text, says string }{
 	{"tls: {auto: true, cert: a, key: b}", "one certificate"},
 	{"tls: {names: ['https://rover']}", "robot.yaml:3: tls.names: "},
 	{"tls: {names: [Rover.lan]}", "lower case"},
-	{"tls: {acme: {}}", "robot.yaml:3: tls: says nothing of a certificate"},
+	{"tls: {acme: {}}", "robot.yaml:3: tls.acme.domain: is missing"},
 	{"tls: {names: []}", "robot.yaml:3: tls: says nothing of a certificate"},
 	{"tls: {certificate: a}", `unknown key "certificate"`},
 	{"tls: {acme: {email: me@example.org}}", "robot.yaml:3: tls.acme.domain: is missing"},
