@@ -89,7 +89,7 @@ func TestTokenMistakes(t *testing.T) {
 		"past":         {[]string{"create", "anna", "--role", "driver", "--expires", "2020-01-01"}, 1, "not in the future"},
 		"for ever":     {[]string{"create", "anna", "--role", "driver", "--expires", "99999999d"}, 78, "30d"},
 		"service":      {[]string{"create", "cam", "--role", "service"}, 78, "--device: "},
-		"unknown":      {[]string{"revoke", "anna"}, 1, "waldo token list"},
+		"unknown":      {[]string{"revoke", "anna"}, 1, path + " has no token with the id or name \"anna\": waldo token list"},
 	} {
 		if code, _, said := waldo(t, append([]string{"token"}, tt.args...)...); code != tt.code ||
 			!strings.Contains(said, tt.fails) {

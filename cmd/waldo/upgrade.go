@@ -151,8 +151,8 @@ func (r *remote) undriven(ctx context.Context, conn *bus.Conn, robot string) err
 	if len(driven) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(driven, "; ") + ": who drives through it would lose the connection; wait until nobody " +
-		"drives, or use --force")
+	return errors.New(strings.Join(driven, "; ") + ": who drives through it would lose the connection; wait until " +
+		"nobody drives, or use --force")
 }
 
 // leases are the obstacles that say that a device is driven.

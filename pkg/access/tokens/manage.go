@@ -90,7 +90,8 @@ func Revoke(path, idOrName string) (revoked Token, err error) {
 		if slices.ContainsFunc(c.Tokens, func(t Token) bool { return t.Name == idOrName && !t.Revoked.IsZero() }) {
 			return fmt.Errorf("the token of %.80q is revoked already: waldo token list shows when", idOrName)
 		}
-		return fmt.Errorf("there is no token with the id or name %.80q: waldo token list shows them", idOrName)
+		return fmt.Errorf("%s has no token with the id or name %.80q: waldo token list shows those it has; "+
+			"--access-file names another file", path, idOrName)
 	})
 	return revoked, err
 }
