@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -163,15 +164,33 @@ func Children(tb testing.TB, pid int, name string) []int {
 	return found
 }
 
-// FreeAddress returns a loopback address with a port that is free now, for TCP and UDP.
+// FreeAddress returns a loopback address with a port that is free now, for TCP and UDP. It is below those that the kernel
+// gives to whoever asks for any port (net.ipv4.ip_local_port_range, from 32768), such as the devices of the same robot.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	const first, ports, tries = 15_000, 15_000, 100
+	var failed error
+	for range tries {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.N(ports)))
+		if failed = isFree(address); failed == nil {
+			return address
+		}
+	}
+	tb.Fatalf("no free port: %v", failed)
+	return ""
+}
+
+func isFree(address string) error {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		tb.Fatal(err)
+		return err
 	}
 	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	p, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return err
+	}
+	return p.Close()
 }
 
 // Until waits until the condition holds. If that takes longer than Patience, it fails the test with the last error.

@@ -59,7 +59,7 @@ var readmes = map[string][]step{
 		also("echo 'tls: auto' >> robot.yaml", runs()), // which the README shows alone
 		also("bin/waldo up robot.yaml", stays("serving")),
 		{"", stop},
-		{"bin/waldo trust robot.yaml", runs("/trust", "SHA-256")},
+		{"bin/waldo trust robot.yaml", runs("https://127.0.0.1:8080/", "SHA-256")},
 		{"waldo rendezvous --listen :443",
 			leftOut("it needs a public machine; TestRendezvous and the tests of NATs run one")},
 		{"waldo hub hub.yaml", leftOut("it needs a public machine; TestHub in cmd/waldo runs one")},
@@ -130,7 +130,7 @@ var readmes = map[string][]step{
 	},
 	"docs/tls.md": {
 		also("waldo up robot.yaml", stays("serving")),
-		{"waldo trust robot.yaml", runs("/trust", "SHA-256")},
+		{"waldo trust robot.yaml", runs("https://127.0.0.1:8080/", "SHA-256")},
 		{"waldo trust --pem robot.yaml > ca.crt", runs()},
 		also("cat ca.crt", runs("BEGIN CERTIFICATE")),
 		{"waldo trust --new robot.yaml", runs("SHA-256")},
