@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus/hub"
 	"github.com/waldo-robot/waldo/pkg/output"
+	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
 type hubCommand struct {
@@ -52,8 +53,8 @@ Keys are made by waldo hub key. The robot's robot.yaml gets
   devices:
     uplink: {kind: uplink}         # sends pictures and sound while somebody at the hub wants them
 
-When the file changes it is read again: robots and gateways come and go, and the others stay connected. docs/fleet.md
-has more.`
+When the file or the certificate changes it is read again: robots and gateways come and go, and the others stay
+connected. docs/fleet.md has more.`
 }
 
 // Run runs the server until it is stopped.
@@ -62,12 +63,19 @@ func (h *hubServe) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return configurationError{err}
 	}
+	warnings, err := h.checkTLS(config)
 	switch {
-	case h.Check:
-		return nil
-	case h.PrintConfig:
+	case h.PrintConfig: // for another machine, which has the files
 		_, err := fmt.Fprint(c.out, config.Text())
 		return err
+	case err != nil:
+		return configurationError{err}
+	}
+	for _, warning := range warnings {
+		_, _ = fmt.Fprintln(c.err, "warning:", warning)
+	}
+	if h.Check {
+		return nil
 	}
 	server, err := hub.Start(config)
 	switch {
@@ -84,28 +92,44 @@ func (h *hubServe) Run(ctx context.Context, c console) error {
 	log.Info("serving robots", "leaf", leaf, "listen", listen, "tls", config.TLS.Cert != "", "robots", len(config.Robots))
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.LeafURL(), server.URL()) // for people and scripts that wait for it
-		h.follow(ctx, server, log)
+		h.follow(ctx, server, config, log)
 		return nil
 	})
 }
 
-// followEvery is how often the file is looked at.
+// checkTLS looks at the hub's certificate. What is wrong with the time only is a warning, as for `waldo up`.
+func (h *hubServe) checkTLS(config *hub.Config) (warnings []error, err error) {
+	files := robot.TLS{Cert: config.TLS.Cert, Key: config.TLS.Key}
+	warnings, err = files.CheckFiles(time.Now())
+	for i, warning := range warnings {
+		warnings[i] = fmt.Errorf("%s: tls: %w", h.File, warning)
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: tls: %w", h.File, err)
+	}
+	return warnings, err
+}
+
+// followEvery is how often the files are looked at.
 const followEvery = time.Second
 
-// follow reads the file again when it has changed, until ctx ends.
-func (h *hubServe) follow(ctx context.Context, server *hub.Server, log *slog.Logger) {
+// follow reads the file again when it has changed, or the certificate, until ctx ends.
+func (h *hubServe) follow(ctx context.Context, server *hub.Server, config *hub.Config, log *slog.Logger) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	seen := h.state()
+	seen := h.state(config)
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if now := h.state(); now != seen {
-			seen = now
-			h.reload(server, log)
+		if now := h.state(config); now != seen {
+			next := h.reload(server, config, log)
+			if seen = now; next.TLS != config.TLS {
+				seen = h.state(next)
+			}
+			config = next
 		}
 	}
 }
@@ -116,25 +140,33 @@ type fileState struct {
 	size    int64
 }
 
-func (h *hubServe) state() fileState {
-	info, err := os.Stat(h.File)
+// hubFiles are the states of a hub's files.
+type hubFiles struct{ file, cert, key fileState }
+
+func (h *hubServe) state(config *hub.Config) hubFiles {
+	return hubFiles{stateOf(h.File), stateOf(config.TLS.Cert), stateOf(config.TLS.Key)}
+}
+
+func stateOf(path string) fileState {
+	info, err := os.Stat(path)
 	if err != nil {
 		return fileState{}
 	}
 	return fileState{info.ModTime(), info.Size()}
 }
 
-// reload follows the file, or says why not.
-func (h *hubServe) reload(server *hub.Server, log *slog.Logger) {
+// reload follows the files, or says why not. It returns what is in force.
+func (h *hubServe) reload(server *hub.Server, before *hub.Config, log *slog.Logger) *hub.Config {
 	config, err := hub.Load(h.File)
 	if err == nil {
 		err = server.Reload(config)
 	}
 	if err != nil {
 		log.Error("the file is not followed; what it said before stays in force", "error", err)
-		return
+		return before
 	}
 	log.Info("the file was read again", "robots", len(config.Robots), "gateways", len(config.Gateways))
+	return config
 }
 
 type hubKey struct {

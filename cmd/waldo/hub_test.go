@@ -4,18 +4,22 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	fleetv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/fleet/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/hubtest"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
+	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -129,4 +133,81 @@ func TestBadHub(t *testing.T) {
 	if code, out, text := waldo(t, "hub", file, "--print-config"); code != 0 || !strings.Contains(out, "leafnodes {") {
 		t.Errorf("--print-config: code %d, %s%s", code, out, text)
 	}
+}
+
+// TestHubCheck: a certificate that no client takes is an error; one with a wrong time is a warning.
+func TestHubCheck(t *testing.T) {
+	a := certstest.NewAuthority(t)
+	good, goodKey := a.Issue([]string{"hub.lan"})
+	_, other := a.Issue([]string{"hub.lan"})
+	old, oldKey := a.Issue([]string{"hub.lan"}, certstest.Between(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))
+	for name, tt := range map[string]struct {
+		cert, key string
+		code      int
+		says      string
+	}{
+		"good":        {good, goodKey, 0, ""},
+		"expired":     {old, oldKey, 0, "warning: "},
+		"other's key": {good, other, device.ExitConfiguration, "does not belong to the certificate"},
+		"no file":     {good + "x", goodKey, device.ExitConfiguration, "there is no file"},
+	} {
+		file := filepath.Join(t.TempDir(), "hub.yaml")
+		rewrite(t, file, fmt.Sprintf("hub: here\ntls: {cert: %q, key: %q}\n", tt.cert, tt.key))
+		code, _, said := waldo(t, "hub", file, "--check")
+		if code != tt.code || !strings.Contains(said, tt.says) || (tt.says == "") != (said == "") ||
+			tt.says != "" && !strings.Contains(said, file+": tls: cert") && !strings.Contains(said, file+": tls: key") {
+			t.Errorf("%s: %d, %q", name, code, said)
+		}
+	}
+}
+
+// TestHubServesARenewedCertificate: at both addresses, and without a restart.
+func TestHubServesARenewedCertificate(t *testing.T) {
+	a := certstest.NewAuthority(t)
+	cert, key := a.Issue([]string{"old.lan"})
+	file := filepath.Join(t.TempDir(), "hub.yaml")
+	rewrite(t, file, fmt.Sprintf("hub: here\nleaf: 127.0.0.1:0\nlisten: 127.0.0.1:0\ntls: {cert: %q, key: %q}\n", cert, key))
+	ctx, cancel := context.WithCancel(t.Context())
+	r, w := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(ctx, []string{"hub", file}, console{w, io.Discard})
+		w.Close()
+	}()
+	defer func() {
+		cancel()
+		<-ended
+	}()
+	var leaf, listen string
+	if _, err := fmt.Fscanln(bufio.NewReader(r), &leaf, &listen); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"old.lan", "new.lan"} {
+		a.IssueTo(cert, key, []string{name})
+		for _, address := range []string{leaf, listen} {
+			for limit := time.Now().Add(time.Minute); servedName(t, address) != name; time.Sleep(20 * time.Millisecond) {
+				if time.Now().After(limit) {
+					t.Fatalf("%s does not serve the certificate for %s", address, name)
+				}
+			}
+		}
+	}
+}
+
+// servedName is the name in the certificate of a NATS server, which begins with TLS after a line of its own.
+func servedName(t *testing.T, url string) string {
+	t.Helper()
+	c, err := net.Dial("tcp", strings.TrimPrefix(url, "tls://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := bufio.NewReader(c).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	s := tls.Client(c, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // only its certificate is looked at
+	if err := s.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return s.ConnectionState().PeerCertificates[0].DNSNames[0]
 }
