@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -79,6 +80,7 @@ func (k *link) watch(ctx context.Context) {
 		if !linked && time.Since(lost) >= complainAfter && time.Since(asked) >= askEvery {
 			asked = time.Now()
 			k.ask(ctx)
+			_, problem = k.look(linked)
 		}
 		switch {
 		case linked && !was:
@@ -137,7 +139,8 @@ func (k *link) state() (linked bool, problem string) {
 // ask finds out what is wrong with the hub itself, if anything.
 func (k *link) ask(ctx context.Context) (problem string) {
 	g, err := greeting.Read(ctx, k.leaf.URL)
-	if err != nil { // what the server has said about it is better
+	if err != nil {
+		k.silent(err)
 		return ""
 	}
 	if err := errors.Join(g.CheckTLS(k.leaf.URL), g.CheckLeaf()); err != nil {
@@ -145,6 +148,19 @@ func (k *link) ask(ctx context.Context) (problem string) {
 		return err.Error()
 	}
 	return ""
+}
+
+// silent notes that a hub does not answer, unless more is known: what the server has said about it is better.
+func (k *link) silent(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch {
+	case k.linked || k.problem != "":
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded):
+		k.problem = "the hub does not answer: its process may be stopped or overloaded, or something between drops what is sent"
+	default:
+		k.problem = fmt.Sprintf("the hub cannot be reached: %v", err)
+	}
 }
 
 // fail notes why there is no connection.
