@@ -2,6 +2,7 @@ package launch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
 )
@@ -33,7 +35,21 @@ func (p *Plan) Check(ctx context.Context) error {
 		return err // addresses in use follow from it
 	}
 	defer release()
-	return p.check(ctx, nil)
+	return errors.Join(p.check(ctx, nil), p.checkBus())
+}
+
+// checkBus sees to it that other machines cannot reach the bus without a token, as the bus does when it starts. Unlike
+// other addresses, one without a host is not narrowed to loopback.
+func (p *Plan) checkBus() error {
+	host, port, err := net.SplitHostPort(p.natsListen())
+	if p.natsURL() != "" || err != nil { // package robot has checked its form
+		return nil
+	}
+	authority := tokens.NewAuthority(p.config.Token, storeOf(os.Getenv))
+	if _, _, err := authority.Address(net.JoinHostPort(cmp.Or(host, "0.0.0.0"), port)); err != nil {
+		return fmt.Errorf("%s: nats.listen: %w", p.robot.File, err)
+	}
+	return nil
 }
 
 // CheckFile is Check for a file that is not run now. If the robot is running, which is only a warning, the addresses are
@@ -42,9 +58,9 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 	release, err := p.claim()
 	if err == nil {
 		defer release()
-		return errors.Join(p.checkProcesses(ctx, nil), p.checkTLS(true))
+		return errors.Join(p.checkProcesses(ctx, nil), p.checkTLS(true), p.checkBus())
 	}
-	bad := errors.Join(p.checkPrograms(ctx), p.checkTLS(true))
+	bad := errors.Join(p.checkPrograms(ctx), p.checkTLS(true), p.checkBus())
 	p.warnings = append(p.warnings, fmt.Sprintf("%v. The addresses were not tried; `waldo reload` takes the file over", err))
 	return bad
 }
