@@ -113,11 +113,12 @@ func (h *hubServe) checkTLS(config *hub.Config) (warnings []error, err error) {
 // followEvery is how often the files are looked at.
 const followEvery = time.Second
 
-// follow reads the file again when it has changed, or the certificate, until ctx ends.
+// follow reads the file again when it has changed, or the certificate, and logs which robots come and go, until ctx
+// ends.
 func (h *hubServe) follow(ctx context.Context, server *hub.Server, config *hub.Config, log *slog.Logger) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	seen := h.state(config)
+	seen, known := h.state(config), roster{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -131,6 +132,7 @@ func (h *hubServe) follow(ctx context.Context, server *hub.Server, config *hub.C
 			}
 			config = next
 		}
+		known.look(time.Now(), config.Robots, func(robot string) bool { return server.Leafs(robot) > 0 }, log)
 	}
 }
 

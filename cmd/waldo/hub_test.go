@@ -21,6 +21,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/logtest"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
@@ -53,7 +54,7 @@ func TestHub(t *testing.T) {
 	rewrite(t, file, base)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var logs bytes.Buffer
+	var logs logtest.Text
 	r, w := io.Pipe()
 	ended := make(chan int, 1)
 	go func() {
@@ -96,6 +97,9 @@ func TestHub(t *testing.T) {
 	if len(state.GetDevices()) != 1 || state.GetDevices()[0].GetName() != "front" {
 		t.Errorf("the gateway hears %v", state)
 	}
+	hubtest.Await(t, "the hub logs that the robot is there", func() bool {
+		return strings.Contains(logs.String(), `msg="a robot is connected" robot=rover`)
+	})
 	down()
 	if code := <-stopped; code != 0 {
 		t.Errorf("waldo bus: code %d, %s", code, said.String())
