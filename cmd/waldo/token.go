@@ -13,9 +13,11 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/units"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
 // installed is where a robot that was installed as a package keeps its state.
@@ -115,6 +117,9 @@ func (t *tokenCreateCommand) Run(c console) error {
 		return err
 	}
 	t.note(path, audit.TokenCreated, made)
+	if err := t.checkDevice(); err != nil {
+		_, _ = fmt.Fprintf(c.err, "warning: --device: %v; the token does nothing until it has\n", err)
+	}
 	_, _ = fmt.Fprintf(c.err, "waldo: a token for %s, %s, %s. It is shown once; %s keeps only its hash.\n", made.Name,
 		made.Role, until(made), path) // the token itself is what matters
 	if _, err := fmt.Fprintln(c.out, token); err != nil {
@@ -122,6 +127,23 @@ func (t *tokenCreateCommand) Run(c console) error {
 			"and make another one", err, made.ID)
 	}
 	return nil
+}
+
+// robotFile is the file of a robot in the present folder.
+const robotFile = "robot.yaml"
+
+// checkDevice returns an error if the robot whose file is at hand, in this folder or as units of this machine, has no
+// such device. The token may be for another robot, so that is a warning.
+func (t *tokenCreateCommand) checkDevice() error {
+	r, err := robot.Load(robotFile)
+	if err != nil {
+		r = units.Installed()
+	}
+	if t.Device == "" || r == nil || t.Robot != "" && t.Robot != r.Name {
+		return nil
+	}
+	_, err = r.Device(t.Device)
+	return err
 }
 
 // until says how long a token is good.

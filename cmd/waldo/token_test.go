@@ -106,3 +106,31 @@ func TestTokenMistakes(t *testing.T) {
 		}
 	}
 }
+
+// TestTokenForADevice: a service's token for a device that the robot at hand does not have is made, with a warning.
+func TestTokenForADevice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		file string // robot.yaml in the folder; empty: there is none
+		args []string
+		says string // "" for no warning
+	}{
+		"its device":    {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "front"}, ""},
+		"no such":       {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear"}, `has no device "rear"`},
+		"another robot": {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear", "--robot", "arm"}, ""},
+		"no file":       {"", []string{"--device", "rear"}, ""},
+		"broken file":   {"robot: [", []string{"--device", "rear"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := t.TempDir()
+			t.Chdir(folder)
+			t.Setenv("WALDO_ACCESS_FILE", filepath.Join(folder, "access.json"))
+			if tt.file != "" {
+				rewrite(t, filepath.Join(folder, "robot.yaml"), tt.file)
+			}
+			code, out, said := waldo(t, append([]string{"token", "create", "cam", "--role", "service"}, tt.args...)...)
+			if code != 0 || out == "" || strings.Contains(said, "warning:") != (tt.says != "") || !strings.Contains(said, tt.says) {
+				t.Errorf("%d, %q", code, said)
+			}
+		})
+	}
+}
