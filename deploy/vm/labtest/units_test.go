@@ -28,6 +28,7 @@ func TestUnitsUseTheirHardware(t *testing.T) {
 	plugged, webcam := plugIn(t, uvcsim.New())
 	plugBoard(t, b)
 	plugLoopback(t)
+	t.Cleanup(func() { command(t, "systemctl", "stop", unit("voice")) }) // a card that is in use cannot be removed
 	for _, name := range devices {
 		r.await(name, "ready")
 	}
