@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/bus/greeting"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/output"
 	"github.com/waldo-robot/waldo/pkg/robot"
@@ -162,15 +162,6 @@ func report(unit *systemd.Unit, status string, alive func(context.Context) bool)
 
 // greets tells whether a NATS server accepts connections: it speaks first, and asks for nothing before.
 func greets(ctx context.Context, address string) bool {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-	if err != nil {
-		return false
-	}
-	defer func() { _ = conn.Close() }() // nothing was said
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetReadDeadline(deadline) // fails only if the connection is closed
-	}
-	greeting := make([]byte, len("INFO "))
-	_, err = io.ReadFull(conn, greeting)
-	return err == nil && string(greeting) == "INFO "
+	_, err := greeting.Read(ctx, "nats://"+address)
+	return err == nil
 }

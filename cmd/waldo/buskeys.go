@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
-	"os"
 	"sync"
 	"time"
 
@@ -24,12 +23,12 @@ type keyring struct {
 	own  *keys.Seed // nil without a robot
 	mine permissions.Holder
 	log  *slog.Logger
-	seen fs.FileInfo // of the file when it was read; nil if there was none
+	seen *watched // the file
 }
 
 // newKeyring makes the key by which the bus speaks for a robot, if it has one.
 func newKeyring(file, robotName string, log *slog.Logger) (*keyring, error) {
-	k := &keyring{file: file, log: log}
+	k := &keyring{file: file, seen: &watched{path: file}, log: log}
 	if robotName == "" {
 		return k, nil
 	}
@@ -41,7 +40,7 @@ func newKeyring(file, robotName string, log *slog.Logger) (*keyring, error) {
 
 // first returns the keys at the start. While the file cannot be used nobody gets in by it, but the bus is there.
 func (k *keyring) first() permissions.Keys {
-	k.changed() // from now on
+	k.seen.changed() // from now on
 	known, err := k.read()
 	if err != nil {
 		k.log.Error("the keys for the bus cannot be used; those who have one wait until they can", "error", err)
@@ -68,20 +67,6 @@ func (k *keyring) read() (permissions.Keys, error) {
 	return known, err
 }
 
-// changed reports whether the file is another one than when it was last asked.
-func (k *keyring) changed() bool {
-	now, err := os.Stat(k.file)
-	if err != nil {
-		now = nil
-	}
-	before := k.seen
-	k.seen = now
-	if before == nil || now == nil {
-		return (before == nil) != (now == nil)
-	}
-	return !os.SameFile(before, now) || !before.ModTime().Equal(now.ModTime()) || before.Size() != now.Size()
-}
-
 // follow has a server know what the file says, until stop is called. While the file cannot be used, what it said last
 // counts.
 func (k *keyring) follow(server *embedded.Server) (stop func()) {
@@ -99,7 +84,7 @@ func (k *keyring) follow(server *embedded.Server) (stop func()) {
 				return
 			case <-tick.C:
 			}
-			if !k.changed() {
+			if !k.seen.changed() {
 				continue
 			}
 			if known, err := k.read(); err != nil {

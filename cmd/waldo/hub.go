@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
@@ -118,17 +117,17 @@ const followEvery = time.Second
 func (h *hubServe) follow(ctx context.Context, server *hub.Server, config *hub.Config, log *slog.Logger) {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
-	seen, known := h.state(config), roster{}
+	files, known := h.watch(config), roster{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if now := h.state(config); now != seen {
+		if anyChanged(files) {
 			next := h.reload(server, config, log)
-			if seen = now; next.TLS != config.TLS {
-				seen = h.state(next)
+			if next.TLS != config.TLS {
+				files = h.watch(next)
 			}
 			config = next
 		}
@@ -136,25 +135,9 @@ func (h *hubServe) follow(ctx context.Context, server *hub.Server, config *hub.C
 	}
 }
 
-// fileState tells versions of a file apart.
-type fileState struct {
-	changed time.Time
-	size    int64
-}
-
-// hubFiles are the states of a hub's files.
-type hubFiles struct{ file, cert, key fileState }
-
-func (h *hubServe) state(config *hub.Config) hubFiles {
-	return hubFiles{stateOf(h.File), stateOf(config.TLS.Cert), stateOf(config.TLS.Key)}
-}
-
-func stateOf(path string) fileState {
-	info, err := os.Stat(path)
-	if err != nil {
-		return fileState{}
-	}
-	return fileState{info.ModTime(), info.Size()}
+// watch looks at the hub's own file and its certificate.
+func (h *hubServe) watch(config *hub.Config) []*watched {
+	return watchFiles(h.File, config.TLS.Cert, config.TLS.Key)
 }
 
 // reload follows the files, or says why not. It returns what is in force.

@@ -135,11 +135,14 @@ const robotFile = "robot.yaml"
 // checkDevice returns an error if the robot whose file is at hand, in this folder or as units of this machine, has no
 // such device. The token may be for another robot, so that is a warning.
 func (t *tokenCreateCommand) checkDevice() error {
+	if t.Device == "" {
+		return nil
+	}
 	r, err := robot.Load(robotFile)
 	if err != nil {
 		r = units.Installed()
 	}
-	if t.Device == "" || r == nil || t.Robot != "" && t.Robot != r.Name {
+	if r == nil || t.Robot != "" && t.Robot != r.Name {
 		return nil
 	}
 	_, err = r.Device(t.Device)

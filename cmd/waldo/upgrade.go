@@ -139,13 +139,13 @@ func (r *remote) undriven(ctx context.Context, conn *bus.Conn, robot string) err
 			continue
 		}
 		a := bus.Address{Robot: robot, Device: d.GetName()}
-		r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetRestartSafety(ctx, &devicev1.GetRestartSafetyRequest{})
+		obstacles, err := restartObstacles(ctx, conn, a)
 		switch code := status.Code(err); {
 		case code == codes.Unimplemented || code == codes.Unavailable || code == codes.NotFound:
 		case err != nil:
 			driven = append(driven, fmt.Sprintf("%s does not tell whether it is driven (%s)", a, status.Convert(err).Message()))
 		default:
-			driven = append(driven, leases(a, r.GetObstacles())...)
+			driven = append(driven, leases(a, obstacles)...)
 		}
 	}
 	if len(driven) == 0 {
@@ -153,6 +153,12 @@ func (r *remote) undriven(ctx context.Context, conn *bus.Conn, robot string) err
 	}
 	return errors.New(strings.Join(driven, "; ") + ": who drives through it would lose the connection; wait until " +
 		"nobody drives, or use --force")
+}
+
+// restartObstacles asks a device what a restart would disturb.
+func restartObstacles(ctx context.Context, conn *bus.Conn, a bus.Address) ([]*devicev1.RestartObstacle, error) {
+	r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetRestartSafety(ctx, &devicev1.GetRestartSafetyRequest{})
+	return r.GetObstacles(), err
 }
 
 // leases are the obstacles that say that a device is driven.
@@ -215,11 +221,11 @@ func (u *upgradeCommand) check(ctx context.Context, conn *bus.Conn, c console, t
 		}
 		known = true
 		a := bus.Address{Robot: d.GetRobot(), Device: d.GetName()}
-		r, err := devicev1.NewDeviceServiceClient(conn.Client(a)).GetRestartSafety(ctx, &devicev1.GetRestartSafetyRequest{})
+		obstacles, err := restartObstacles(ctx, conn, a)
 		if err != nil {
 			return fmt.Errorf("%s: %s", a, status.Convert(err).Message())
 		}
-		for _, o := range r.GetObstacles() {
+		for _, o := range obstacles {
 			disturbed++
 			_, _ = fmt.Fprintf(c.out, "%s: %s\n", a, o.GetText())
 		}

@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -177,7 +176,7 @@ func (g *guard) authorize(ctx context.Context, method string, need roles.Role) (
 		}
 	}
 	grant, guessed, err := g.try(ctx)
-	if guessed && !g.refuse(ctx) { // whoever is let in by another token has guessed all the same
+	if guessed && !g.refuse(ctx) { // a caller let in by another token has guessed all the same
 		g.note(ctx, grant, method, tokens.Reason(tokens.ErrUnknown))
 		return grant, status.Error(codes.ResourceExhausted, "too many wrong tokens from this address: wait a few seconds")
 	}
@@ -193,19 +192,14 @@ func (g *guard) authorize(ctx context.Context, method string, need roles.Role) (
 
 // try tries the tokens of a call until one is good, and tells whether one of those is wrong.
 func (g *guard) try(ctx context.Context) (grant tokens.Grant, guessed bool, err error) {
+	if grant, err = g.authority.Check(""); err == nil { // none is needed
+		return grant, false, nil
+	}
 	md, _ := metadata.FromIncomingContext(ctx)
 	headers := md.Get("authorization")
-	grant, err = g.authority.Check("")
-	for _, header := range headers[:min(len(headers), maxPresented)] {
-		if err == nil {
-			break
-		}
-		was, wrong := g.check(access.Bearer(header))
-		guessed = guessed || tokens.IsGuess(wrong)
-		if wrong == nil || !errors.Is(err, tokens.ErrUnknown) { // what comes with a guess does not make it less of one
-			grant, err = was, wrong
-		}
-	}
+	headers = headers[:min(len(headers), maxPresented)]
+	check := func(header string) (tokens.Grant, error) { return g.check(access.Bearer(header)) }
+	grant, _, guessed, err = tokens.Try(check, headers)
 	return grant, guessed, err
 }
 

@@ -119,6 +119,24 @@ func Reason(err error) string {
 // [access.Guesses]. That includes what cannot be told while the store cannot be used: the shared token still counts then.
 func IsGuess(err error) bool { return errors.Is(err, ErrUnknown) || errors.Is(err, ErrBroken) }
 
+// Try tries the tokens of one request until check accepts one, which is used, and tells whether one that was tried may
+// have been guessed. If none is good, the grant and the error are those of the first, or of a guess among them: what comes
+// with a guess does not make it less of one. Without any it fails with [ErrMissing].
+func Try(check func(token string) (Grant, error), presented []string) (g Grant, used string, guessed bool, err error) {
+	err = ErrMissing
+	for _, token := range presented {
+		was, wrong := check(token)
+		guessed = guessed || IsGuess(wrong)
+		if wrong == nil {
+			return was, token, guessed, nil
+		}
+		if !errors.Is(err, ErrUnknown) {
+			g, err = was, wrong
+		}
+	}
+	return g, "", guessed, err
+}
+
 // Status returns the error of a refused token for callers, with codes.Unauthenticated and what to do; codes.Unavailable
 // while the store cannot be used, which only the robot's log explains.
 func Status(err error) error {

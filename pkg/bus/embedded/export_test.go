@@ -23,7 +23,7 @@ type Complaints = complaints
 const MaxTold = maxTold
 
 // Due is complaints.due.
-func Due(c *Complaints, problem string, now time.Time) bool { return c.due(problem, now) }
+func Due(c Complaints, problem string, now time.Time) bool { return c.due(problem, now) }
 
 // Problem is what a robot's log says after the server has said this about its link to a hub.
 func Problem(l *Leaf, text string) string {

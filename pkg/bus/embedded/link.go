@@ -68,7 +68,7 @@ func (k *link) watch(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	lost, asked := time.Now(), time.Time{}
-	var told complaints
+	told := complaints{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -102,19 +102,16 @@ func (k *link) watch(ctx context.Context) {
 type complaints map[string]time.Time
 
 // due reports whether a problem is worth a line now, and notes that it got one.
-func (c *complaints) due(problem string, now time.Time) bool {
-	for text, at := range *c {
+func (c complaints) due(problem string, now time.Time) bool {
+	for text, at := range c {
 		if now.Sub(at) >= repeatAfter {
-			delete(*c, text)
+			delete(c, text)
 		}
 	}
-	if _, told := (*c)[problem]; told || len(*c) >= maxTold {
+	if _, told := c[problem]; told || len(c) >= maxTold {
 		return false
 	}
-	if *c == nil {
-		*c = complaints{}
-	}
-	(*c)[problem] = now
+	c[problem] = now
 	return true
 }
 

@@ -41,11 +41,11 @@ func TestSameProblem(t *testing.T) {
 
 // TestComplaints: problems that take turns are one line each, again after a while, and never many.
 func TestComplaints(t *testing.T) {
-	var told embedded.Complaints
+	told := embedded.Complaints{}
 	begun := time.Unix(1000, 0)
 	lines := 0
 	say := func(problem string, after time.Duration) {
-		if embedded.Due(&told, problem, begun.Add(after)) {
+		if embedded.Due(told, problem, begun.Add(after)) {
 			lines++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"strconv"
@@ -17,8 +18,8 @@ import (
 )
 
 const (
-	// longest bounds a greeting, in bytes. Those of servers in a large cluster have some KiB.
-	longest = 64 << 10
+	// Longest bounds a greeting, in bytes. Those of servers in a large cluster have some KiB.
+	Longest = 64 << 10
 	// patience bounds the wait for one.
 	patience = 5 * time.Second
 	// MinPayload is what a server must take as one message: package bus sends up to this much at once.
@@ -34,14 +35,15 @@ type Greeting struct {
 	Version string `json:"version"`
 	// MaxPayload is the largest message that it takes, in bytes.
 	MaxPayload int64 `json:"max_payload"`
-	// TLSRequired means that it wants TLS.
-	TLSRequired bool `json:"tls_required"`
+	// TLSRequired means that it wants TLS, TLSAvailable that it takes it.
+	TLSRequired  bool `json:"tls_required"`
+	TLSAvailable bool `json:"tls_available"`
 	// ClientIP is where a client comes from; a port that is not for clients does not say.
 	ClientIP string `json:"client_ip"`
 }
 
-// errNoServer is about what answers, but is not a NATS server.
-var errNoServer = errors.New("what answers there is not a NATS server")
+// ErrNoServer is about what answers, but is not a NATS server.
+var ErrNoServer = errors.New("what answers there is not a NATS server")
 
 // Read connects to a server and returns its greeting. The port may be for clients or for leaf nodes. It does not work
 // with servers that want TLS before they say anything (handshake_first).
@@ -63,22 +65,39 @@ func Read(ctx context.Context, at string) (*Greeting, error) {
 		}
 	}
 	defer context.AfterFunc(ctx, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
-	line, err := bufio.NewReaderSize(c, longest).ReadSlice('\n')
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoServer, err)
+	line, err := Line(bufio.NewReader(c))
+	switch {
+	case errors.Is(err, ErrNoServer):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 	}
 	return Parse(line)
+}
+
+// Line reads the first line that a server sends, and not a byte of what follows, which may be TLS. It fails with
+// [ErrNoServer] if that is longer than [Longest].
+func Line(from io.Reader) (line []byte, err error) {
+	for one := make([]byte, 1); len(line) < Longest; {
+		if _, err := io.ReadFull(from, one); err != nil {
+			return nil, err
+		}
+		if line = append(line, one[0]); one[0] == '\n' {
+			return line, nil
+		}
+	}
+	return nil, ErrNoServer
 }
 
 // Parse reads the first line that a server sends.
 func Parse(line []byte) (*Greeting, error) {
 	text, ok := strings.CutPrefix(string(line), "INFO ")
 	if !ok {
-		return nil, errNoServer
+		return nil, ErrNoServer
 	}
 	g := &Greeting{}
 	if err := json.Unmarshal([]byte(text), g); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoServer, err)
+		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 	}
 	return g, nil
 }

@@ -2,8 +2,8 @@
 // cross the same link, and wait behind everything that is in that queue.
 //
 // The receiver confirms what has arrived. How much longer a confirmation takes than the shortest one did is the time
-// that bytes wait on the way. [Window] grows while that is below 10 ms and shrinks while it is above 15 ms,
-// as LEDBAT's does (RFC 6817). Other connections that fill the queue therefore slow this one down, and not the other way round.
+// that bytes wait on the way. [Window] grows while that is below 10 ms and shrinks while it is above 15 ms, as LEDBAT's
+// does (RFC 6817). Other connections that fill the queue therefore slow this one down, and not the other way round.
 //
 // Only what is about as large as a packet tells of the queue: on a narrow link something small is through in a fraction
 // of the time that a packet takes, and beside it every packet would seem to have waited.

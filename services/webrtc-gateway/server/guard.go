@@ -51,22 +51,14 @@ func newGuard(stopping context.Context, c Config, t tickets, of func(*http.Reque
 		wrong: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waldo_gateway_wrong_tokens_total", Help: "Requests that presented a wrong token."})}
 	c.Metrics.MustRegister(g.wrong)
-	if g.logins != nil {
-		g.followLogins()
-		return g, nil
+	if g.logins == nil {
+		var err error
+		if g.logins, err = NewLogins(c.Robot, c.Token, nil); err != nil {
+			return nil, err
+		}
 	}
-	var err error
-	if g.logins, err = NewLogins(c.Robot, c.Token, nil); err != nil {
-		return nil, err
-	}
-	g.followLogins()
+	context.AfterFunc(stopping, g.logins.follow(func(of login) { g.visitors.SignOut(string(of)) }))
 	return g, nil
-}
-
-// followLogins ends the visits of logins that end.
-func (g *guard) followLogins() {
-	stop := g.logins.follow(func(of login) { g.visitors.SignOut(string(of)) })
-	context.AfterFunc(g.stopping, stop)
 }
 
 // while ends a context when the server is closed, too.

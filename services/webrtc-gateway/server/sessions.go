@@ -19,8 +19,8 @@ const (
 	sessionRounds = 20_000
 )
 
-// sessions makes and checks the values that browsers keep instead of the token. They cannot be forged without the key. They are not stored: a restarted gateway accepts them until they expire, and one with another
-// token does not.
+// sessions makes and checks the values that browsers keep instead of the token. They cannot be forged without the key.
+// They are not stored: a restarted gateway accepts them until they expire, and one with another token does not.
 type sessions struct {
 	key []byte
 }

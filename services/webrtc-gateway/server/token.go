@@ -69,19 +69,8 @@ type shown struct {
 // try tries the tokens of a request until one is good.
 func (g *guard) try(r *http.Request) shown {
 	inAddress := r.URL.Query().Get("token")
-	s := shown{err: tokens.ErrMissing}
-	for _, token := range presented(r, inAddress) {
-		grant, err := g.authority.Check(token)
-		s.guessed = s.guessed || tokens.IsGuess(err)
-		if err == nil || !errors.Is(s.err, tokens.ErrUnknown) { // what comes with a guess does not make it less of one
-			s.grant, s.err = grant, err
-		}
-		if err == nil {
-			s.inAddress = token == inAddress
-			break
-		}
-	}
-	return s
+	grant, used, guessed, err := tokens.Try(g.authority.Check, presented(r, inAddress))
+	return shown{grant: grant, err: err, guessed: guessed, inAddress: used != "" && used == inAddress}
 }
 
 // refuse answers a request whose token is not good.

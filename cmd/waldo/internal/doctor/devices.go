@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/cmd/waldo/internal/launch"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/version"
@@ -113,9 +114,9 @@ func checkPorts(ctx context.Context, s *System, report report) {
 	for _, d := range s.devices() {
 		try(d.Name, d.Name+": grpc", d.GRPC)
 	}
-	try(gateway, "gateway: http", cmp.Or(s.Robot.Gateway.Text("http"), "127.0.0.1:8080"))
+	try(gateway, "gateway: http", cmp.Or(s.Robot.Gateway.Text("http"), launch.DefaultHTTP))
 	if s.Robot.NATS.URL == "" {
-		try("bus", "nats: listen", cmp.Or(s.Robot.NATS.Listen, "127.0.0.1:4222"))
+		try("bus", "nats: listen", cmp.Or(s.Robot.NATS.Listen, launch.DefaultNATS))
 		return
 	}
 	if u, err := url.Parse(s.Robot.NATS.URL); err == nil && net.ParseIP(u.Hostname()) == nil {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
+	"github.com/waldo-robot/waldo/pkg/bus/greeting"
 	"github.com/waldo-robot/waldo/pkg/certs"
 	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 	"github.com/waldo-robot/waldo/pkg/robot"
@@ -169,7 +170,7 @@ var greetings = []struct {
 	{`INFO `, false},
 	{`HTTP/1.1 400 Bad Request` + "\r\n", false},
 	{"", false},
-	{strings.Repeat("x", maxGreeting+1), false},
+	{strings.Repeat("x", greeting.Longest+1), false},
 }
 
 func TestGreeting(t *testing.T) {

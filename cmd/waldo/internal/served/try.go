@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,15 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/bus/greeting"
 	"github.com/waldo-robot/waldo/pkg/certs"
 )
 
-const (
-	// patience bounds each try: what answers is on this machine.
-	patience = 3 * time.Second
-	// maxGreeting bounds the first line of a NATS server, which has its settings and those of its cluster.
-	maxGreeting = 64 << 10
-)
+// patience bounds each try: what answers is on this machine.
+const patience = 3 * time.Second
 
 var errPlain = errors.New("a server answers without TLS: is the robot's `tls:` newer than what runs? Then restart it")
 
@@ -40,10 +36,8 @@ func (p *Place) Try(ctx context.Context, authority string) error {
 	if err != nil {
 		return unanswered(err)
 	}
-	defer func() { _ = conn.Close() }() // it was only tried
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline) // fails only if the connection is closed
-	}
+	defer func() { _ = conn.Close() }()                                              // it was only tried
+	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })() // fails only if it is closed
 	if p.Kind == Bus {
 		if err := greeted(conn); err != nil {
 			return err
@@ -55,33 +49,20 @@ func (p *Place) Try(ctx context.Context, authority string) error {
 	return nil
 }
 
-// greeted reads what a NATS server says before TLS begins.
+// greeted reads what a NATS server says before TLS begins, and fails if it does not take TLS.
 func greeted(conn io.Reader) error {
-	var line []byte
-	for one := make([]byte, 1); one[0] != '\n'; line = append(line, one[0]) {
-		if len(line) >= maxGreeting {
-			return errors.New("what answers there is no NATS server")
-		}
-		if _, err := io.ReadFull(conn, one); err != nil { // no byte of the TLS that follows
-			return unanswered(err)
-		}
+	line, err := greeting.Line(conn)
+	if err != nil && !errors.Is(err, greeting.ErrNoServer) {
+		return unanswered(err)
 	}
-	return readGreeting(line)
-}
-
-func readGreeting(line []byte) error {
-	var info struct {
-		TLSAvailable bool `json:"tls_available"`
-		TLSRequired  bool `json:"tls_required"`
+	if err != nil {
+		return err
 	}
-	const begin = "INFO "
-	if len(line) < len(begin) || string(line[:len(begin)]) != begin || json.Unmarshal(line[len(begin):], &info) != nil {
-		return errors.New("what answers there is no NATS server")
+	says, err := greeting.Parse(line)
+	if err == nil && !says.TLSAvailable && !says.TLSRequired {
+		err = errPlain
 	}
-	if !info.TLSAvailable && !info.TLSRequired {
-		return errPlain
-	}
-	return nil
+	return err
 }
 
 func unanswered(err error) error {
