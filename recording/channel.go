@@ -1,0 +1,127 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/foxglove/mcap/go/mcap"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/waldo-robot/waldo/pkg/descriptors"
+)
+
+// Protobuf is the message encoding and the schema encoding of channels.
+const Protobuf = "protobuf"
+
+// Keys of a channel's metadata.
+const (
+	deviceKey    = "waldo.device"
+	kindKey      = "waldo.kind"
+	streamKey    = "waldo.stream"
+	directionKey = "waldo.direction"
+	typeKey      = "waldo.type"
+)
+
+// Direction is which way the messages of a channel go.
+type Direction string
+
+const (
+	// Out is what a device produces.
+	Out Direction = "out"
+	// In is what a device is sent.
+	In Direction = "in"
+	// State is what a device says of itself.
+	State Direction = "state"
+	// Topic is what pages and programs say to each other.
+	Topic Direction = "msg"
+)
+
+// Channel is a stream of messages of one type.
+type Channel struct {
+	Device    string // empty for a Topic
+	Kind      string // of the device; may be empty
+	Stream    string // name of the stream, or of the topic; empty for a State
+	Direction Direction
+	Type      string                          // full name of the type of its messages on the bus
+	Files     *descriptorpb.FileDescriptorSet // defines the type; imports stand before those that import them
+	// Media is the media type of the first message, as in VideoFormat and AudioFormat; empty for what is not media.
+	Media string
+}
+
+// Name is the topic of the channel in a file.
+func (c Channel) Name() string {
+	switch c.Direction {
+	case In:
+		return "/" + c.Device + "/in/" + c.Stream
+	case State:
+		return "/" + c.Device
+	case Topic:
+		return "/msg/" + c.Stream
+	default:
+		return "/" + c.Device + "/" + c.Stream
+	}
+}
+
+// Records returns the channel as it stands in a file, and its schema.
+func (c Channel) Records(channel, schema uint16) (*mcap.Channel, *mcap.Schema, error) {
+	name, files := c.Type, c.Files
+	if l := look(c.Type, c.Media); l != nil {
+		shown, err := l.schema(c)
+		if err != nil {
+			return nil, nil, fmt.Errorf("channel %s: %w", c.Name(), err)
+		}
+		name, files = l.name, shown
+	}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(files)
+	if err != nil {
+		return nil, nil, fmt.Errorf("channel %s: %w", c.Name(), err)
+	}
+	metadata := map[string]string{
+		deviceKey: c.Device, kindKey: c.Kind, streamKey: c.Stream, directionKey: string(c.Direction), typeKey: c.Type,
+	}
+	return &mcap.Channel{
+			ID: channel, SchemaID: schema, Topic: c.Name(), MessageEncoding: Protobuf, Metadata: metadata,
+		}, &mcap.Schema{
+			ID: schema, Name: name, Encoding: Protobuf, Data: data,
+		}, nil
+}
+
+// ErrForeign is about a channel that no recorder of Waldo has made.
+var ErrForeign = errors.New("the channel is not Waldo's")
+
+// Parse returns a channel of a file. It fails with [ErrForeign] for those of other programs.
+func Parse(channel *mcap.Channel, schema *mcap.Schema) (Channel, error) {
+	m := channel.Metadata
+	c := Channel{
+		Device: m[deviceKey], Kind: m[kindKey], Stream: m[streamKey], Direction: Direction(m[directionKey]),
+		Type: m[typeKey],
+	}
+	if c.Type == "" {
+		return Channel{}, ErrForeign
+	}
+	if schema == nil || schema.Encoding != Protobuf || channel.MessageEncoding != Protobuf {
+		return Channel{}, fmt.Errorf("channel %.128q: it has no protobuf schema", channel.Topic)
+	}
+	if c.Name() != channel.Topic || strings.Count(channel.Topic, "/") > 3 {
+		return Channel{}, fmt.Errorf("channel %.128q: its metadata is of %.128q", channel.Topic, c.Name())
+	}
+	var err error
+	if c.Files, err = files(schema.Data); err != nil {
+		return Channel{}, fmt.Errorf("channel %.128q: %w", channel.Topic, err)
+	}
+	return c, nil
+}
+
+// files decodes a schema, whose size is bounded.
+func files(data []byte) (*descriptorpb.FileDescriptorSet, error) {
+	if len(data) > descriptors.MaxBytes {
+		return nil, fmt.Errorf("its schema has %d bytes, more than %d", len(data), descriptors.MaxBytes)
+	}
+	set := &descriptorpb.FileDescriptorSet{}
+	if err := proto.Unmarshal(data, set); err != nil {
+		return nil, fmt.Errorf("its schema: %w", err)
+	}
+	return set, nil
+}

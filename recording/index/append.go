@@ -1,0 +1,117 @@
+package index
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/foxglove/mcap/go/mcap"
+)
+
+// Append writes what follows the data of a file: the end of the data, the index and the footer. Out is positioned at
+// x.End.
+func (x *Index) Append(out io.Writer) error {
+	buffered := bufio.NewWriterSize(&skip{to: out, n: len(mcap.Magic)}, 1<<20)
+	w, err := mcap.NewWriter(buffered, &mcap.WriterOptions{})
+	if err != nil {
+		return err
+	}
+	base := uint64(x.End) - w.Offset() // of the file, at offset 0 of the writer
+	for _, id := range slices.Sorted(maps.Keys(x.Channels)) {
+		w.AddChannel(x.Channels[id]) // those that are added are written in chunk indexes and statistics
+	}
+	if err := w.WriteDataEnd(&mcap.DataEnd{}); err != nil {
+		return err
+	}
+	start := base + w.Offset()
+	offsets, err := x.groups(w, base)
+	if err != nil {
+		return fmt.Errorf("write the index: %w", err)
+	}
+	footer := &mcap.Footer{SummaryStart: start, SummaryOffsetStart: base + w.Offset()}
+	for _, o := range offsets {
+		if err := w.WriteSummaryOffset(o); err != nil {
+			return err
+		}
+	}
+	if err := w.WriteFooter(footer); err != nil {
+		return err
+	}
+	if _, err := buffered.Write(mcap.Magic); err != nil {
+		return err
+	}
+	return buffered.Flush()
+}
+
+// groups writes the records of the summary, those of one sort together, and returns where each sort is.
+func (x *Index) groups(w *mcap.Writer, base uint64) (offsets []*mcap.SummaryOffset, err error) {
+	group := func(op mcap.OpCode, write func() error) {
+		if err != nil {
+			return
+		}
+		from := w.Offset()
+		if err = write(); err == nil && w.Offset() > from {
+			offsets = append(offsets, &mcap.SummaryOffset{GroupOpcode: op, GroupStart: base + from, GroupLength: w.Offset() - from})
+		}
+	}
+	group(mcap.OpSchema, func() error { return each(sorted(x.Schemas), w.WriteSchema) })
+	group(mcap.OpChannel, func() error { return each(sorted(x.Channels), w.WriteChannel) })
+	group(mcap.OpStatistics, func() error { return w.WriteStatistics(x.statistics()) })
+	group(mcap.OpChunkIndex, func() error {
+		return each(x.Chunks, func(c *Chunk) error {
+			if c.Bare {
+				return nil
+			}
+			return w.WriteChunkIndex(&c.ChunkIndex)
+		})
+	})
+	group(mcap.OpAttachmentIndex, func() error { return each(x.Attachments, w.WriteAttachmentIndex) })
+	group(mcap.OpMetadataIndex, func() error { return each(x.Metadata, w.WriteMetadataIndex) })
+	return offsets, err
+}
+
+func (x *Index) statistics() *mcap.Statistics {
+	s := x.Statistics
+	s.SchemaCount, s.ChannelCount = uint16(len(x.Schemas)), uint32(len(x.Channels))
+	s.AttachmentCount, s.MetadataCount = uint32(len(x.Attachments)), uint32(len(x.Metadata))
+	s.ChunkCount = 0
+	for _, c := range x.Chunks {
+		if !c.Bare {
+			s.ChunkCount++
+		}
+	}
+	return &s
+}
+
+func sorted[T any](all map[uint16]T) []T {
+	list := make([]T, 0, len(all))
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		list = append(list, all[id])
+	}
+	return list
+}
+
+func each[T any](all []T, do func(T) error) error {
+	for _, one := range all {
+		if err := do(one); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skip leaves out the first bytes: the magic ones with which a writer of the library begins.
+type skip struct {
+	to io.Writer
+	n  int
+}
+
+// Write implements [io.Writer].
+func (s *skip) Write(p []byte) (int, error) {
+	left := min(s.n, len(p))
+	s.n -= left
+	n, err := s.to.Write(p[left:])
+	return left + n, err
+}

@@ -1,0 +1,129 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/foxglove/mcap/go/mcap"
+)
+
+const (
+	// MaxChunk is the largest chunk that is read, in bytes, as it is in the file and decompressed.
+	MaxChunk = 256 << 20
+	// maxRecord bounds other records but attachments, which are not read.
+	maxRecord = 64 << 20
+	// maxChunks bounds how many chunks a file may have; an hour of Waldo's has about 4,000.
+	maxChunks = 4 << 20
+	// bareRun is how many bytes of messages that are in no chunk are treated as one.
+	bareRun = 1 << 20
+)
+
+// Chunk is where a chunk is.
+type Chunk struct {
+	mcap.ChunkIndex
+	// Bare is set for a run of records that are in no chunk: it begins with a record, and has no header.
+	Bare bool
+}
+
+// Index is what a file holds.
+type Index struct {
+	Header      *mcap.Header
+	Schemas     map[uint16]*mcap.Schema
+	Channels    map[uint16]*mcap.Channel
+	Chunks      []*Chunk // in the order of the file
+	Metadata    []*mcap.MetadataIndex
+	Attachments []*mcap.AttachmentIndex
+	Statistics  mcap.Statistics
+
+	End     int64 // where the data ends: after the last whole record
+	Indexed bool  // the file has an index, which was used
+	Damage  error // why the data ends there, or why the index was not used; nil for a whole file
+}
+
+// ErrForeign is about a file that is no MCAP file.
+var ErrForeign = errors.New("this is not an MCAP file")
+
+// Load returns what a file of a size holds.
+func Load(r io.ReaderAt, size int64) (*Index, error) {
+	if size == 0 {
+		return nil, fmt.Errorf("%w: it is empty", ErrForeign)
+	}
+	x, err := fromSummary(r, size)
+	if err == nil {
+		return x, nil
+	}
+	x, failed := Scan(r, size)
+	if failed != nil {
+		return nil, failed
+	}
+	if x.Damage == nil {
+		x.Damage = err
+	}
+	return x, nil
+}
+
+func newIndex() *Index {
+	return &Index{
+		Schemas: map[uint16]*mcap.Schema{}, Channels: map[uint16]*mcap.Channel{},
+		Statistics: mcap.Statistics{ChannelMessageCounts: map[uint16]uint64{}},
+	}
+}
+
+// begin checks the first bytes of a file.
+func begin(r io.ReaderAt, size int64) error {
+	magic := make([]byte, len(mcap.Magic))
+	if size < int64(len(magic)) {
+		return ErrForeign
+	}
+	if _, err := r.ReadAt(magic, 0); err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	if string(magic) != string(mcap.Magic) {
+		return ErrForeign
+	}
+	return nil
+}
+
+// add adds a record that stands between chunks, in a chunk, or in the summary.
+func (x *Index) add(op mcap.OpCode, body []byte) error {
+	switch op {
+	case mcap.OpHeader:
+		h, err := mcap.ParseHeader(body)
+		if err != nil {
+			return fmt.Errorf("header: %w", err)
+		}
+		x.Header = h
+	case mcap.OpSchema:
+		s, err := mcap.ParseSchema(body)
+		if err != nil {
+			return fmt.Errorf("schema: %w", err)
+		}
+		x.Schemas[s.ID] = s
+	case mcap.OpChannel:
+		c, err := mcap.ParseChannel(body)
+		if err != nil {
+			return fmt.Errorf("channel: %w", err)
+		}
+		x.Channels[c.ID] = c
+	}
+	return nil
+}
+
+// addChunk adds a chunk, whose place has been checked.
+func (x *Index) addChunk(c *Chunk) error {
+	if len(x.Chunks) >= maxChunks {
+		return fmt.Errorf("the file has more than %d chunks", maxChunks)
+	}
+	x.Chunks = append(x.Chunks, c)
+	if !c.empty() {
+		s := &x.Statistics
+		if s.MessageEndTime == 0 || c.MessageStartTime < s.MessageStartTime {
+			s.MessageStartTime = c.MessageStartTime
+		}
+		s.MessageEndTime = max(s.MessageEndTime, c.MessageEndTime)
+	}
+	return nil
+}
+
+func (c *Chunk) empty() bool { return c.MessageStartTime == 0 && c.MessageEndTime == 0 }

@@ -1,0 +1,139 @@
+package index
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/foxglove/mcap/go/mcap"
+)
+
+// footerBytes is the size of a footer record with the magic bytes after it.
+const footerBytes = HeaderBytes + 8 + 8 + 4 + 8
+
+// errNoIndex is about a file that has to be gone through.
+var errNoIndex = errors.New("it has no index: it was not completed")
+
+// fromSummary reads the index at the end of a file.
+func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
+	if err := begin(r, size); err != nil {
+		return nil, err
+	}
+	f := file{r, size}
+	at := size - footerBytes
+	op, length, err := f.header(at)
+	if err != nil || op != mcap.OpFooter || length != footerBytes-HeaderBytes-8 {
+		return nil, errNoIndex
+	}
+	body, err := f.body(at, length, maxRecord)
+	if err != nil {
+		return nil, err
+	}
+	l := le{data: body}
+	start := int64(l.uint64())
+	if start <= int64(len(mcap.Magic)) || start >= at {
+		return nil, errNoIndex
+	}
+	x := newIndex()
+	x.Indexed, x.End = true, start
+	if err := x.first(f); err != nil {
+		return nil, err
+	}
+	if err := x.summary(f, start, at); err != nil {
+		return nil, fmt.Errorf("its index is damaged: %w", err)
+	}
+	return x, x.usable()
+}
+
+// first reads the header record.
+func (x *Index) first(f file) error {
+	at := int64(len(mcap.Magic))
+	op, length, err := f.header(at)
+	if err != nil {
+		return err
+	}
+	if op != mcap.OpHeader {
+		return errors.New("it does not begin with a header")
+	}
+	body, err := f.body(at, length, maxRecord)
+	if err != nil {
+		return err
+	}
+	return x.add(op, body)
+}
+
+// summary takes the records from start to end.
+func (x *Index) summary(f file, start, end int64) error {
+	inside := file{f.r, end}
+	for at := start; at < end; {
+		op, length, err := inside.header(at)
+		if err != nil {
+			return err
+		}
+		body, err := inside.body(at, length, maxRecord)
+		if err != nil {
+			return err
+		}
+		if err := x.summaryRecord(op, body, start); err != nil {
+			return err
+		}
+		at += HeaderBytes + length
+	}
+	return nil
+}
+
+func (x *Index) summaryRecord(op mcap.OpCode, body []byte, end int64) error {
+	switch op {
+	case mcap.OpChunkIndex:
+		c, err := mcap.ParseChunkIndex(body)
+		if err != nil {
+			return fmt.Errorf("chunk index: %w", err)
+		}
+		if !inside(c.ChunkStartOffset, c.ChunkLength, end) || c.CompressedSize > MaxChunk || c.UncompressedSize > MaxChunk {
+			return errors.New("a chunk is not in the file")
+		}
+		return x.addChunk(&Chunk{ChunkIndex: *c})
+	case mcap.OpAttachmentIndex:
+		a, err := mcap.ParseAttachmentIndex(body)
+		if err != nil || !inside(a.Offset, a.Length, end) || a.DataSize > a.Length {
+			return errors.New("an attachment is not in the file")
+		}
+		x.Attachments = append(x.Attachments, a)
+	case mcap.OpMetadataIndex:
+		m, err := mcap.ParseMetadataIndex(body)
+		if err != nil || !inside(m.Offset, m.Length, end) {
+			return errors.New("metadata is not in the file")
+		}
+		x.Metadata = append(x.Metadata, m)
+	case mcap.OpStatistics:
+		s, err := mcap.ParseStatistics(body)
+		if err != nil {
+			return fmt.Errorf("statistics: %w", err)
+		}
+		x.Statistics = *s
+	default:
+		return x.add(op, body)
+	}
+	return nil
+}
+
+func inside(offset, length uint64, end int64) bool {
+	return offset < uint64(end) && length <= uint64(end)-offset
+}
+
+// usable fails for an index with which the messages cannot all be found.
+func (x *Index) usable() error {
+	s := x.Statistics
+	if len(x.Chunks) == 0 || s.ChunkCount > 0 && uint64(s.ChunkCount) != uint64(len(x.Chunks)) {
+		return errors.New("its index does not name all chunks")
+	}
+	if len(x.Channels) == 0 {
+		return errors.New("its index does not name the channels")
+	}
+	for _, c := range x.Channels {
+		if c.SchemaID != 0 && x.Schemas[c.SchemaID] == nil {
+			return errors.New("its index does not name all schemas")
+		}
+	}
+	return nil
+}

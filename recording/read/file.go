@@ -1,0 +1,181 @@
+package read
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/foxglove/mcap/go/mcap"
+
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/index"
+)
+
+// Channel is a channel of a file.
+type Channel struct {
+	ID     uint16
+	Record *mcap.Channel
+	Schema *mcap.Schema      // nil: it has none
+	Waldo  recording.Channel // empty for a channel of another program
+	Count  uint64            // of its messages
+}
+
+// File is a recording that is read.
+type File struct {
+	path     string
+	file     *os.File
+	size     int64
+	index    *index.Index
+	channels map[uint16]*Channel
+	chunks   []*index.Chunk // by the time of their first message
+}
+
+// Open opens a file.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err // it names the file
+	}
+	f := &File{path: path, file: file}
+	if err := f.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
+	}
+	return f, nil
+}
+
+func (f *File) load() error {
+	about, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !about.Mode().IsRegular() {
+		return errors.New("it is not a file")
+	}
+	f.size = about.Size()
+	if f.index, err = index.Load(f.file, f.size); err != nil {
+		return err
+	}
+	f.channels = map[uint16]*Channel{}
+	for id, record := range f.index.Channels {
+		c := &Channel{ID: id, Record: record, Schema: f.index.Schemas[record.SchemaID],
+			Count: f.index.Statistics.ChannelMessageCounts[id]}
+		if c.Waldo, err = recording.Parse(record, c.Schema); err != nil && !errors.Is(err, recording.ErrForeign) {
+			return err
+		}
+		f.channels[id] = c
+	}
+	f.chunks = slices.Clone(f.index.Chunks)
+	slices.SortStableFunc(f.chunks, func(a, b *index.Chunk) int {
+		switch {
+		case a.MessageStartTime < b.MessageStartTime:
+			return -1
+		case a.MessageStartTime > b.MessageStartTime:
+			return 1
+		}
+		return 0
+	})
+	return nil
+}
+
+// Close closes the file.
+func (f *File) Close() error { return f.file.Close() }
+
+// Damage says why the file was not read by its index, or where its data ends; nil for a whole file.
+func (f *File) Damage() error { return f.index.Damage }
+
+// Channels returns the channels, by number.
+func (f *File) Channels() []*Channel {
+	all := make([]*Channel, 0, len(f.channels))
+	for _, c := range f.channels {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *Channel) int { return int(a.ID) - int(b.ID) })
+	return all
+}
+
+// Span returns the log times of the first and the last message.
+func (f *File) Span() (first, last time.Time) {
+	s := f.index.Statistics
+	return wall(s.MessageStartTime), wall(s.MessageEndTime)
+}
+
+// Count is how many messages there are.
+func (f *File) Count() uint64 { return f.index.Statistics.MessageCount }
+
+// Profile is what the header says of what the file is.
+func (f *File) Profile() string {
+	if f.index.Header == nil {
+		return ""
+	}
+	return f.index.Header.Profile
+}
+
+// maxMetadata bounds what is read at once of what is no message.
+const maxMetadata = 16 << 20
+
+// Metadata returns the first metadata of a name, nil if there is none.
+func (f *File) Metadata(name string) (map[string]string, error) {
+	for _, m := range f.index.Metadata {
+		if m.Name != name {
+			continue
+		}
+		body, err := f.record(m.Offset, m.Length)
+		if err != nil {
+			return nil, fmt.Errorf("%s: metadata: %w", f.path, err)
+		}
+		parsed, err := mcap.ParseMetadata(body)
+		if err != nil {
+			return nil, fmt.Errorf("%s: metadata: %w", f.path, err)
+		}
+		return parsed.Metadata, nil
+	}
+	return nil, nil
+}
+
+// Attachment returns the data of the first attachment of a name, nil if there is none.
+func (f *File) Attachment(name string) ([]byte, error) {
+	for _, a := range f.index.Attachments {
+		if a.Name != name {
+			continue
+		}
+		record, err := f.record(a.Offset, a.Length)
+		if err != nil {
+			return nil, fmt.Errorf("%s: attachment: %w", f.path, err)
+		}
+		const crc = 4
+		if uint64(len(record)) < a.DataSize+crc {
+			return nil, fmt.Errorf("%s: the attachment is shorter than it says", f.path)
+		}
+		end := uint64(len(record)) - crc
+		return record[end-a.DataSize : end], nil
+	}
+	return nil, nil
+}
+
+// record reads a record whose place was checked.
+func (f *File) record(at, length uint64) ([]byte, error) {
+	if length > maxMetadata || length < index.HeaderBytes {
+		return nil, fmt.Errorf("it has %d bytes, more than %d", length, maxMetadata)
+	}
+	data := make([]byte, length)
+	if _, err := f.file.ReadAt(data, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return data[index.HeaderBytes:], nil
+}
+
+// wall is a time of a file. Those beyond the year 2262 are that one.
+func wall(ns uint64) time.Time {
+	const most = 1<<63 - 1
+	return time.Unix(0, int64(min(ns, most)))
+}
+
+func stamp(t time.Time) uint64 {
+	if t.IsZero() || t.UnixNano() < 0 {
+		return 0
+	}
+	return uint64(t.UnixNano())
+}
