@@ -15,20 +15,20 @@ import (
 func (f *File) KeyFrame(c *Channel, at time.Time, key func(data []byte) bool) (time.Time, bool) {
 	limit := stamp(at)
 	var found uint64
-	var any bool
+	var has bool
 	for i := len(f.chunks) - 1; i >= 0; i-- {
 		chunk := f.chunks[i]
-		if chunk.MessageStartTime > limit || any && chunk.MessageEndTime < found || !mayHave(chunk, c.ID) {
+		if chunk.MessageStartTime > limit || has && chunk.MessageEndTime < found || !mayHave(chunk, c.ID) {
 			continue
 		}
-		if t, ok := f.keyFrameIn(chunk, c, limit, key); ok && (!any || t > found) {
-			found, any = t, true
+		if t, ok := f.keyFrameIn(chunk, c, limit, key); ok && (!has || t > found) {
+			found, has = t, true
 		}
-		if any && !f.overlaps(i, found) {
+		if has && !f.overlaps(i, found) {
 			break
 		}
 	}
-	return wall(found), any
+	return wall(found), has
 }
 
 // overlaps reports whether a chunk before the i-th by time may have messages after a time.

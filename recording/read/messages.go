@@ -142,7 +142,7 @@ func (m *Messages) loadChunk(c *index.Chunk, order int) error {
 		return fmt.Errorf("%s: its chunks overlap in time by more than %d bytes: sort it first", m.file.path, MaxOverlap)
 	}
 	before := len(m.loaded)
-	if err := index.ForEach(records, func(op mcap.OpCode, at int, body []byte) error {
+	if err := index.ForEach(records, func(op mcap.OpCode, _ int, body []byte) error {
 		const head = 2 + 4 + 8 + 8
 		if op != mcap.OpMessage || len(body) < head || m.wanted[binary.LittleEndian.Uint16(body)] == nil {
 			return nil

@@ -788,6 +788,170 @@ func (x *EStop) GetId() int64 {
 	return 0
 }
 
+// CommandRecord is a command that an actuator has judged, for those who look back. On the bus it is the stream `commands`.
+// It has nothing by which somebody could command.
+type CommandRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Identifies the run of the actuator process: random, positive.
+	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Position in this stream and epoch, counted from 0 without gaps.
+	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// When it was judged, by the clock of the actuator's machine.
+	JudgeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=judge_time,json=judgeTime,proto3" json:"judge_time,omitempty"`
+	// How it was judged.
+	Report *CommandReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
+	// The lease of its sender, counted from 1 in this epoch; 0 if its sender holds none.
+	Lease int64 `protobuf:"varint,5,opt,name=lease,proto3" json:"lease,omitempty"`
+	// Who holds the lease, as in ControlState.holder; empty if nobody does.
+	Holder string `protobuf:"bytes,6,opt,name=holder,proto3" json:"holder,omitempty"`
+	// Who sent it, as far as the bus or the connection tells: the name of a token; may be empty.
+	Caller string `protobuf:"bytes,7,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Id of that token; may be empty.
+	CallerToken string `protobuf:"bytes,8,opt,name=caller_token,json=callerToken,proto3" json:"caller_token,omitempty"`
+	// From where, as host:port or host, if that is known; may be empty.
+	CallerAddress string `protobuf:"bytes,9,opt,name=caller_address,json=callerAddress,proto3" json:"caller_address,omitempty"`
+	// Of the command's header.
+	Heard *durationpb.Duration `protobuf:"bytes,10,opt,name=heard,proto3" json:"heard,omitempty"`
+	// Of the command's header.
+	Life *durationpb.Duration `protobuf:"bytes,11,opt,name=life,proto3" json:"life,omitempty"`
+	// Of the command's header: the capture time of the newest picture that the driver had seen.
+	Seen *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=seen,proto3" json:"seen,omitempty"`
+	// The command itself, as JSON in the form of ControlState.safe_json; at most 64 KiB, else empty.
+	MessageJson string `protobuf:"bytes,13,opt,name=message_json,json=messageJson,proto3" json:"message_json,omitempty"`
+	// The factor by which its values were reduced, 0 to 1; 1 if they were not.
+	Factor        float64 `protobuf:"fixed64,14,opt,name=factor,proto3" json:"factor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommandRecord) Reset() {
+	*x = CommandRecord{}
+	mi := &file_waldo_control_v1_control_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommandRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommandRecord) ProtoMessage() {}
+
+func (x *CommandRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_waldo_control_v1_control_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommandRecord.ProtoReflect.Descriptor instead.
+func (*CommandRecord) Descriptor() ([]byte, []int) {
+	return file_waldo_control_v1_control_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *CommandRecord) GetEpoch() int64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *CommandRecord) GetSequence() int64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *CommandRecord) GetJudgeTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.JudgeTime
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetReport() *CommandReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetLease() int64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *CommandRecord) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetCallerToken() string {
+	if x != nil {
+		return x.CallerToken
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetCallerAddress() string {
+	if x != nil {
+		return x.CallerAddress
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetHeard() *durationpb.Duration {
+	if x != nil {
+		return x.Heard
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetLife() *durationpb.Duration {
+	if x != nil {
+		return x.Life
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetSeen() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Seen
+	}
+	return nil
+}
+
+func (x *CommandRecord) GetMessageJson() string {
+	if x != nil {
+		return x.MessageJson
+	}
+	return ""
+}
+
+func (x *CommandRecord) GetFactor() float64 {
+	if x != nil {
+		return x.Factor
+	}
+	return 0
+}
+
 var File_waldo_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_waldo_control_v1_control_proto_rawDesc = "" +
@@ -833,7 +997,24 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"press_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tpressTime\x12\x1c\n" +
 	"\tpersisted\x18\x04 \x01(\bR\tpersisted\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\x03R\x02id*\xe5\x02\n" +
+	"\x02id\x18\x05 \x01(\x03R\x02id\"\x90\x04\n" +
+	"\rCommandRecord\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x03R\bsequence\x129\n" +
+	"\n" +
+	"judge_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tjudgeTime\x127\n" +
+	"\x06report\x18\x04 \x01(\v2\x1f.waldo.control.v1.CommandReportR\x06report\x12\x14\n" +
+	"\x05lease\x18\x05 \x01(\x03R\x05lease\x12\x16\n" +
+	"\x06holder\x18\x06 \x01(\tR\x06holder\x12\x16\n" +
+	"\x06caller\x18\a \x01(\tR\x06caller\x12!\n" +
+	"\fcaller_token\x18\b \x01(\tR\vcallerToken\x12%\n" +
+	"\x0ecaller_address\x18\t \x01(\tR\rcallerAddress\x12/\n" +
+	"\x05heard\x18\n" +
+	" \x01(\v2\x19.google.protobuf.DurationR\x05heard\x12-\n" +
+	"\x04life\x18\v \x01(\v2\x19.google.protobuf.DurationR\x04life\x12.\n" +
+	"\x04seen\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\x12!\n" +
+	"\fmessage_json\x18\r \x01(\tR\vmessageJson\x12\x16\n" +
+	"\x06factor\x18\x0e \x01(\x01R\x06factor*\xe5\x02\n" +
 	"\x0eCommandVerdict\x12\x1f\n" +
 	"\x1bCOMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n" +
@@ -878,7 +1059,7 @@ func file_waldo_control_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_waldo_control_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_waldo_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_waldo_control_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_waldo_control_v1_control_proto_goTypes = []any{
 	(CommandVerdict)(0),           // 0: waldo.control.v1.CommandVerdict
 	(ControlPhase)(0),             // 1: waldo.control.v1.ControlPhase
@@ -889,35 +1070,41 @@ var file_waldo_control_v1_control_proto_goTypes = []any{
 	(*Sight)(nil),                 // 6: waldo.control.v1.Sight
 	(*ControlState)(nil),          // 7: waldo.control.v1.ControlState
 	(*EStop)(nil),                 // 8: waldo.control.v1.EStop
-	(*durationpb.Duration)(nil),   // 9: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*CommandRecord)(nil),         // 9: waldo.control.v1.CommandRecord
+	(*durationpb.Duration)(nil),   // 10: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_waldo_control_v1_control_proto_depIdxs = []int32{
-	9,  // 0: waldo.control.v1.Lease.ttl:type_name -> google.protobuf.Duration
-	9,  // 1: waldo.control.v1.Lease.life:type_name -> google.protobuf.Duration
-	9,  // 2: waldo.control.v1.Lease.max_life:type_name -> google.protobuf.Duration
-	9,  // 3: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
-	9,  // 4: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
-	10, // 5: waldo.control.v1.CommandHeader.seen:type_name -> google.protobuf.Timestamp
+	10, // 0: waldo.control.v1.Lease.ttl:type_name -> google.protobuf.Duration
+	10, // 1: waldo.control.v1.Lease.life:type_name -> google.protobuf.Duration
+	10, // 2: waldo.control.v1.Lease.max_life:type_name -> google.protobuf.Duration
+	10, // 3: waldo.control.v1.CommandHeader.heard:type_name -> google.protobuf.Duration
+	10, // 4: waldo.control.v1.CommandHeader.life:type_name -> google.protobuf.Duration
+	11, // 5: waldo.control.v1.CommandHeader.seen:type_name -> google.protobuf.Timestamp
 	0,  // 6: waldo.control.v1.CommandReport.verdict:type_name -> waldo.control.v1.CommandVerdict
-	9,  // 7: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
-	9,  // 8: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
+	10, // 7: waldo.control.v1.CommandReport.clock:type_name -> google.protobuf.Duration
+	10, // 8: waldo.control.v1.CommandReport.age:type_name -> google.protobuf.Duration
 	6,  // 9: waldo.control.v1.CommandReport.sight:type_name -> waldo.control.v1.Sight
-	9,  // 10: waldo.control.v1.Sight.age:type_name -> google.protobuf.Duration
-	9,  // 11: waldo.control.v1.Sight.slow:type_name -> google.protobuf.Duration
-	9,  // 12: waldo.control.v1.Sight.stop:type_name -> google.protobuf.Duration
-	9,  // 13: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
+	10, // 10: waldo.control.v1.Sight.age:type_name -> google.protobuf.Duration
+	10, // 11: waldo.control.v1.Sight.slow:type_name -> google.protobuf.Duration
+	10, // 12: waldo.control.v1.Sight.stop:type_name -> google.protobuf.Duration
+	10, // 13: waldo.control.v1.ControlState.clock:type_name -> google.protobuf.Duration
 	1,  // 14: waldo.control.v1.ControlState.phase:type_name -> waldo.control.v1.ControlPhase
 	2,  // 15: waldo.control.v1.ControlState.cause:type_name -> waldo.control.v1.SafeCause
-	10, // 16: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
+	11, // 16: waldo.control.v1.ControlState.holder_since:type_name -> google.protobuf.Timestamp
 	8,  // 17: waldo.control.v1.ControlState.e_stop:type_name -> waldo.control.v1.EStop
 	6,  // 18: waldo.control.v1.ControlState.sight:type_name -> waldo.control.v1.Sight
-	10, // 19: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	11, // 19: waldo.control.v1.EStop.press_time:type_name -> google.protobuf.Timestamp
+	11, // 20: waldo.control.v1.CommandRecord.judge_time:type_name -> google.protobuf.Timestamp
+	5,  // 21: waldo.control.v1.CommandRecord.report:type_name -> waldo.control.v1.CommandReport
+	10, // 22: waldo.control.v1.CommandRecord.heard:type_name -> google.protobuf.Duration
+	10, // 23: waldo.control.v1.CommandRecord.life:type_name -> google.protobuf.Duration
+	11, // 24: waldo.control.v1.CommandRecord.seen:type_name -> google.protobuf.Timestamp
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_waldo_control_v1_control_proto_init() }
@@ -931,7 +1118,7 @@ func file_waldo_control_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_waldo_control_v1_control_proto_rawDesc), len(file_waldo_control_v1_control_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

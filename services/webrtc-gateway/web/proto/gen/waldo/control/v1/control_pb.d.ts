@@ -626,6 +626,224 @@ export declare type EStopJson = {
 export declare const EStopSchema: GenMessage<EStop, {jsonType: EStopJson}>;
 
 /**
+ * CommandRecord is a command that an actuator has judged, for those who look back. On the bus it is the stream `commands`.
+ * It has nothing by which somebody could command.
+ *
+ * @generated from message waldo.control.v1.CommandRecord
+ */
+export declare type CommandRecord = Message<"waldo.control.v1.CommandRecord"> & {
+  /**
+   * Identifies the run of the actuator process: random, positive.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch: bigint;
+
+  /**
+   * Position in this stream and epoch, counted from 0 without gaps.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * When it was judged, by the clock of the actuator's machine.
+   *
+   * @generated from field: google.protobuf.Timestamp judge_time = 3;
+   */
+  judgeTime?: Timestamp;
+
+  /**
+   * How it was judged.
+   *
+   * @generated from field: waldo.control.v1.CommandReport report = 4;
+   */
+  report?: CommandReport;
+
+  /**
+   * The lease of its sender, counted from 1 in this epoch; 0 if its sender holds none.
+   *
+   * @generated from field: int64 lease = 5;
+   */
+  lease: bigint;
+
+  /**
+   * Who holds the lease, as in ControlState.holder; empty if nobody does.
+   *
+   * @generated from field: string holder = 6;
+   */
+  holder: string;
+
+  /**
+   * Who sent it, as far as the bus or the connection tells: the name of a token; may be empty.
+   *
+   * @generated from field: string caller = 7;
+   */
+  caller: string;
+
+  /**
+   * Id of that token; may be empty.
+   *
+   * @generated from field: string caller_token = 8;
+   */
+  callerToken: string;
+
+  /**
+   * From where, as host:port or host, if that is known; may be empty.
+   *
+   * @generated from field: string caller_address = 9;
+   */
+  callerAddress: string;
+
+  /**
+   * Of the command's header.
+   *
+   * @generated from field: google.protobuf.Duration heard = 10;
+   */
+  heard?: Duration;
+
+  /**
+   * Of the command's header.
+   *
+   * @generated from field: google.protobuf.Duration life = 11;
+   */
+  life?: Duration;
+
+  /**
+   * Of the command's header: the capture time of the newest picture that the driver had seen.
+   *
+   * @generated from field: google.protobuf.Timestamp seen = 12;
+   */
+  seen?: Timestamp;
+
+  /**
+   * The command itself, as JSON in the form of ControlState.safe_json; at most 64 KiB, else empty.
+   *
+   * @generated from field: string message_json = 13;
+   */
+  messageJson: string;
+
+  /**
+   * The factor by which its values were reduced, 0 to 1; 1 if they were not.
+   *
+   * @generated from field: double factor = 14;
+   */
+  factor: number;
+};
+
+/**
+ * CommandRecord is a command that an actuator has judged, for those who look back. On the bus it is the stream `commands`.
+ * It has nothing by which somebody could command.
+ *
+ * @generated from message waldo.control.v1.CommandRecord
+ */
+export declare type CommandRecordJson = {
+  /**
+   * Identifies the run of the actuator process: random, positive.
+   *
+   * @generated from field: int64 epoch = 1;
+   */
+  epoch?: string;
+
+  /**
+   * Position in this stream and epoch, counted from 0 without gaps.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence?: string;
+
+  /**
+   * When it was judged, by the clock of the actuator's machine.
+   *
+   * @generated from field: google.protobuf.Timestamp judge_time = 3;
+   */
+  judgeTime?: TimestampJson;
+
+  /**
+   * How it was judged.
+   *
+   * @generated from field: waldo.control.v1.CommandReport report = 4;
+   */
+  report?: CommandReportJson;
+
+  /**
+   * The lease of its sender, counted from 1 in this epoch; 0 if its sender holds none.
+   *
+   * @generated from field: int64 lease = 5;
+   */
+  lease?: string;
+
+  /**
+   * Who holds the lease, as in ControlState.holder; empty if nobody does.
+   *
+   * @generated from field: string holder = 6;
+   */
+  holder?: string;
+
+  /**
+   * Who sent it, as far as the bus or the connection tells: the name of a token; may be empty.
+   *
+   * @generated from field: string caller = 7;
+   */
+  caller?: string;
+
+  /**
+   * Id of that token; may be empty.
+   *
+   * @generated from field: string caller_token = 8;
+   */
+  callerToken?: string;
+
+  /**
+   * From where, as host:port or host, if that is known; may be empty.
+   *
+   * @generated from field: string caller_address = 9;
+   */
+  callerAddress?: string;
+
+  /**
+   * Of the command's header.
+   *
+   * @generated from field: google.protobuf.Duration heard = 10;
+   */
+  heard?: DurationJson;
+
+  /**
+   * Of the command's header.
+   *
+   * @generated from field: google.protobuf.Duration life = 11;
+   */
+  life?: DurationJson;
+
+  /**
+   * Of the command's header: the capture time of the newest picture that the driver had seen.
+   *
+   * @generated from field: google.protobuf.Timestamp seen = 12;
+   */
+  seen?: TimestampJson;
+
+  /**
+   * The command itself, as JSON in the form of ControlState.safe_json; at most 64 KiB, else empty.
+   *
+   * @generated from field: string message_json = 13;
+   */
+  messageJson?: string;
+
+  /**
+   * The factor by which its values were reduced, 0 to 1; 1 if they were not.
+   *
+   * @generated from field: double factor = 14;
+   */
+  factor?: number | "NaN" | "Infinity" | "-Infinity";
+};
+
+/**
+ * Describes the message waldo.control.v1.CommandRecord.
+ * Use `create(CommandRecordSchema)` to create a new message.
+ */
+export declare const CommandRecordSchema: GenMessage<CommandRecord, {jsonType: CommandRecordJson}>;
+
+/**
  * CommandVerdict is the outcome of a command. May grow. As a gRPC error it has the code given in
  * parentheses, an ErrorInfo with the name as reason and the domain `waldo.control`, and the
  * CommandReport as a detail.
