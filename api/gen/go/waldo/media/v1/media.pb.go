@@ -122,7 +122,7 @@ func (x *VideoFormat) GetFrameRateHz() float64 {
 type VideoFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the run of the device process that made this frame: random, positive, never 0. A new
-	// value means the device restarted.
+	// value means the device restarted, or that a replay went to another place.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a
 	// reader is a loss.
@@ -137,7 +137,11 @@ type VideoFrame struct {
 	Data []byte `protobuf:"bytes,6,opt,name=data,proto3" json:"data,omitempty"`
 	// Free-form annotations by the device, for example the position in a file or the exposure of a camera.
 	// May be empty.
-	Metadata      map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Metadata map[string]string `protobuf:"bytes,7,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Only in a replay: when the replay reached the place of this picture, by the clock of the replay's machine. It says
+	// how old the picture is and how fast pictures follow one another, in place of `capture_time`, which is that of the
+	// recording.
+	ReplayTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=replay_time,json=replayTime,proto3" json:"replay_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -217,6 +221,13 @@ func (x *VideoFrame) GetData() []byte {
 func (x *VideoFrame) GetMetadata() map[string]string {
 	if x != nil {
 		return x.Metadata
+	}
+	return nil
+}
+
+func (x *VideoFrame) GetReplayTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReplayTime
 	}
 	return nil
 }
@@ -368,7 +379,7 @@ func (x *AudioFormat) GetChannels() int32 {
 type AudioFrame struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the run of the producer of this frame: random, positive, never 0. A new value means the
-	// producer restarted.
+	// producer restarted, or that a replay went to another place.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Position in this stream and epoch, counted from 0 without gaps by the producer: a gap seen by a
 	// listener is a loss.
@@ -385,7 +396,9 @@ type AudioFrame struct {
 	// The samples, or one packet.
 	Data []byte `protobuf:"bytes,7,opt,name=data,proto3" json:"data,omitempty"`
 	// Name of the talker, for people to read; empty for sound that a device produces itself.
-	Talker        string `protobuf:"bytes,8,opt,name=talker,proto3" json:"talker,omitempty"`
+	Talker string `protobuf:"bytes,8,opt,name=talker,proto3" json:"talker,omitempty"`
+	// Only in a replay: when the replay reached the first sample, by the clock of the replay's machine, as in VideoFrame.
+	ReplayTime    *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=replay_time,json=replayTime,proto3" json:"replay_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -476,6 +489,13 @@ func (x *AudioFrame) GetTalker() string {
 	return ""
 }
 
+func (x *AudioFrame) GetReplayTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReplayTime
+	}
+	return nil
+}
+
 var File_waldo_media_v1_media_proto protoreflect.FileDescriptor
 
 const file_waldo_media_v1_media_proto_rawDesc = "" +
@@ -487,7 +507,7 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\fpixel_format\x18\x02 \x01(\tR\vpixelFormat\x12\x19\n" +
 	"\bwidth_px\x18\x03 \x01(\x05R\awidthPx\x12\x1b\n" +
 	"\theight_px\x18\x04 \x01(\x05R\bheightPx\x12\"\n" +
-	"\rframe_rate_hz\x18\x05 \x01(\x01R\vframeRateHz\"\xe6\x02\n" +
+	"\rframe_rate_hz\x18\x05 \x01(\x01R\vframeRateHz\"\xa3\x03\n" +
 	"\n" +
 	"VideoFrame\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
@@ -496,7 +516,9 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\x06format\x18\x04 \x01(\v2\x1b.waldo.media.v1.VideoFormatR\x06format\x12\x1b\n" +
 	"\tkey_frame\x18\x05 \x01(\bR\bkeyFrame\x12\x12\n" +
 	"\x04data\x18\x06 \x01(\fR\x04data\x12D\n" +
-	"\bmetadata\x18\a \x03(\v2(.waldo.media.v1.VideoFrame.MetadataEntryR\bmetadata\x1a;\n" +
+	"\bmetadata\x18\a \x03(\v2(.waldo.media.v1.VideoFrame.MetadataEntryR\bmetadata\x12;\n" +
+	"\vreplay_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"replayTime\x1a;\n" +
 	"\rMetadataEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x8b\x01\n" +
@@ -509,7 +531,7 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"media_type\x18\x01 \x01(\tR\tmediaType\x12#\n" +
 	"\rsample_format\x18\x02 \x01(\tR\fsampleFormat\x12$\n" +
 	"\x0esample_rate_hz\x18\x03 \x01(\x05R\fsampleRateHz\x12\x1a\n" +
-	"\bchannels\x18\x04 \x01(\x05R\bchannels\"\xa4\x02\n" +
+	"\bchannels\x18\x04 \x01(\x05R\bchannels\"\xe1\x02\n" +
 	"\n" +
 	"AudioFrame\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
@@ -519,7 +541,9 @@ const file_waldo_media_v1_media_proto_rawDesc = "" +
 	"\fsample_index\x18\x05 \x01(\x03R\vsampleIndex\x12!\n" +
 	"\fsample_count\x18\x06 \x01(\x05R\vsampleCount\x12\x12\n" +
 	"\x04data\x18\a \x01(\fR\x04data\x12\x16\n" +
-	"\x06talker\x18\b \x01(\tR\x06talkerB\xba\x01\n" +
+	"\x06talker\x18\b \x01(\tR\x06talker\x12;\n" +
+	"\vreplay_time\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"replayTimeB\xba\x01\n" +
 	"\x12com.waldo.media.v1B\n" +
 	"MediaProtoP\x01Z>github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1;mediav1\xa2\x02\x03WMX\xaa\x02\x0eWaldo.Media.V1\xca\x02\x0eWaldo\\Media\\V1\xe2\x02\x1aWaldo\\Media\\V1\\GPBMetadata\xea\x02\x10Waldo::Media::V1b\x06proto3"
 
@@ -550,15 +574,17 @@ var file_waldo_media_v1_media_proto_depIdxs = []int32{
 	6, // 0: waldo.media.v1.VideoFrame.capture_time:type_name -> google.protobuf.Timestamp
 	0, // 1: waldo.media.v1.VideoFrame.format:type_name -> waldo.media.v1.VideoFormat
 	5, // 2: waldo.media.v1.VideoFrame.metadata:type_name -> waldo.media.v1.VideoFrame.MetadataEntry
-	6, // 3: waldo.media.v1.Capture.capture_time:type_name -> google.protobuf.Timestamp
-	7, // 4: waldo.media.v1.Capture.age:type_name -> google.protobuf.Duration
-	6, // 5: waldo.media.v1.AudioFrame.capture_time:type_name -> google.protobuf.Timestamp
-	3, // 6: waldo.media.v1.AudioFrame.format:type_name -> waldo.media.v1.AudioFormat
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	6, // 3: waldo.media.v1.VideoFrame.replay_time:type_name -> google.protobuf.Timestamp
+	6, // 4: waldo.media.v1.Capture.capture_time:type_name -> google.protobuf.Timestamp
+	7, // 5: waldo.media.v1.Capture.age:type_name -> google.protobuf.Duration
+	6, // 6: waldo.media.v1.AudioFrame.capture_time:type_name -> google.protobuf.Timestamp
+	3, // 7: waldo.media.v1.AudioFrame.format:type_name -> waldo.media.v1.AudioFormat
+	6, // 8: waldo.media.v1.AudioFrame.replay_time:type_name -> google.protobuf.Timestamp
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_waldo_media_v1_media_proto_init() }

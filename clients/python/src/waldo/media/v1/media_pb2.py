@@ -16,7 +16,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/media/v1/media.proto\x12\x0ewaldo.media.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x0bVideoFormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x14\n\x0cpixel_format\x18\x02 \x01(\t\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\x12\x15\n\rframe_rate_hz\x18\x05 \x01(\x01\"\x9a\x02\n\nVideoFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x11\n\tkey_frame\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x12:\n\x08metadata\x18\x07 \x03(\x0b\x32(.waldo.media.v1.VideoFrame.MetadataEntry\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x07\x43\x61pture\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"b\n\x0b\x41udioFormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x15\n\rsample_format\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x04 \x01(\x05\"\xd6\x01\n\nAudioFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1b.waldo.media.v1.AudioFormat\x12\x14\n\x0csample_index\x18\x05 \x01(\x03\x12\x14\n\x0csample_count\x18\x06 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\x0c\x12\x0e\n\x06talker\x18\x08 \x01(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1awaldo/media/v1/media.proto\x12\x0ewaldo.media.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"s\n\x0bVideoFormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x14\n\x0cpixel_format\x18\x02 \x01(\t\x12\x10\n\x08width_px\x18\x03 \x01(\x05\x12\x11\n\theight_px\x18\x04 \x01(\x05\x12\x15\n\rframe_rate_hz\x18\x05 \x01(\x01\"\xcb\x02\n\nVideoFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1b.waldo.media.v1.VideoFormat\x12\x11\n\tkey_frame\x18\x05 \x01(\x08\x12\x0c\n\x04\x64\x61ta\x18\x06 \x01(\x0c\x12:\n\x08metadata\x18\x07 \x03(\x0b\x32(.waldo.media.v1.VideoFrame.MetadataEntry\x12/\n\x0breplay_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"r\n\x07\x43\x61pture\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12&\n\x03\x61ge\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"b\n\x0b\x41udioFormat\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\x15\n\rsample_format\x18\x02 \x01(\t\x12\x16\n\x0esample_rate_hz\x18\x03 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x04 \x01(\x05\"\x87\x02\n\nAudioFrame\x12\r\n\x05\x65poch\x18\x01 \x01(\x03\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12\x30\n\x0c\x63\x61pture_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x06\x66ormat\x18\x04 \x01(\x0b\x32\x1b.waldo.media.v1.AudioFormat\x12\x14\n\x0csample_index\x18\x05 \x01(\x03\x12\x14\n\x0csample_count\x18\x06 \x01(\x05\x12\x0c\n\x04\x64\x61ta\x18\x07 \x01(\x0c\x12\x0e\n\x06talker\x18\x08 \x01(\t\x12/\n\x0breplay_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -28,13 +28,13 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_VIDEOFORMAT']._serialized_start=111
   _globals['_VIDEOFORMAT']._serialized_end=226
   _globals['_VIDEOFRAME']._serialized_start=229
-  _globals['_VIDEOFRAME']._serialized_end=511
-  _globals['_VIDEOFRAME_METADATAENTRY']._serialized_start=464
-  _globals['_VIDEOFRAME_METADATAENTRY']._serialized_end=511
-  _globals['_CAPTURE']._serialized_start=513
-  _globals['_CAPTURE']._serialized_end=627
-  _globals['_AUDIOFORMAT']._serialized_start=629
-  _globals['_AUDIOFORMAT']._serialized_end=727
-  _globals['_AUDIOFRAME']._serialized_start=730
-  _globals['_AUDIOFRAME']._serialized_end=944
+  _globals['_VIDEOFRAME']._serialized_end=560
+  _globals['_VIDEOFRAME_METADATAENTRY']._serialized_start=513
+  _globals['_VIDEOFRAME_METADATAENTRY']._serialized_end=560
+  _globals['_CAPTURE']._serialized_start=562
+  _globals['_CAPTURE']._serialized_end=676
+  _globals['_AUDIOFORMAT']._serialized_start=678
+  _globals['_AUDIOFORMAT']._serialized_end=776
+  _globals['_AUDIOFRAME']._serialized_start=779
+  _globals['_AUDIOFRAME']._serialized_end=1042
 # @@protoc_insertion_point(module_scope)

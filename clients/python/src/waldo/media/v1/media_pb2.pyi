@@ -22,7 +22,7 @@ class VideoFormat(_message.Message):
     def __init__(self, media_type: _Optional[str] = ..., pixel_format: _Optional[str] = ..., width_px: _Optional[int] = ..., height_px: _Optional[int] = ..., frame_rate_hz: _Optional[float] = ...) -> None: ...
 
 class VideoFrame(_message.Message):
-    __slots__ = ("epoch", "sequence", "capture_time", "format", "key_frame", "data", "metadata")
+    __slots__ = ("epoch", "sequence", "capture_time", "format", "key_frame", "data", "metadata", "replay_time")
     class MetadataEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class VideoFrame(_message.Message):
     KEY_FRAME_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_TIME_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
@@ -44,7 +45,8 @@ class VideoFrame(_message.Message):
     key_frame: bool
     data: bytes
     metadata: _containers.ScalarMap[str, str]
-    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[VideoFormat, _Mapping]] = ..., key_frame: bool = ..., data: _Optional[bytes] = ..., metadata: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    replay_time: _timestamp_pb2.Timestamp
+    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[VideoFormat, _Mapping]] = ..., key_frame: bool = ..., data: _Optional[bytes] = ..., metadata: _Optional[_Mapping[str, str]] = ..., replay_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Capture(_message.Message):
     __slots__ = ("epoch", "capture_time", "age")
@@ -69,7 +71,7 @@ class AudioFormat(_message.Message):
     def __init__(self, media_type: _Optional[str] = ..., sample_format: _Optional[str] = ..., sample_rate_hz: _Optional[int] = ..., channels: _Optional[int] = ...) -> None: ...
 
 class AudioFrame(_message.Message):
-    __slots__ = ("epoch", "sequence", "capture_time", "format", "sample_index", "sample_count", "data", "talker")
+    __slots__ = ("epoch", "sequence", "capture_time", "format", "sample_index", "sample_count", "data", "talker", "replay_time")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     CAPTURE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +80,7 @@ class AudioFrame(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     TALKER_FIELD_NUMBER: _ClassVar[int]
+    REPLAY_TIME_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     sequence: int
     capture_time: _timestamp_pb2.Timestamp
@@ -86,4 +89,5 @@ class AudioFrame(_message.Message):
     sample_count: int
     data: bytes
     talker: str
-    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[AudioFormat, _Mapping]] = ..., sample_index: _Optional[int] = ..., sample_count: _Optional[int] = ..., data: _Optional[bytes] = ..., talker: _Optional[str] = ...) -> None: ...
+    replay_time: _timestamp_pb2.Timestamp
+    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., capture_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., format: _Optional[_Union[AudioFormat, _Mapping]] = ..., sample_index: _Optional[int] = ..., sample_count: _Optional[int] = ..., data: _Optional[bytes] = ..., talker: _Optional[str] = ..., replay_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...

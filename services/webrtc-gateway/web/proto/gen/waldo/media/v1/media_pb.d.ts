@@ -131,7 +131,7 @@ export declare const VideoFormatSchema: GenMessage<VideoFormat, {jsonType: Video
 export declare type VideoFrame = Message<"waldo.media.v1.VideoFrame"> & {
   /**
    * Identifies the run of the device process that made this frame: random, positive, never 0. A new
-   * value means the device restarted.
+   * value means the device restarted, or that a replay went to another place.
    *
    * @generated from field: int64 epoch = 1;
    */
@@ -180,6 +180,15 @@ export declare type VideoFrame = Message<"waldo.media.v1.VideoFrame"> & {
    * @generated from field: map<string, string> metadata = 7;
    */
   metadata: { [key: string]: string };
+
+  /**
+   * Only in a replay: when the replay reached the place of this picture, by the clock of the replay's machine. It says
+   * how old the picture is and how fast pictures follow one another, in place of `capture_time`, which is that of the
+   * recording.
+   *
+   * @generated from field: google.protobuf.Timestamp replay_time = 8;
+   */
+  replayTime?: Timestamp;
 };
 
 /**
@@ -191,7 +200,7 @@ export declare type VideoFrame = Message<"waldo.media.v1.VideoFrame"> & {
 export declare type VideoFrameJson = {
   /**
    * Identifies the run of the device process that made this frame: random, positive, never 0. A new
-   * value means the device restarted.
+   * value means the device restarted, or that a replay went to another place.
    *
    * @generated from field: int64 epoch = 1;
    */
@@ -240,6 +249,15 @@ export declare type VideoFrameJson = {
    * @generated from field: map<string, string> metadata = 7;
    */
   metadata?: { [key: string]: string };
+
+  /**
+   * Only in a replay: when the replay reached the place of this picture, by the clock of the replay's machine. It says
+   * how old the picture is and how fast pictures follow one another, in place of `capture_time`, which is that of the
+   * recording.
+   *
+   * @generated from field: google.protobuf.Timestamp replay_time = 8;
+   */
+  replayTime?: TimestampJson;
 };
 
 /**
@@ -405,7 +423,7 @@ export declare const AudioFormatSchema: GenMessage<AudioFormat, {jsonType: Audio
 export declare type AudioFrame = Message<"waldo.media.v1.AudioFrame"> & {
   /**
    * Identifies the run of the producer of this frame: random, positive, never 0. A new value means the
-   * producer restarted.
+   * producer restarted, or that a replay went to another place.
    *
    * @generated from field: int64 epoch = 1;
    */
@@ -461,6 +479,13 @@ export declare type AudioFrame = Message<"waldo.media.v1.AudioFrame"> & {
    * @generated from field: string talker = 8;
    */
   talker: string;
+
+  /**
+   * Only in a replay: when the replay reached the first sample, by the clock of the replay's machine, as in VideoFrame.
+   *
+   * @generated from field: google.protobuf.Timestamp replay_time = 9;
+   */
+  replayTime?: Timestamp;
 };
 
 /**
@@ -472,7 +497,7 @@ export declare type AudioFrame = Message<"waldo.media.v1.AudioFrame"> & {
 export declare type AudioFrameJson = {
   /**
    * Identifies the run of the producer of this frame: random, positive, never 0. A new value means the
-   * producer restarted.
+   * producer restarted, or that a replay went to another place.
    *
    * @generated from field: int64 epoch = 1;
    */
@@ -528,6 +553,13 @@ export declare type AudioFrameJson = {
    * @generated from field: string talker = 8;
    */
   talker?: string;
+
+  /**
+   * Only in a replay: when the replay reached the first sample, by the clock of the replay's machine, as in VideoFrame.
+   *
+   * @generated from field: google.protobuf.Timestamp replay_time = 9;
+   */
+  replayTime?: TimestampJson;
 };
 
 /**
