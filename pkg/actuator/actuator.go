@@ -8,11 +8,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/boottime"
 	"github.com/waldo-robot/waldo/pkg/control"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/state"
@@ -123,13 +122,8 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 
 // bootClock returns a clock that begins now and counts while the machine sleeps.
 func bootClock() func() control.Clock {
-	now := func() time.Duration {
-		var t unix.Timespec
-		_ = unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) // fails only for a clock that there is not; Linux has it since 2.6.39
-		return time.Duration(t.Nano())
-	}
-	start := now()
-	return func() control.Clock { return now() - start }
+	start := boottime.Now()
+	return func() control.Clock { return boottime.Now() - start }
 }
 
 // start returns the context that ends with close.

@@ -1,0 +1,17 @@
+package boottime_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/boottime"
+)
+
+func TestNow(t *testing.T) {
+	const pause = 10 * time.Millisecond
+	before := boottime.Now()
+	time.Sleep(pause) // what is measured
+	if passed := boottime.Now() - before; passed < pause {
+		t.Errorf("%v passed in %v", passed, pause)
+	}
+}

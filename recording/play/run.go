@@ -1,0 +1,167 @@
+package play
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/waldo-robot/waldo/pkg/boottime"
+)
+
+const (
+	// maxLate is how late a message may be; beyond it one goes on as after a jump.
+	maxLate = time.Second
+	// readAhead is how many messages are read before their time, so that nothing waits for the disk.
+	readAhead = 64
+)
+
+// Sink takes what is played.
+type Sink interface {
+	// Jump says that what follows does not continue what came before. It is called before the first message, too.
+	Jump()
+	// Take takes a message, at its time unless it is marked.
+	Take(m Message)
+	// Settled says that everything has come that shows the place after a jump.
+	Settled()
+}
+
+// Config says what is played, and by whom.
+type Config struct {
+	Recording *Recording
+	Source    Source
+	// Channels chooses the channels; nil: all.
+	Channels func(*Channel) bool
+	// Start says how a channel begins after a jump; nil: [StartOf].
+	Start func(*Channel) Start
+	// Now is the time by which the clock goes; nil: that of package boottime.
+	Now func() time.Duration
+}
+
+// Run plays until ctx ends, and then returns its error, or until the recording cannot be read.
+func Run(ctx context.Context, c Config, sink Sink) error {
+	p := &player{Config: c, sink: sink}
+	if p.Now == nil {
+		p.Now = boottime.Now
+	}
+	if p.Start == nil {
+		p.Start = StartOf
+	}
+	for _, one := range c.Recording.Channels() {
+		if c.Channels == nil || c.Channels(one) {
+			p.channels = append(p.channels, one)
+		}
+	}
+	for {
+		if err := p.fromHere(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// errJumped ends what shows a place that is not wanted any more.
+var errJumped = errors.New("the clock has jumped")
+
+type player struct {
+	Config
+	sink     Sink
+	channels []*Channel
+}
+
+// fromHere plays from where the clock is to the next jump.
+func (p *player) fromHere(ctx context.Context) error {
+	clock, err := p.clock(ctx)
+	if err != nil {
+		return err
+	}
+	place := clock.Place(p.Now())
+	p.sink.Jump()
+	err = p.Recording.ahead(place, p.channels, p.Start, func(m Message) error {
+		if newest, _, _ := p.Source.Newest(); newest.Jump != clock.Jump {
+			return errJumped
+		}
+		m.Ahead = true
+		p.sink.Take(m)
+		return ctx.Err()
+	})
+	if errors.Is(err, errJumped) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	p.sink.Settled()
+	return p.goOn(ctx, clock.Jump, place)
+}
+
+// clock waits for the first clock.
+func (p *player) clock(ctx context.Context) (Clock, error) {
+	for {
+		clock, known, newer := p.Source.Newest()
+		if known {
+			return clock, ctx.Err()
+		}
+		select {
+		case <-newer:
+		case <-ctx.Done():
+			return Clock{}, ctx.Err()
+		}
+	}
+}
+
+// goOn gives the messages after a place, each at its time, until the clock jumps.
+func (p *player) goOn(ctx context.Context, jump int64, after time.Duration) error {
+	messages := p.Recording.Messages(after+1, 0, p.wants)
+	ahead := newAhead(ctx, messages)
+	defer ahead.stop()
+	for {
+		m, err := ahead.next(ctx)
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return err
+		}
+		if goes, err := p.await(ctx, jump, m.Offset, end); !goes {
+			return err
+		}
+		p.sink.Take(m)
+	}
+}
+
+func (p *player) wants(c *Channel) bool { return p.Config.Channels == nil || p.Config.Channels(c) }
+
+// await waits until the clock comes to a place, which never happens after the end. It returns false when the clock has
+// jumped instead, or is far ahead.
+func (p *player) await(ctx context.Context, jump int64, place time.Duration, end bool) (bool, error) {
+	for {
+		clock, _, newer := p.Source.Newest()
+		if clock.Jump != jump {
+			return false, ctx.Err()
+		}
+		left := time.Duration(-1) // for ever
+		if clock.Playing && !end {
+			if left = clock.When(place) - p.Now(); left <= 0 {
+				return left >= -maxLate, ctx.Err()
+			}
+		}
+		if err := sleep(ctx, left, newer); err != nil {
+			return false, err
+		}
+	}
+}
+
+// sleep returns after some time, unless that is negative, or when there is a newer clock.
+func sleep(ctx context.Context, d time.Duration, newer <-chan struct{}) error {
+	var due <-chan time.Time
+	if d >= 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		due = timer.C
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-newer:
+	case <-due:
+	}
+	return nil
+}
