@@ -9,6 +9,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	signalingv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/signaling/v1"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/audit"
@@ -103,6 +104,7 @@ func (a *shared) serve(
 	c.Robot, c.Drive, c.Log, c.Metrics = name, drive, log, metrics
 	c.Authority = a.authority.Of(name)
 	c.Caller, c.Channels, c.Pictures, c.MotionJPEG, c.Publishers = caller, r.bridge, r.hub, r.mjpeg, r.publishers
+	c.Recorders = recorders{a.conn, name}
 	c.RTCBot = r.rtcbot(a.config.Gateway.RTCBot, expected, log)
 	r.server, err = server.New(r.engine, r.directory, c)
 	return r, err
@@ -147,6 +149,17 @@ func (r *robot) rtcbot(c config.RTCBot, expected []*devicev1.Device, log *slog.L
 		Publisher: publisher{r.publishers},
 		Devices:   rtcbot.Devices(c), Order: order, Log: log,
 	})
+}
+
+// recorders are those of a robot. It implements [server.Recorders].
+type recorders struct {
+	conn  *bus.Conn
+	robot string
+}
+
+// Recorder implements [server.Recorders].
+func (r recorders) Recorder(device string) recorderv1.RecorderServiceClient {
+	return recorderv1.NewRecorderServiceClient(r.conn.Client(bus.Address{Robot: r.robot, Device: device}))
 }
 
 // publisher publishes what clients of RTCBot send.

@@ -34,6 +34,8 @@ var attacked = map[string]roles.Role{
 	"DELETE /whip/{device}/{id}": roles.None,
 	"POST /connect":              roles.Driver, "GET /connect": roles.Driver, "GET /ws/{topic}": roles.Driver,
 	"GET /ws": roles.Driver, "POST /ws": roles.Driver,
+	"GET /recordings/file/{device}/{name}":                       roles.Viewer,
+	"GET /recordings/segment/{device}/{recording}/{of}/{stream}": roles.Viewer,
 }
 
 // attacker is who asks, and what their token is good for; None: for nothing.
@@ -138,7 +140,8 @@ func wrongAnswer(role, need roles.Role, code int) string {
 // example is a request for a route. Where a WebSocket is wanted, it is none, and what it asks for is wrong.
 func example(ctx context.Context, pattern string) *http.Request {
 	method, path, _ := strings.Cut(pattern, " ")
-	path = strings.NewReplacer("{device}", "front", "{file}", "front.jpg", "{id}", "nothing", "{topic}", "chat").Replace(path)
+	path = strings.NewReplacer("{device}", "front", "{file}", "front.jpg", "{id}", "nothing", "{topic}", "chat",
+		"{name}", "a.mcap", "{recording}", "a.mcap", "{of}", "front", "{stream}", "video").Replace(path)
 	return httptest.NewRequestWithContext(ctx, method, path+"?raw=neither", http.NoBody)
 }
 

@@ -8,6 +8,7 @@
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
 //	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC does not connect
 //	GET    /snapshot/{device}.jpg  one picture; width and height are optional
+//	GET    /recordings             the page of the recordings; below it their files, and pieces of them to play
 //	GET    /devices                all devices, as JSON
 //	GET    /healthz                whether the gateway is healthy
 //	GET    /metrics                for Prometheus

@@ -23,9 +23,10 @@ import (
 	"github.com/waldo-robot/waldo/rendezvous/notice"
 )
 
+// frontPages have the list of robots at their root.
+var frontPages = map[string]string{"/": "fleet.html"}
+
 const (
-	// frontPage is the file that is the list of robots.
-	frontPage = "fleet.html"
 	// folderPattern is the route to a robot without the slash at the end.
 	folderPattern = "GET /r/{robot}"
 	// gather is how long changes are gathered into one event, and quiet after how long without any something is sent all
@@ -102,10 +103,10 @@ func NewFront(c FrontConfig) (*Front, error) {
 		f.config.Authority = tokens.NewAuthority(c.Token, nil)
 	}
 	var err error
-	if f.page, err = newPage(c.Page, frontPage); err != nil {
+	if f.page, err = newPage(c.Page, frontPages); err != nil {
 		return nil, err
 	}
-	if f.robotPage, err = newPage(c.Page, robotPage); err != nil {
+	if f.robotPage, err = newPage(c.Page, robotPages); err != nil {
 		return nil, err
 	}
 	f.ctx, f.cancel = context.WithCancel(context.Background())
@@ -174,6 +175,10 @@ func (f *Front) awayFor(name, method, path string) string {
 			return ""
 		}
 	case "snapshot", "mjpeg":
+	case "recordings":
+		if path == recordingsAddress {
+			return "" // the page
+		}
 	default:
 		return ""
 	}

@@ -31,6 +31,9 @@ var routeNeeds = map[string]Route{
 	"GET /mjpeg/{device}":   {Need: roles.Viewer},
 	"GET /snapshot/{file}":  {Need: roles.Viewer},
 
+	"GET /recordings/file/{device}/{name}":                       {Need: roles.Viewer},
+	"GET /recordings/segment/{device}/{recording}/{of}/{stream}": {Need: roles.Viewer, Note: "a piece to play"},
+
 	"POST /whep/{device}":        {Need: roles.Viewer},
 	"OPTIONS /whep/{device}":     {Need: roles.Viewer},
 	"GET /whep/{device}":         {Need: roles.Viewer, Note: "says that the method is wrong"},

@@ -5,9 +5,11 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -24,8 +26,11 @@ var types = map[string]string{
 	".webmanifest": "application/manifest+json", ".woff2": "font/woff2",
 }
 
-// robotPage is the file that is the page of a robot.
-const robotPage = "index.html"
+// recordingsAddress is where the page of the recordings is.
+const recordingsAddress = "/recordings"
+
+// robotPages are the pages of a robot: the files, by their addresses.
+var robotPages = map[string]string{"/": "index.html", recordingsAddress: "recordings.html"}
 
 // page serves static files from memory.
 type page map[string]file // by URL path
@@ -36,8 +41,8 @@ type file struct {
 	policy            string
 }
 
-// newPage returns the files of a page: the one at its root, and all modules and what is beside them.
-func newPage(files fs.FS, root string) (page, error) {
+// newPage returns the files of some pages, which have addresses of their own, and all modules and what is beside them.
+func newPage(files fs.FS, pages map[string]string) (page, error) {
 	p := page{}
 	if files == nil {
 		return p, nil
@@ -46,22 +51,25 @@ func newPage(files fs.FS, root string) (page, error) {
 	if err != nil {
 		return nil, err
 	}
-	if index, ok := all[root]; ok {
-		if all[root], err = preload(all, root, index); err != nil {
-			return nil, err
-		}
-	}
+	own := slices.Collect(maps.Values(pages))
 	for name, data := range all {
-		if path.Ext(name) == ".html" && name != root {
-			continue // another page's
+		if path.Ext(name) == ".html" {
+			if !slices.Contains(own, name) {
+				continue // another page's
+			}
+			if data, err = preload(all, name, data); err != nil {
+				return nil, err
+			}
 		}
 		p["/"+name] = file{
 			data: string(data), contentType: types[path.Ext(name)], etag: fmt.Sprintf(`"%x"`, sha256.Sum256(data)),
 			policy: fmt.Sprintf(policy, hashes(data)),
 		}
 	}
-	if index, ok := p["/"+root]; ok {
-		p["/"] = index
+	for address, name := range pages {
+		if html, ok := p["/"+name]; ok {
+			p[address] = html
+		}
 	}
 	return p, nil
 }

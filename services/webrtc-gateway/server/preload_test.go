@@ -57,7 +57,7 @@ func TestPreload(t *testing.T) {
 			for name, data := range tt.files {
 				files[name] = &fstest.MapFile{Data: []byte(data)}
 			}
-			p, err := newPage(files, robotPage)
+			p, err := newPage(files, robotPages)
 			if tt.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.fails) {
 					t.Errorf("%v, want %q", err, tt.fails)
@@ -81,7 +81,7 @@ func TestPreload(t *testing.T) {
 
 // TestPreloadPage finds modules that nothing uses as well.
 func TestPreloadPage(t *testing.T) {
-	p, err := newPage(web.Files, robotPage)
+	p, err := newPage(web.Files, robotPages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestPreloadPage(t *testing.T) {
 			modules = append(modules, strings.TrimPrefix(name, "/"))
 		}
 	}
-	list, err := newPage(web.Files, frontPage)
+	list, err := newPage(web.Files, frontPages)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestPreloadPage(t *testing.T) {
 		}
 	}
 	more["page/main.js"].Data = append([]byte("import './more.js';\n"), more["page/main.js"].Data...)
-	next, err := newPage(more, robotPage)
+	next, err := newPage(more, robotPages)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,9 @@ import (
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/insta360/v1"
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/player/v1"
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1"
+	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	_ "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 )

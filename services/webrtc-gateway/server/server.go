@@ -99,6 +99,8 @@ type Config struct {
 	Pictures Pictures
 	// MotionJPEG is the source of JPEG pictures; nil: none are sent.
 	MotionJPEG MotionJPEG
+	// Recorders are those of the robot; nil: recordings are not served.
+	Recorders Recorders
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
 	// Log may be nil.
@@ -131,6 +133,7 @@ type Server struct {
 	signalSockets  sockets
 	pictureSockets sockets
 	mjpegResponses sockets
+	downloads      sockets
 	topicSockets   sockets
 	dialInSockets  sockets
 	dialIns        dialIns
@@ -168,10 +171,11 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		full: "videos are being sent over WebSockets already: try again when one has ended, or use WebRTC"}
 	s.mjpegResponses = sockets{most: maxMJPEG,
 		full: "responses with Motion JPEG are being sent already: try again when one has ended, or use WHEP"}
+	s.downloads = sockets{most: maxDownloads, full: "files are being sent already: try again when one has ended"}
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
 	s.dialInSockets = sockets{most: maxDialIns, full: "robots have dialed in already"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	page, err := newPage(c.Page, robotPage)
+	page, err := newPage(c.Page, robotPages)
 	if err != nil {
 		return nil, err
 	}
@@ -226,6 +230,8 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("GET /mjpeg/{device}", s.mjpeg)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)
+	mux.HandleFunc("GET /recordings/file/{device}/{name}", s.recordingFile)
+	mux.HandleFunc("GET /recordings/segment/{device}/{recording}/{of}/{stream}", s.recordingPiece)
 	mux.HandleFunc(signOutPattern, func(w http.ResponseWriter, r *http.Request) { s.guard.signOut(w, r) })
 	mux.HandleFunc("GET /healthz", s.healthz)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(s.config.Metrics, promhttp.HandlerOpts{}))
