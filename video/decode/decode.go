@@ -156,7 +156,7 @@ func (d *decoder) decode(f *mediav1.VideoFrame) (*mediav1.VideoFrame, error) {
 	}
 	return &mediav1.VideoFrame{
 		Epoch: f.GetEpoch(), Sequence: f.GetSequence(), CaptureTime: timestamppb.New(shown), KeyFrame: true,
-		Format: d.format, Data: data, Metadata: f.GetMetadata(),
+		Format: d.format, Data: data, Metadata: f.GetMetadata(), ReplayTime: f.GetReplayTime(),
 	}, nil
 }
 

@@ -71,7 +71,7 @@ func (e *Encoder) Encode(picture *mediav1.VideoFrame, key bool) (*mediav1.VideoF
 	}
 	f := &mediav1.VideoFrame{
 		Epoch: e.epoch, Sequence: e.sequence, CaptureTime: picture.GetCaptureTime(), Format: e.format, KeyFrame: p.Key,
-		Data: p.Data, Metadata: picture.GetMetadata(),
+		Data: p.Data, Metadata: picture.GetMetadata(), ReplayTime: picture.GetReplayTime(),
 	}
 	e.sequence++
 	return f, nil

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -38,8 +37,10 @@ func (a *Announcer) Next(ctx context.Context) (*mediav1.Capture, error) {
 	if err != nil {
 		return nil, io.EOF
 	}
+	var f mediav1.VideoFrame
+	c.stamp(&f, c.frame.Time)
 	return &mediav1.Capture{
-		Epoch: a.epoch, CaptureTime: timestamppb.New(c.frame.Time), Age: durationpb.New(max(0, time.Since(c.frame.Time))),
+		Epoch: c.epoch(a.epoch), CaptureTime: f.GetCaptureTime(), Age: durationpb.New(max(0, time.Since(c.frame.Time))),
 	}, nil
 }
 

@@ -4,6 +4,9 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/video/codec"
 	"github.com/waldo-robot/waldo/video/source"
@@ -22,6 +25,27 @@ type capture struct {
 	err     error
 
 	shown time.Time // of an inter-coded source: when picture was captured, if there is one
+
+	lead []*capture // see source.Replay
+}
+
+// epoch is that of frames with the picture, in a process with one of its own.
+func (c *capture) epoch(own int64) int64 {
+	if r := c.frame.Replay; r != nil {
+		return r.Epoch
+	}
+	return own
+}
+
+// again reports whether the picture was delivered before.
+func (c *capture) again() bool { return c.frame.Replay != nil && c.frame.Replay.Again }
+
+// stamp gives a frame the time of the picture, which was captured, or is replayed, at that time.
+func (c *capture) stamp(f *mediav1.VideoFrame, at time.Time) {
+	f.CaptureTime = timestamppb.New(at)
+	if r := c.frame.Replay; r != nil {
+		f.CaptureTime, f.ReplayTime = timestamppb.New(r.Captured.Add(at.Sub(c.frame.Time))), f.CaptureTime
+	}
 }
 
 // time is when that was captured which a variant takes: the frame as it is, or the picture.

@@ -24,6 +24,14 @@
 // leaves out pictures that would be too much, and keeps key frames small. Readers that name no size share these
 // variants, and what limits them; all other variants are not limited.
 //
+// # Replays
+//
+// A source may replay a recording ([source.Replay]). Its frames tell both when they were captured and when they are
+// replayed; everything here goes by the latter. At another place it begins another epoch, with everything that the
+// picture at that place depends on: readers of what passes through get that as a whole, whatever their queues hold, and
+// for all others it is decoded, and only the picture at the place is made. While a replay stands still, its source repeats
+// that picture now and then, for readers who have come since.
+//
 // # What may be lost
 //
 // A variant that is late takes the newest picture and skips the ones between. A reader that is late loses the oldest

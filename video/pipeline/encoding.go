@@ -99,7 +99,8 @@ func (v *variant) followRate(f *mediav1.VideoFormat) {
 
 func (v *variant) encode(c *capture, img *media.I420, o order) error {
 	begin := time.Now()
-	wanted := v.inter && v.keys.take(begin, o.keysApart())
+	begins := c.epoch(v.p.config.Epoch) != v.life.epoch
+	wanted := v.inter && (v.keys.take(begin, o.keysApart()) || begins)
 	packet, err := v.encodeOnce(img, wanted, c.time(false))
 	if most := o.mostKey(); err == nil && packet.Key && most > 0 && len(packet.Data) > most {
 		packet, err = v.encodeSmaller(img, most, c.time(false))
@@ -119,7 +120,7 @@ func (v *variant) encode(c *capture, img *media.I420, o order) error {
 	if v.governor != nil {
 		v.governor.made(len(packet.Data))
 	}
-	v.publish(c, c.time(false), packet)
+	v.publish(v.output(c, c.time(false), packet), nil)
 	return nil
 }
 

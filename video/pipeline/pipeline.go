@@ -79,6 +79,7 @@ type Pipeline struct {
 // life is what outlives the live variants of one stream.
 type life struct {
 	turn     sync.Mutex   // held by the variant that runs: two would number their frames at the same time
+	epoch    int64        // of the last frame; belongs to whoever has the turn
 	sequence atomic.Int64 // of the next frame
 	limits   limits.Set
 }
@@ -211,19 +212,47 @@ func (p *Pipeline) orientation() codec.Orientation {
 	return p.turned
 }
 
+// capture numbers a captured picture.
+func (p *Pipeline) capture(f source.Frame) *capture {
+	p.captures++
+	return &capture{frame: f, number: p.captures - 1, orientation: p.orientation(), codecs: p.config.Codecs,
+		metrics: p.metrics}
+}
+
+// lead numbers the frames that a picture of a replay depends on.
+func (p *Pipeline) lead(f source.Frame) (all []*capture) {
+	if f.Replay == nil {
+		return nil
+	}
+	for _, l := range f.Replay.Lead {
+		all = append(all, p.capture(l))
+	}
+	return all
+}
+
 // deliver passes a captured picture to all variants.
 func (p *Pipeline) deliver(f source.Frame) {
 	defer p.metrics.turn()()
-	c := &capture{frame: f, number: p.captures, orientation: p.orientation(), codecs: p.config.Codecs,
-		metrics: p.metrics}
-	p.captures++
+	if f.Replay != nil && f.Replay.Again {
+		p.repeat(f)
+		return
+	}
+	lead := p.lead(f)
+	c := p.capture(f)
+	c.lead = lead
 	p.follow(f.Format)
 	p.metrics.captured.Inc()
 	p.metrics.drop(dropSource, uint64(max(0, f.Lost)))
 	inter := media.InterCoded(f.Format.GetMediaType())
 	if inter {
 		p.observe(f.Recode)
+		if len(lead) > 0 {
+			p.decoding.stop()
+		}
 		if wanted, before := p.pixelsWanted(); wanted {
+			if len(lead) > 0 {
+				before = lead
+			}
 			p.decoding.decode(c, before)
 		} else {
 			p.decoding.stop()
@@ -258,7 +287,27 @@ func (p *Pipeline) publish(c *capture, inter bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if inter {
+		for _, l := range c.lead {
+			p.recent.Add(l, len(l.frame.Data), l.frame.Key)
+		}
 		p.recent.Add(c, len(c.frame.Data), c.frame.Key)
+	}
+	p.captured.Publish(c)
+}
+
+// repeat hands the picture that was captured last to variants that encode it, for readers who have come since; see
+// [source.Replay]. Readers of what passes through begin with the frames since the last key frame.
+func (p *Pipeline) repeat(f source.Frame) {
+	c := p.capture(f)
+	p.captures--
+	c.number = p.captures - 1
+	if media.InterCoded(f.Format.GetMediaType()) {
+		wanted, before := p.pixelsWanted()
+		if !wanted {
+			p.decoding.stop()
+			return
+		}
+		p.decoding.repeat(c, before)
 	}
 	p.captured.Publish(c)
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,7 +129,13 @@ func (r *Reader) take(ctx context.Context) (output, error) {
 		r.backlog = r.backlog[1:]
 		return out, nil
 	}
-	return r.sub.Next(ctx)
+	out, err := r.sub.Next(ctx)
+	if err != nil || len(out.lead) == 0 {
+		return out, err
+	}
+	first := out.lead[0]
+	r.backlog = append(slices.Clone(out.lead[1:]), output{frame: out.frame, number: out.number})
+	return first, nil
 }
 
 // Variant is comparable, and the same for readers that get the same frames.
@@ -199,10 +206,10 @@ func (p *Pipeline) captureOne(ctx context.Context, k key) (*mediav1.VideoFrame, 
 		if err != nil {
 			return nil, err
 		}
-		if f := out.frame; !f.GetCaptureTime().AsTime().Before(called) {
+		if f := out.frame; !media.Moment(f).Before(called) {
 			return &mediav1.VideoFrame{
 				Epoch: f.GetEpoch(), Sequence: out.number, CaptureTime: f.GetCaptureTime(), Format: f.GetFormat(),
-				KeyFrame: f.GetKeyFrame(), Data: f.GetData(), Metadata: f.GetMetadata(),
+				KeyFrame: f.GetKeyFrame(), Data: f.GetData(), Metadata: f.GetMetadata(), ReplayTime: f.GetReplayTime(),
 			}, nil
 		}
 	}

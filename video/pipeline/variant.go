@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
-
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
@@ -24,7 +23,8 @@ const maxPassQueue = 30
 // output is a frame as readers get it.
 type output struct {
 	frame  *mediav1.VideoFrame
-	number int64 // of the capture
+	number int64    // of the capture
+	lead   []output // what a reader must read before it; see source.Replay
 }
 
 // variant makes one format for all readers that want it.
@@ -72,7 +72,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v := &variant{
 		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
-		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{}, pace: media.Pacer{Rate: k.rate},
+		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{epoch: p.config.Epoch}, pace: media.Pacer{Rate: k.rate},
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
@@ -97,7 +97,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 func (p *Pipeline) lifeOf(s Stream) *life {
 	l := p.lives[s]
 	if l == nil {
-		l = &life{}
+		l = &life{epoch: p.config.Epoch}
 		p.lives[s] = l
 	}
 	return l
@@ -122,6 +122,9 @@ func (v *variant) Run(ctx context.Context) {
 			break
 		}
 		v.countLost()
+		if c.again() && v.inter && v.takes(c) {
+			continue // readers who have come since began with it
+		}
 		order, wanted := v.wants(c)
 		if !wanted {
 			continue
@@ -142,7 +145,7 @@ func (v *variant) prime() {
 	defer close(v.primed)
 	for _, c := range v.before {
 		if v.takes(c) {
-			_ = v.pass(c) // nothing in it can fail
+			v.pass(c, nil)
 		}
 	}
 	v.before = nil
@@ -167,7 +170,8 @@ func (v *variant) countLost() {
 // make turns a capture into a frame and publishes it. Each step may take long, so none starts once ctx has ended.
 func (v *variant) make(ctx context.Context, c *capture, o order) error {
 	if v.takes(c) {
-		return v.pass(c)
+		v.pass(c, c.lead)
+		return nil
 	}
 	img, err := c.pixels()
 	if err != nil || img == nil {
@@ -192,28 +196,45 @@ func (v *variant) takes(c *capture) bool {
 		!v.p.again(v.key.mediaType, f.Recode)
 }
 
-func (v *variant) pass(c *capture) error {
-	if v.inter && !v.passing.Accept(1, c.number, c.frame.Key) {
+// pass publishes a capture as it is, with what it depends on.
+func (v *variant) pass(c *capture, lead []*capture) {
+	if v.inter && !v.passing.Accept(1, c.number, c.frame.Key || len(lead) > 0) {
 		v.p.wantKey(v.key)
-		return nil
+		return
 	}
 	v.closeEncoder()
 	v.format = c.frame.Format
-	v.publish(c, c.time(true), codec.Packet{Data: c.frame.Data, Key: c.frame.Key})
+	var before []output
+	for _, l := range lead {
+		before = append(before, v.output(l, l.time(true), codec.Packet{Data: l.frame.Data, Key: l.frame.Key}))
+	}
+	v.publish(v.output(c, c.time(true), codec.Packet{Data: c.frame.Data, Key: c.frame.Key}), before)
 	v.p.metrics.passed.WithLabelValues(v.key.mediaType).Inc()
-	return nil
 }
 
-func (v *variant) publish(c *capture, at time.Time, packet codec.Packet) {
-	out := output{number: c.number, frame: &mediav1.VideoFrame{
-		Epoch: v.p.config.Epoch, Sequence: v.life.sequence.Add(1) - 1, CaptureTime: timestamppb.New(at),
-		Format: v.format, KeyFrame: packet.Key, Data: packet.Data, Metadata: c.frame.Metadata,
-	}}
+// output makes a frame. A new epoch is numbered from 0.
+func (v *variant) output(c *capture, at time.Time, packet codec.Packet) output {
+	if epoch := c.epoch(v.p.config.Epoch); epoch != v.life.epoch {
+		v.life.epoch = epoch
+		v.life.sequence.Store(0)
+	}
+	f := &mediav1.VideoFrame{
+		Epoch: v.life.epoch, Sequence: v.life.sequence.Add(1) - 1, Format: v.format, KeyFrame: packet.Key, Data: packet.Data,
+		Metadata: c.frame.Metadata,
+	}
+	c.stamp(f, at)
+	return output{number: c.number, frame: f}
+}
+
+func (v *variant) publish(out output, lead []output) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.inter && v.encoder == nil {
-		v.replay.Add(out, len(packet.Data), packet.Key)
+		for _, o := range append(slices.Clip(lead), out) {
+			v.replay.Add(o, len(o.frame.GetData()), o.frame.GetKeyFrame())
+		}
 	}
+	out.lead = lead
 	v.topic.Publish(out)
 }
 

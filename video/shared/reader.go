@@ -70,7 +70,7 @@ func (r *Reader) Read(response *camerav1.StreamFramesResponse, buffer []byte) (*
 func WithData(f *mediav1.VideoFrame, data []byte) *mediav1.VideoFrame {
 	return &mediav1.VideoFrame{
 		Epoch: f.GetEpoch(), Sequence: f.GetSequence(), CaptureTime: f.GetCaptureTime(), Format: f.GetFormat(),
-		KeyFrame: f.GetKeyFrame(), Data: data, Metadata: f.GetMetadata(),
+		KeyFrame: f.GetKeyFrame(), Data: data, Metadata: f.GetMetadata(), ReplayTime: f.GetReplayTime(),
 	}
 }
 

@@ -100,6 +100,8 @@ type Frame struct {
 	Recode   bool              // the compressed picture is not one that all can show live: see Info.Recode
 	Lost     int               // pictures that were lost between the last frame and this one, before they got here
 	Metadata map[string]string // free remarks, nil for none
+
+	Replay *Replay // of a picture of a recording; nil: it is captured now
 }
 
 // ControlType is the kind of value that a control takes.
