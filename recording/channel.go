@@ -3,6 +3,7 @@ package recording
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/foxglove/mcap/go/mcap"
@@ -22,6 +23,8 @@ const (
 	streamKey    = "waldo.stream"
 	directionKey = "waldo.direction"
 	typeKey      = "waldo.type"
+	mediaKey     = "waldo.media"
+	appendedKey  = "waldo.appended" // how many bytes follow each message; see [Channel.Encode]
 )
 
 // Direction is which way the messages of a channel go.
@@ -48,6 +51,8 @@ type Channel struct {
 	Files     *descriptorpb.FileDescriptorSet // defines the type; imports stand before those that import them
 	// Media is the media type of the first message, as in VideoFormat and AudioFormat; empty for what is not media.
 	Media string
+
+	appended int // bytes after each message of a file that is read
 }
 
 // Name is the topic of the channel in a file.
@@ -80,6 +85,7 @@ func (c Channel) Records(channel, schema uint16) (*mcap.Channel, *mcap.Schema, e
 	}
 	metadata := map[string]string{
 		deviceKey: c.Device, kindKey: c.Kind, streamKey: c.Stream, directionKey: string(c.Direction), typeKey: c.Type,
+		mediaKey: c.Media, appendedKey: strconv.Itoa(len(c.Encode(nil, nil))),
 	}
 	return &mcap.Channel{
 			ID: channel, SchemaID: schema, Topic: c.Name(), MessageEncoding: Protobuf, Metadata: metadata,
@@ -96,7 +102,7 @@ func Parse(channel *mcap.Channel, schema *mcap.Schema) (Channel, error) {
 	m := channel.Metadata
 	c := Channel{
 		Device: m[deviceKey], Kind: m[kindKey], Stream: m[streamKey], Direction: Direction(m[directionKey]),
-		Type: m[typeKey],
+		Type: m[typeKey], Media: m[mediaKey],
 	}
 	if c.Type == "" {
 		return Channel{}, ErrForeign
@@ -108,6 +114,10 @@ func Parse(channel *mcap.Channel, schema *mcap.Schema) (Channel, error) {
 		return Channel{}, fmt.Errorf("channel %.128q: its metadata is of %.128q", channel.Topic, c.Name())
 	}
 	var err error
+	if c.appended, err = strconv.Atoi(m[appendedKey]); err != nil || c.appended < 0 || c.appended > maxAppended {
+		return Channel{}, fmt.Errorf("channel %.128q: its metadata %s is %.16q, not a number of bytes", channel.Topic,
+			appendedKey, m[appendedKey])
+	}
 	if c.Files, err = files(schema.Data); err != nil {
 		return Channel{}, fmt.Errorf("channel %.128q: %w", channel.Topic, err)
 	}

@@ -12,8 +12,13 @@
 //
 // Programs such as Foxglove show messages whose schema is called foxglove.CompressedVideo and has certain fields. A picture
 // is not stored twice for them: [Channel.Encode] appends two fields to a VideoFrame, which protobuf readers of Waldo ignore,
-// and the schema of the channel describes the result under that name. [Original] cuts them off again. JPEG pictures and
-// Opus packets are treated likewise.
+// and the schema of the channel describes the result under that name. [Channel.Original] cuts them off again. JPEG pictures
+// and Opus packets are treated likewise.
+//
+// # Marks
+//
+// What is to be found again is a message of the type waldo.recorder.v1.Mark, as the device recorder says them on its stream
+// marks. They are found by the index of a file, without reading the rest (package folder).
 //
 // # Times
 //

@@ -63,20 +63,13 @@ func (c Channel) Encode(to, message []byte) []byte {
 	return protowire.AppendString(to, l.formats[c.Media])
 }
 
-// Original returns the message as it was on the bus; the result shares its memory. What is not protobuf is returned as it
-// is.
-func Original(recorded []byte) []byte {
-	for rest := recorded; len(rest) > 0; {
-		number, _, n := protowire.ConsumeField(rest)
-		if n < 0 {
-			return recorded
-		}
-		if number >= firstAppended {
-			return recorded[:len(recorded)-len(rest)]
-		}
-		rest = rest[n:]
-	}
-	return recorded
+// maxAppended bounds what is appended to a message: the name of a device and a format.
+const maxAppended = 1024
+
+// Original returns a message of a channel that was read with [Parse] as it was on the bus; the result shares its memory.
+// What is shorter than that is empty.
+func (c Channel) Original(recorded []byte) []byte {
+	return recorded[:max(len(recorded)-c.appended, 0)]
 }
 
 // schema describes a channel's messages as other programs know them: the fields of the type, some of which are renamed,

@@ -10,9 +10,9 @@ import (
 	"github.com/foxglove/mcap/go/mcap"
 )
 
-// Append writes what follows the data of a file: the end of the data, the index and the footer. Out is positioned at
-// x.End.
-func (x *Index) Append(out io.Writer) error {
+// Append writes what follows the data of a file: metadata to add, the end of the data, the index and the footer. Out is
+// positioned at x.End.
+func (x *Index) Append(out io.Writer, added ...*mcap.Metadata) error {
 	buffered := bufio.NewWriterSize(&skip{to: out, n: len(mcap.Magic)}, 1<<20)
 	w, err := mcap.NewWriter(buffered, &mcap.WriterOptions{})
 	if err != nil {
@@ -21,6 +21,16 @@ func (x *Index) Append(out io.Writer) error {
 	base := uint64(x.End) - w.Offset() // of the file, at offset 0 of the writer
 	for _, id := range slices.Sorted(maps.Keys(x.Channels)) {
 		w.AddChannel(x.Channels[id]) // those that are added are written in chunk indexes and statistics
+	}
+	if err := x.writeRebuilt(w, base); err != nil {
+		return err
+	}
+	for _, m := range added {
+		at := w.Offset()
+		if err := w.WriteMetadata(m); err != nil {
+			return err
+		}
+		x.Metadata = append(x.Metadata, &mcap.MetadataIndex{Offset: base + at, Length: w.Offset() - at, Name: m.Name})
 	}
 	if err := w.WriteDataEnd(&mcap.DataEnd{}); err != nil {
 		return err
@@ -43,6 +53,24 @@ func (x *Index) Append(out io.Writer) error {
 		return err
 	}
 	return buffered.Flush()
+}
+
+// writeRebuilt writes the message indexes of the last chunk, which ends where the writer begins.
+func (x *Index) writeRebuilt(w *mcap.Writer, base uint64) error {
+	if len(x.rebuilt) == 0 {
+		return nil
+	}
+	last := x.Chunks[len(x.Chunks)-1]
+	last.MessageIndexOffsets = map[uint16]uint64{}
+	from := w.Offset()
+	for _, index := range x.rebuilt {
+		last.MessageIndexOffsets[index.ChannelID] = base + w.Offset()
+		if err := w.WriteMessageIndex(index); err != nil {
+			return err
+		}
+	}
+	last.MessageIndexLength = w.Offset() - from
+	return nil
 }
 
 // groups writes the records of the summary, those of one sort together, and returns where each sort is.

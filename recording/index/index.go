@@ -13,8 +13,8 @@ const (
 	MaxChunk = 256 << 20
 	// maxRecord bounds other records but attachments, which are not read.
 	maxRecord = 64 << 20
-	// maxChunks bounds how many chunks a file may have; an hour of Waldo's has about 4,000.
-	maxChunks = 4 << 20
+	// maxChunks bounds how many chunks a file may have; an hour of Waldo's has about 7,000.
+	maxChunks = 1 << 20
 	// bareRun is how many bytes of messages that are in no chunk are treated as one.
 	bareRun = 1 << 20
 )
@@ -37,8 +37,12 @@ type Index struct {
 	Statistics  mcap.Statistics
 
 	End     int64 // where the data ends: after the last whole record
-	Indexed bool  // the file has an index, which was used
+	Whole   bool  // the file was completed: it ends as it should
+	Indexed bool  // it has an index, which was used
 	Damage  error // why the data ends there, or why the index was not used; nil for a whole file
+
+	counted bool                 // Statistics are those of the file
+	rebuilt []*mcap.MessageIndex // of the last chunk, if its own were not written: Append writes them
 }
 
 // ErrForeign is about a file that is no MCAP file.
@@ -57,7 +61,8 @@ func Load(r io.ReaderAt, size int64) (*Index, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	if x.Damage == nil {
+	x.Whole = x.Damage == nil && errors.Is(err, errTooLittle)
+	if x.Damage == nil && !x.Whole {
 		x.Damage = err
 	}
 	return x, nil

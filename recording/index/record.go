@@ -52,6 +52,36 @@ func (f file) body(at, length int64, most int64) ([]byte, error) {
 	return data, nil
 }
 
+// ahead reads more than it is asked for, so that small records beside one another need one call.
+type ahead struct {
+	from   io.ReaderAt
+	size   int64
+	window int
+	data   []byte // what was read
+	at     int64  // where it begins
+}
+
+// ReadAt implements [io.ReaderAt], for one user.
+func (a *ahead) ReadAt(p []byte, at int64) (int, error) {
+	if at < a.at || at+int64(len(p)) > a.at+int64(len(a.data)) {
+		if len(p) >= a.window || at >= a.size {
+			return a.from.ReadAt(p, at)
+		}
+		if a.data == nil {
+			a.data = make([]byte, 0, a.window)
+		}
+		a.data, a.at = a.data[:min(int64(a.window), a.size-at)], at
+		if n, err := a.from.ReadAt(a.data, at); n < len(a.data) {
+			a.data = a.data[:0]
+			return 0, err
+		}
+	}
+	if n := copy(p, a.data[at-a.at:]); n < len(p) {
+		return n, io.ErrUnexpectedEOF
+	}
+	return len(p), nil
+}
+
 // ForEach calls do for each record in data, whole ones only, with its place there.
 func ForEach(data []byte, do func(op mcap.OpCode, at int, body []byte) error) error {
 	for at := 0; at < len(data); {

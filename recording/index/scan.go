@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 
 	"github.com/foxglove/mcap/go/mcap"
 )
@@ -14,28 +15,36 @@ func Scan(r io.ReaderAt, size int64) (*Index, error) {
 	if err := begin(r, size); err != nil {
 		return nil, err
 	}
-	s := &scanner{file: file{r, size}, index: newIndex()}
+	s := &scanner{file: file{&ahead{from: r, size: size, window: scanWindow}, size}, index: newIndex(), counts: map[uint16]uint64{}}
 	at := int64(len(mcap.Magic))
+	s.end = at
 	for {
 		next, err := s.record(at)
 		if errors.Is(err, errEnd) {
 			break
 		}
 		if err != nil {
-			s.index.Damage = fmt.Errorf("at byte %d: %w", at, err)
+			s.damaged(uint64(at), err)
 			break
 		}
 		at = next
 	}
-	if err := s.settle(); err != nil && s.index.Damage == nil {
-		s.index.Damage = err
+	if err := s.settle(true); err != nil {
+		s.damaged(uint64(s.end), err)
 	}
 	s.index.End = s.end
 	return s.index, nil
 }
 
-// errEnd ends a scan at the end of the data section.
-var errEnd = errors.New("the data ends here")
+// scanWindow holds what stands between the messages of two chunks.
+const scanWindow = 4 << 10
+
+var (
+	// errEnd ends a scan at the end of the data section.
+	errEnd = errors.New("the data ends here")
+	// errOpen is about data that ends between two records.
+	errOpen = errors.New("the file was not completed")
+)
 
 type scanner struct {
 	file
@@ -44,17 +53,22 @@ type scanner struct {
 	last  *Chunk // the newest chunk, whose message indexes may follow
 	open  bool   // whether last has not been settled
 	bare  *Chunk // the run of bare messages that goes on
+
+	counts map[uint16]uint64 // of the messages in last, as its indexes say
 }
 
 // record takes the record at a place, and returns where the next one is.
 func (s *scanner) record(at int64) (next int64, err error) {
+	if at == s.size {
+		return 0, errOpen
+	}
 	op, length, err := s.header(at)
 	if err != nil {
 		return 0, err
 	}
 	next = at + HeaderBytes + length
 	if op != mcap.OpMessageIndex {
-		if err := s.settle(); err != nil {
+		if err := s.settle(false); err != nil {
 			return 0, err
 		}
 	}
@@ -90,14 +104,15 @@ func (s *scanner) record(at int64) (next int64, err error) {
 }
 
 func (s *scanner) chunk(at, length int64) error {
+	clear(s.counts)
 	h, err := s.chunkHeader(at, length)
 	if err != nil {
-		return err
+		s.damaged(uint64(at), err) // what follows it may be whole
+		return nil
 	}
 	s.last, s.open = &Chunk{ChunkIndex: mcap.ChunkIndex{
 		MessageStartTime: h.start, MessageEndTime: h.end, ChunkStartOffset: uint64(at), ChunkLength: uint64(HeaderBytes + length),
-		MessageIndexOffsets: map[uint16]uint64{}, Compression: h.compression, CompressedSize: uint64(h.compressed),
-		UncompressedSize: h.size,
+		Compression: h.compression, CompressedSize: uint64(h.compressed), UncompressedSize: h.size,
 	}}, true
 	return nil
 }
@@ -113,34 +128,44 @@ func (s *scanner) messageIndex(at, length int64) error {
 	}
 	l := le{data: head}
 	channel, bytes := l.uint16(), l.uint32()
-	if l.bad || int64(bytes) != length-6 || bytes%16 != 0 {
+	if l.bad || int64(bytes) != length-6 || bytes%entryBytes != 0 {
 		return errors.New("the index of a chunk is damaged")
+	}
+	if s.last.MessageIndexOffsets == nil {
+		s.last.MessageIndexOffsets = map[uint16]uint64{}
 	}
 	s.last.MessageIndexOffsets[channel] = uint64(at)
 	s.last.MessageIndexLength += uint64(HeaderBytes + length)
+	s.counts[channel] += uint64(bytes / entryBytes)
 	return nil
 }
 
-// settle ends the chunk whose message indexes have all come. If it may define channels, or has no indexes, its records are
-// read.
-func (s *scanner) settle() error {
+// entryBytes is the size of a message's place in the index of its chunk.
+const entryBytes = 16
+
+// settle ends the chunk whose message indexes have all come. Its records are read if it may define channels or has no
+// indexes, and if it is the last one: then it may have lost some of them.
+func (s *scanner) settle(last bool) error {
 	if !s.open {
 		return nil
 	}
 	s.open = false
 	c := s.last
-	known := len(c.MessageIndexOffsets) > 0
-	for id := range c.MessageIndexOffsets {
+	known := len(s.counts) > 0 && !last
+	for id := range s.counts {
 		known = known && s.index.Channels[id] != nil
 	}
-	counts, err := s.counts(c, known)
-	if err != nil {
-		return err
+	if !known {
+		if err := s.readChunk(c, last); err != nil && last {
+			return err
+		} else if err != nil {
+			s.damaged(c.ChunkStartOffset, err) // what follows it is whole
+		}
 	}
 	if err := s.index.addChunk(c); err != nil {
 		return err
 	}
-	for id, n := range counts {
+	for id, n := range s.counts {
 		s.index.Statistics.ChannelMessageCounts[id] += n
 		s.index.Statistics.MessageCount += n
 	}
@@ -148,32 +173,51 @@ func (s *scanner) settle() error {
 	return nil
 }
 
-// counts returns how many messages of each channel a chunk has.
-func (s *scanner) counts(c *Chunk, indexed bool) (map[uint16]uint64, error) {
-	counts := map[uint16]uint64{}
-	if indexed {
-		for id, at := range c.MessageIndexOffsets {
-			_, length, err := s.header(int64(at))
-			if err != nil {
-				return nil, err
-			}
-			counts[id] = uint64(length-6) / 16
-		}
-		return counts, nil
-	}
+// readChunk counts the messages of a chunk, and adds what it defines. The indexes of the last chunk are made again if they
+// are not whole.
+func (s *scanner) readChunk(c *Chunk, last bool) error {
 	records, err := Records(s.r, s.size, c)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return counts, ForEach(records, func(op mcap.OpCode, _ int, body []byte) error {
-		if op == mcap.OpMessage {
-			l := le{data: body}
-			counts[l.uint16()]++
-			return nil
+	counts, indexes := map[uint16]uint64{}, map[uint16]*mcap.MessageIndex{}
+	if err := ForEach(records, func(op mcap.OpCode, at int, body []byte) error {
+		if op != mcap.OpMessage {
+			return s.index.add(op, body)
 		}
-		return s.index.add(op, body)
-	})
+		l := le{data: body}
+		channel, _, logged := l.uint16(), l.uint32(), l.uint64()
+		if l.bad {
+			return errShort
+		}
+		counts[channel]++
+		if last {
+			if indexes[channel] == nil {
+				indexes[channel] = &mcap.MessageIndex{ChannelID: channel}
+			}
+			indexes[channel].Add(logged, uint64(at))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	if last && !maps.Equal(counts, s.counts) {
+		c.MessageIndexOffsets, c.MessageIndexLength = nil, 0
+		s.index.rebuilt = sorted(indexes)
+	}
+	s.counts = counts
+	return nil
 }
+
+// damaged notes what is wrong at a place, if it is the first.
+func (s *scanner) damaged(at uint64, err error) {
+	if s.index.Damage == nil {
+		s.index.Damage = fmt.Errorf("at byte %d: %w", at, err)
+	}
+}
+
+// errShort is about a message record without a message.
+var errShort = errors.New("a message is too short")
 
 // message adds a message that is in no chunk to a run of such messages.
 func (s *scanner) message(at, length int64) error {
@@ -184,7 +228,7 @@ func (s *scanner) message(at, length int64) error {
 	l := le{data: head}
 	channel, _, logged := l.uint16(), l.uint32(), l.uint64()
 	if l.bad {
-		return errors.New("a message is too short")
+		return errShort
 	}
 	if b := s.bare; b == nil || b.ChunkStartOffset+b.ChunkLength != uint64(at) || b.ChunkLength >= bareRun {
 		s.bare = &Chunk{Bare: true, ChunkIndex: mcap.ChunkIndex{
@@ -238,20 +282,23 @@ func (s *scanner) attachment(at, length int64) error {
 	return nil
 }
 
-// CheckLast drops chunks at the end whose checksum is wrong: what a power failure left of the last one.
+// CheckLast drops chunks at the end whose checksum is wrong: what a power failure left of the last ones.
 func (x *Index) CheckLast(r io.ReaderAt, size int64) error {
-	for len(x.Chunks) > 0 {
-		last := x.Chunks[len(x.Chunks)-1]
-		if _, err := Records(r, size, last); err == nil {
-			return nil
+	whole := len(x.Chunks)
+	for ; whole > 0; whole-- {
+		if _, err := Records(r, size, x.Chunks[whole-1]); err == nil {
+			break
 		}
-		// What it defines and counts is found again by going through what is before it.
-		again, err := Scan(r, int64(last.ChunkStartOffset))
-		if err != nil {
-			return err
-		}
-		again.Damage = errors.New("the last chunk is damaged")
-		*x = *again
 	}
+	if whole == len(x.Chunks) {
+		return nil
+	}
+	// What the others define and count is found again by going through what is before the first that is dropped.
+	again, err := Scan(r, int64(x.Chunks[whole].ChunkStartOffset))
+	if err != nil {
+		return err
+	}
+	again.Damage = errors.New("the last chunk is damaged")
+	*x = *again
 	return nil
 }

@@ -14,12 +14,18 @@ const footerBytes = HeaderBytes + 8 + 8 + 4 + 8
 // errNoIndex is about a file that has to be gone through.
 var errNoIndex = errors.New("it has no index: it was not completed")
 
+// errTooLittle is about a whole file that has to be gone through, as its writer left out what is needed here.
+var errTooLittle = errors.New("its index is not enough")
+
+// window is how much of an index is read at once.
+const window = 256 << 10
+
 // fromSummary reads the index at the end of a file.
 func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	if err := begin(r, size); err != nil {
 		return nil, err
 	}
-	f := file{r, size}
+	f := file{&ahead{from: r, size: size, window: window}, size}
 	at := size - footerBytes
 	op, length, err := f.header(at)
 	if err != nil || op != mcap.OpFooter || length != footerBytes-HeaderBytes-8 {
@@ -30,12 +36,19 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 		return nil, err
 	}
 	l := le{data: body}
+	if end, err := f.body(size-int64(len(mcap.Magic))-HeaderBytes, int64(len(mcap.Magic)), maxRecord); err != nil ||
+		string(end) != string(mcap.Magic) {
+		return nil, errNoIndex
+	}
 	start := int64(l.uint64())
+	if start == 0 {
+		return nil, errTooLittle
+	}
 	if start <= int64(len(mcap.Magic)) || start >= at {
 		return nil, errNoIndex
 	}
 	x := newIndex()
-	x.Indexed, x.End = true, start
+	x.Whole, x.Indexed, x.End = true, true, start
 	if err := x.first(f); err != nil {
 		return nil, err
 	}
@@ -110,7 +123,7 @@ func (x *Index) summaryRecord(op mcap.OpCode, body []byte, end int64) error {
 		if err != nil {
 			return fmt.Errorf("statistics: %w", err)
 		}
-		x.Statistics = *s
+		x.Statistics, x.counted = *s, true
 	default:
 		return x.add(op, body)
 	}
@@ -124,15 +137,15 @@ func inside(offset, length uint64, end int64) bool {
 // usable fails for an index with which the messages cannot all be found.
 func (x *Index) usable() error {
 	s := x.Statistics
-	if len(x.Chunks) == 0 || s.ChunkCount > 0 && uint64(s.ChunkCount) != uint64(len(x.Chunks)) {
-		return errors.New("its index does not name all chunks")
+	if !x.counted || uint64(s.ChunkCount) != uint64(len(x.Chunks)) || len(x.Chunks) == 0 && s.MessageCount > 0 {
+		return fmt.Errorf("%w: it does not name all chunks", errTooLittle)
 	}
-	if len(x.Channels) == 0 {
-		return errors.New("its index does not name the channels")
+	if len(x.Channels) != int(s.ChannelCount) {
+		return fmt.Errorf("%w: it does not name the channels", errTooLittle)
 	}
 	for _, c := range x.Channels {
 		if c.SchemaID != 0 && x.Schemas[c.SchemaID] == nil {
-			return errors.New("its index does not name all schemas")
+			return fmt.Errorf("%w: it does not name all schemas", errTooLittle)
 		}
 	}
 	return nil

@@ -1,9 +1,11 @@
 package read
 
 import (
+	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
+	"hash/crc32"
 	"os"
 	"slices"
 	"time"
@@ -29,6 +31,7 @@ type File struct {
 	file     *os.File
 	size     int64
 	index    *index.Index
+	damage   error // of a channel
 	channels map[uint16]*Channel
 	chunks   []*index.Chunk // by the time of their first message
 }
@@ -41,7 +44,8 @@ func Open(path string) (*File, error) {
 	}
 	f := &File{path: path, file: file}
 	if err := f.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
+		_ = file.Close() // nothing was written
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return f, nil
 }
@@ -63,28 +67,21 @@ func (f *File) load() error {
 		c := &Channel{ID: id, Record: record, Schema: f.index.Schemas[record.SchemaID],
 			Count: f.index.Statistics.ChannelMessageCounts[id]}
 		if c.Waldo, err = recording.Parse(record, c.Schema); err != nil && !errors.Is(err, recording.ErrForeign) {
-			return err
+			f.damage = err // the others can be read
 		}
 		f.channels[id] = c
 	}
 	f.chunks = slices.Clone(f.index.Chunks)
-	slices.SortStableFunc(f.chunks, func(a, b *index.Chunk) int {
-		switch {
-		case a.MessageStartTime < b.MessageStartTime:
-			return -1
-		case a.MessageStartTime > b.MessageStartTime:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(f.chunks, func(a, b *index.Chunk) int { return cmp.Compare(a.MessageStartTime, b.MessageStartTime) })
 	return nil
 }
 
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// Damage says why the file was not read by its index, or where its data ends; nil for a whole file.
-func (f *File) Damage() error { return f.index.Damage }
+// Damage says why the file was not read by its index, where its data ends, or which channel cannot be understood; nil for a
+// whole file. [Messages.Damage] tells of chunks.
+func (f *File) Damage() error { return cmp.Or(f.index.Damage, f.damage) }
 
 // Channels returns the channels, by number.
 func (f *File) Channels() []*Channel {
@@ -122,7 +119,7 @@ func (f *File) Metadata(name string) (map[string]string, error) {
 		if m.Name != name {
 			continue
 		}
-		body, err := f.record(m.Offset, m.Length)
+		body, err := f.record(mcap.OpMetadata, m.Offset, m.Length)
 		if err != nil {
 			return nil, fmt.Errorf("%s: metadata: %w", f.path, err)
 		}
@@ -135,34 +132,49 @@ func (f *File) Metadata(name string) (map[string]string, error) {
 	return nil, nil
 }
 
+// Attachments returns the names of the attachments, in the order of the file.
+func (f *File) Attachments() []string {
+	var names []string
+	for _, a := range f.index.Attachments {
+		names = append(names, a.Name)
+	}
+	return names
+}
+
 // Attachment returns the data of the first attachment of a name, nil if there is none.
 func (f *File) Attachment(name string) ([]byte, error) {
 	for _, a := range f.index.Attachments {
 		if a.Name != name {
 			continue
 		}
-		record, err := f.record(a.Offset, a.Length)
+		record, err := f.record(mcap.OpAttachment, a.Offset, a.Length)
 		if err != nil {
-			return nil, fmt.Errorf("%s: attachment: %w", f.path, err)
+			return nil, fmt.Errorf("%s: attachment %.128q: %w", f.path, name, err)
 		}
 		const crc = 4
 		if uint64(len(record)) < a.DataSize+crc {
-			return nil, fmt.Errorf("%s: the attachment is shorter than it says", f.path)
+			return nil, fmt.Errorf("%s: attachment %.128q is shorter than it says", f.path, name)
 		}
 		end := uint64(len(record)) - crc
+		if sum := binary.LittleEndian.Uint32(record[end:]); sum != 0 && sum != crc32.ChecksumIEEE(record[:end]) {
+			return nil, fmt.Errorf("%s: attachment %.128q is damaged: its checksum is wrong", f.path, name)
+		}
 		return record[end-a.DataSize : end], nil
 	}
 	return nil, nil
 }
 
-// record reads a record whose place was checked.
-func (f *File) record(at, length uint64) ([]byte, error) {
+// record reads the body of a record whose place was checked.
+func (f *File) record(op mcap.OpCode, at, length uint64) ([]byte, error) {
 	if length > maxMetadata || length < index.HeaderBytes {
-		return nil, fmt.Errorf("it has %d bytes, more than %d", length, maxMetadata)
+		return nil, fmt.Errorf("it has %d bytes: at most %d are read", length, maxMetadata)
 	}
 	data := make([]byte, length)
-	if _, err := f.file.ReadAt(data, int64(at)); err != nil && !errors.Is(err, io.EOF) {
+	if _, err := f.file.ReadAt(data, int64(at)); err != nil {
 		return nil, err
+	}
+	if mcap.OpCode(data[0]) != op || binary.LittleEndian.Uint64(data[1:]) != length-index.HeaderBytes {
+		return nil, errors.New("the index names it where it is not")
 	}
 	return data[index.HeaderBytes:], nil
 }

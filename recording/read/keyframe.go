@@ -6,20 +6,26 @@ import (
 
 	"github.com/foxglove/mcap/go/mcap"
 
-	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/index"
 )
 
+// maxSearch bounds how many bytes are searched for a key frame: with four cameras, about two minutes.
+const maxSearch = 128 << 20
+
 // KeyFrame returns the log time of the newest message of a channel at or before a time at which decoding can begin, as key
-// says; false if there is none. Damaged chunks are passed over.
+// says; false if there is none, or none in the 128 MiB before. Damaged chunks are passed over.
 func (f *File) KeyFrame(c *Channel, at time.Time, key func(data []byte) bool) (time.Time, bool) {
 	limit := stamp(at)
 	var found uint64
 	var has bool
+	var read uint64
 	for i := len(f.chunks) - 1; i >= 0; i-- {
 		chunk := f.chunks[i]
 		if chunk.MessageStartTime > limit || has && chunk.MessageEndTime < found || !mayHave(chunk, c.ID) {
 			continue
+		}
+		if read += chunk.ChunkLength; read > maxSearch {
+			break
 		}
 		if t, ok := f.keyFrameIn(chunk, c, limit, key); ok && (!has || t > found) {
 			found, has = t, true
@@ -53,20 +59,15 @@ func (f *File) keyFrameIn(chunk *index.Chunk, c *Channel, limit uint64, key func
 		return 0, false
 	}
 	_ = index.ForEach(records, func(op mcap.OpCode, _ int, body []byte) error { // what is whole counts
-		const head = 2 + 4 + 8 + 8
-		if op != mcap.OpMessage || len(body) < head || binary.LittleEndian.Uint16(body) != c.ID {
+		if op != mcap.OpMessage || len(body) < index.MessageHead || binary.LittleEndian.Uint16(body) != c.ID {
 			return nil
 		}
-		logged := binary.LittleEndian.Uint64(body[6:])
-		if logged > limit || ok && logged < t {
+		at := logged(body)
+		if at > limit || ok && at < t {
 			return nil
 		}
-		data := body[head:]
-		if c.Waldo.Type != "" {
-			data = recording.Original(data)
-		}
-		if key(data) {
-			t, ok = logged, true
+		if key(c.Waldo.Original(body[index.MessageHead:])) {
+			t, ok = at, true
 		}
 		return nil
 	})

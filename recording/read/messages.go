@@ -2,8 +2,8 @@ package read
 
 import (
 	"cmp"
+	"container/heap"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -12,7 +12,6 @@ import (
 
 	"github.com/foxglove/mcap/go/mcap"
 
-	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/index"
 )
 
@@ -24,6 +23,9 @@ type Query struct {
 	From     time.Time             // log time of the first; zero: the beginning
 	To       time.Time             // log time before which the last is; zero: the end
 	Channels func(c *Channel) bool // which channels; nil: all
+	// Sparse is for few messages among many: only they are read, and not the chunks that they are in, where that is sooner.
+	// The checksums of chunks are not checked then.
+	Sparse bool
 }
 
 // Message is a message of a file.
@@ -32,31 +34,24 @@ type Message struct {
 	Logged    time.Time
 	Published time.Time
 	Sequence  uint32
-	Data      []byte // as it was on the bus; as it is in the file for a channel of another program
+	Data      []byte // as it was on the bus; as it is in the file for a channel of another program. It stays as it is
 }
 
 // Messages gives messages by log time.
 type Messages struct {
 	file     *File
 	from, to uint64
+	sparse   bool
 	wanted   map[uint16]*Channel
 	next     int     // of the chunks
-	loaded   []entry // what has been read and not been given, by time
-	held     int     // bytes of chunks that loaded keeps in memory
+	loaded   cursors // of the chunks that have been read, and have messages that were not given
+	held     int     // bytes of chunks that they keep in memory
 	damage   error
-}
-
-// entry is a message of a chunk that is in memory.
-type entry struct {
-	logged uint64
-	order  int // in the file
-	body   []byte
-	size   int // of its chunk, on the last of its messages
 }
 
 // Messages returns the messages that a query chooses.
 func (f *File) Messages(q Query) *Messages {
-	m := &Messages{file: f, from: stamp(q.From), to: math.MaxUint64, wanted: map[uint16]*Channel{}}
+	m := &Messages{file: f, from: stamp(q.From), to: math.MaxUint64, sparse: q.Sparse, wanted: map[uint16]*Channel{}}
 	if !q.To.IsZero() {
 		m.to = stamp(q.To)
 	}
@@ -68,51 +63,50 @@ func (f *File) Messages(q Query) *Messages {
 	return m
 }
 
-// Damage returns why chunks were left out so far; nil if none was.
+// Damage returns why chunks were left out so far; nil if none was. Of many, it tells of the first.
 func (m *Messages) Damage() error { return m.damage }
 
 // Next returns the next message, and io.EOF after the last one.
 func (m *Messages) Next() (Message, error) {
-	for {
-		if err := m.load(); err != nil {
-			return Message{}, err
-		}
-		if len(m.loaded) == 0 {
-			return Message{}, io.EOF
-		}
-		e := m.loaded[0]
-		m.loaded = m.loaded[1:]
-		m.held -= e.size
-		var parsed mcap.Message
-		if err := parsed.PopulateFrom(e.body, false); err != nil {
-			m.damage = errors.Join(m.damage, err)
-			continue
-		}
-		return m.message(&parsed), nil
+	if err := m.load(); err != nil {
+		return Message{}, err
 	}
+	if len(m.loaded) == 0 {
+		return Message{}, io.EOF
+	}
+	c := m.loaded[0]
+	body := c.bodies[0]
+	if c.bodies = c.bodies[1:]; len(c.bodies) > 0 {
+		heap.Fix(&m.loaded, 0)
+	} else {
+		m.held -= c.size
+		heap.Pop(&m.loaded)
+	}
+	return m.message(body)
 }
 
-func (m *Messages) message(p *mcap.Message) Message {
-	c := m.wanted[p.ChannelID]
-	data := p.Data
-	if c.Waldo.Type != "" {
-		data = recording.Original(data)
+func (m *Messages) message(body []byte) (Message, error) {
+	var p mcap.Message
+	if err := p.PopulateFrom(body, false); err != nil {
+		return Message{}, fmt.Errorf("%s: a message: %w", m.file.path, err)
 	}
-	return Message{Channel: c, Logged: wall(p.LogTime), Published: wall(p.PublishTime), Sequence: p.Sequence, Data: data}
+	c := m.wanted[p.ChannelID]
+	return Message{Channel: c, Logged: wall(p.LogTime), Published: wall(p.PublishTime), Sequence: p.Sequence,
+		Data: c.Waldo.Original(p.Data)}, nil
 }
 
 // load reads the chunks that may have messages before the first one that is loaded.
 func (m *Messages) load() error {
 	for m.next < len(m.file.chunks) {
 		c := m.file.chunks[m.next]
-		if len(m.loaded) > 0 && c.MessageStartTime > m.loaded[0].logged {
+		if len(m.loaded) > 0 && c.MessageStartTime > logged(m.loaded[0].bodies[0]) {
 			return nil
 		}
 		m.next++
 		if c.MessageStartTime >= m.to || c.MessageEndTime < m.from || !m.hasWanted(c) {
 			continue
 		}
-		if err := m.loadChunk(c, m.next); err != nil {
+		if err := m.loadChunk(c); err != nil {
 			return err
 		}
 	}
@@ -132,45 +126,89 @@ func (m *Messages) hasWanted(c *index.Chunk) bool {
 	return false
 }
 
-func (m *Messages) loadChunk(c *index.Chunk, order int) error {
-	records, err := index.Records(m.file.file, m.file.size, c)
-	if err != nil {
-		m.damage = errors.Join(m.damage, fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err))
+func (m *Messages) loadChunk(c *index.Chunk) error {
+	bodies, size, err := m.bodies(c)
+	if err != nil && m.damage == nil {
+		m.damage = fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err)
+	}
+	if len(bodies) == 0 {
 		return nil
 	}
-	if m.held += len(records); m.held > MaxOverlap {
+	if m.held += size; m.held > MaxOverlap {
 		return fmt.Errorf("%s: its chunks overlap in time by more than %d bytes: sort it first", m.file.path, MaxOverlap)
 	}
-	before := len(m.loaded)
-	if err := index.ForEach(records, func(op mcap.OpCode, _ int, body []byte) error {
-		const head = 2 + 4 + 8 + 8
-		if op != mcap.OpMessage || len(body) < head || m.wanted[binary.LittleEndian.Uint16(body)] == nil {
-			return nil
-		}
-		if logged := binary.LittleEndian.Uint64(body[6:]); logged >= m.from && logged < m.to {
-			m.loaded = append(m.loaded, entry{logged: logged, order: order, body: body})
-		}
-		return nil
-	}); err != nil {
-		m.damage = errors.Join(m.damage, fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err))
+	byTime := func(a, b []byte) int { return cmp.Compare(logged(a), logged(b)) }
+	if !slices.IsSortedFunc(bodies, byTime) {
+		slices.SortStableFunc(bodies, byTime)
 	}
-	if before == len(m.loaded) {
-		m.held -= len(records)
-		return nil
-	}
-	sortEntries(m.loaded[before:])
-	m.loaded[len(m.loaded)-1].size = len(records)
-	if before > 0 {
-		sortEntries(m.loaded)
-	}
+	heap.Push(&m.loaded, &cursor{bodies: bodies, size: size, order: m.next})
 	return nil
 }
 
-func sortEntries(all []entry) {
-	byTime := func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.logged, b.logged), cmp.Compare(a.order, b.order))
+// bodies returns the wanted messages of a chunk, and how many bytes they keep in memory. Those before a damage are whole.
+func (m *Messages) bodies(c *index.Chunk) (bodies [][]byte, size int, err error) {
+	if m.sparse {
+		wanted := func(id uint16) bool { return m.wanted[id] != nil }
+		bodies, done, err := index.Pick(m.file.file, m.file.size, c, wanted, m.from, m.to)
+		if done {
+			bodies = slices.DeleteFunc(bodies, func(b []byte) bool { return !m.wants(b) })
+			for _, b := range bodies {
+				size += cap(b)
+			}
+			return bodies, size, err
+		}
 	}
-	if !slices.IsSortedFunc(all, byTime) {
-		slices.SortStableFunc(all, byTime)
+	records, err := index.Records(m.file.file, m.file.size, c)
+	if err != nil {
+		return nil, 0, err
 	}
+	err = index.ForEach(records, func(op mcap.OpCode, _ int, body []byte) error {
+		if op == mcap.OpMessage && m.wants(body) {
+			bodies = append(bodies, body)
+		}
+		return nil
+	})
+	return bodies, len(records), err
+}
+
+// wants reports whether a message is one of those that were asked for.
+func (m *Messages) wants(body []byte) bool {
+	if len(body) < index.MessageHead || m.wanted[binary.LittleEndian.Uint16(body)] == nil {
+		return false
+	}
+	t := logged(body)
+	return t >= m.from && t < m.to
+}
+
+// logged is the log time of a message.
+func logged(body []byte) uint64 { return binary.LittleEndian.Uint64(body[6:]) }
+
+// cursor goes through the messages of a chunk that is in memory.
+type cursor struct {
+	bodies [][]byte // by time; never empty
+	size   int      // of what they keep in memory
+	order  int      // of the chunk
+}
+
+// cursors is a heap: the first has the next message.
+type cursors []*cursor
+
+func (c cursors) Len() int { return len(c) }
+
+func (c cursors) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(logged(c[i].bodies[0]), logged(c[j].bodies[0])), cmp.Compare(c[i].order, c[j].order)) < 0
+}
+
+func (c cursors) Swap(i, j int) { c[i], c[j] = c[j], c[i] }
+
+// Push implements [heap.Interface].
+func (c *cursors) Push(x any) { *c = append(*c, x.(*cursor)) }
+
+// Pop implements [heap.Interface].
+func (c *cursors) Pop() any {
+	last := len(*c) - 1
+	x := (*c)[last]
+	(*c)[last] = nil
+	*c = (*c)[:last]
+	return x
 }

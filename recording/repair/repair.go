@@ -4,6 +4,8 @@
 // a large file is repaired at once, and with hardly any room on the disk. Interrupted, a repair can be done again. Files
 // that are whole are left alone.
 //
+// A repair leaves a note in the file, which [Repaired] reads.
+//
 // Functions may be called concurrently for different files. Nothing needs closing.
 package repair
 
@@ -12,11 +14,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/foxglove/mcap/go/mcap"
+
 	"github.com/waldo-robot/waldo/recording/index"
+	"github.com/waldo-robot/waldo/recording/internal/files"
+	"github.com/waldo-robot/waldo/recording/read"
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
@@ -28,43 +34,34 @@ type Result struct {
 	Whole    bool   // nothing was to be done
 }
 
-// ErrEmpty is about a file without a single message.
-var ErrEmpty = errors.New("there is no message in it")
+var (
+	// ErrEmpty is about a file without a single message.
+	ErrEmpty = errors.New("there is no message in it")
+	// ErrInUse is about a file that is being written.
+	ErrInUse = files.ErrInUse
+)
 
 // File completes the file at a path, with or without the suffix .part, and gives it its name without. A file without
-// messages fails with [ErrEmpty] and is left as it is.
+// messages fails with [ErrEmpty], one that is being written with [ErrInUse]; both are left as they are.
 func File(path string) (Result, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return Result{}, err // it names the file
 	}
-	result, err := complete(f)
+	var result Result
+	if err = files.Lock(f); err == nil {
+		result, err = complete(f)
+	}
+	if result.Path = strings.TrimSuffix(path, write.PartSuffix); err == nil && result.Path != path {
+		err = files.Rename(path, result.Path)
+	}
 	if closed := f.Close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", path, err)
 	}
-	result.Path = strings.TrimSuffix(path, write.PartSuffix)
-	if result.Path == path {
-		return result, nil
-	}
-	return result, rename(path, result.Path)
-}
-
-// rename gives a file a name that no other file has.
-func rename(from, to string) error {
-	if err := os.Link(from, to); err != nil {
-		return err // it names the files
-	}
-	if err := os.Remove(from); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(to))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return result, nil
 }
 
 func complete(f *os.File) (Result, error) {
@@ -76,7 +73,7 @@ func complete(f *os.File) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if x.Indexed {
+	if x.Whole {
 		return Result{Messages: x.Statistics.MessageCount, Whole: true}, nil
 	}
 	if err := x.CheckLast(f, about.Size()); err != nil {
@@ -92,25 +89,27 @@ func complete(f *os.File) (Result, error) {
 	if _, err := f.Seek(x.End, io.SeekStart); err != nil {
 		return Result{}, err
 	}
-	if err := x.Append(f); err != nil {
+	if err := x.Append(f, &mcap.Metadata{Name: metadata, Metadata: map[string]string{
+		cutKey: strconv.FormatInt(result.Cut, 10), timeKey: time.Now().UTC().Format(time.RFC3339),
+	}}); err != nil {
 		return Result{}, err
 	}
 	return result, f.Sync()
 }
 
-// LeftBehind returns the paths of the recordings in a directory that were not completed, and that nothing has written to
-// for some time.
-func LeftBehind(directory string, since time.Duration) ([]string, error) {
-	all, err := os.ReadDir(directory)
-	if err != nil {
-		return nil, err // it names the directory
+// What a repair notes in the file.
+const (
+	metadata = "waldo.repair"
+	cutKey   = "cut_bytes"
+	timeKey  = "time"
+)
+
+// Repaired reports whether a file was repaired, and how many bytes were cut off then.
+func Repaired(f *read.File) (cut int64, repaired bool) {
+	m, err := f.Metadata(metadata)
+	if err != nil || m == nil {
+		return 0, false
 	}
-	var paths []string
-	for _, one := range all {
-		about, err := one.Info()
-		if err == nil && one.Type().IsRegular() && write.Part(one.Name()) && time.Since(about.ModTime()) >= since {
-			paths = append(paths, filepath.Join(directory, one.Name()))
-		}
-	}
-	return paths, nil
+	cut, _ = strconv.ParseInt(m[cutKey], 10, 64) // what another program made of it is not ours
+	return max(cut, 0), true
 }

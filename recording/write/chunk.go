@@ -2,91 +2,105 @@ package write
 
 import (
 	"bytes"
-	"fmt"
+	"encoding/binary"
 	"hash/crc32"
 	"time"
 
 	"github.com/foxglove/mcap/go/mcap"
 )
 
-// chunk is a run of records that is written at once.
+// chunk is a run of records that is written at once. It is used again afterwards, so that messages cost no memory.
 type chunk struct {
-	begun    time.Time
-	buffer   bytes.Buffer
-	records  *mcap.Writer // encodes into the buffer
-	start    uint64       // log time of the first message
+	begun    time.Time // when its first message came
+	records  []byte
+	start    uint64 // log time of the first message
 	end      uint64
-	messages int
-	index    map[uint16]*mcap.MessageIndex
-	order    []*mcap.MessageIndex // in which the channels appeared
-	channels []*mcap.Channel      // defined here
-	schemas  []*mcap.Schema
-}
-
-func newChunk() (*chunk, error) {
-	c := &chunk{index: map[uint16]*mcap.MessageIndex{}}
-	var err error
-	if c.records, err = mcap.NewWriter(&c.buffer, &mcap.WriterOptions{}); err != nil {
-		return nil, fmt.Errorf("encode records: %w", err)
-	}
-	c.buffer.Reset() // of the magic bytes of a file
-	return c, nil
+	messages uint64
+	indexes  []mcap.MessageIndex // by channel
+	order    []uint16            // in which the channels appeared
+	defines  []*channel
 }
 
 // define adds the definition of a channel.
-func (c *chunk) define(channel *mcap.Channel, schema *mcap.Schema) error {
-	if err := c.records.WriteSchema(schema); err != nil {
-		return err
-	}
-	if err := c.records.WriteChannel(channel); err != nil {
-		return err
-	}
-	c.channels, c.schemas = append(c.channels, channel), append(c.schemas, schema)
-	return nil
+func (c *chunk) define(which *channel) {
+	c.records = append(c.records, which.definition...)
+	c.defines = append(c.defines, which)
 }
 
 // add adds a message of a channel that this chunk, or an earlier one, defines.
-func (c *chunk) add(m *mcap.Message, channel *mcap.Channel) error {
-	c.records.AddChannel(channel)
-	index := c.index[m.ChannelID]
-	if index == nil {
-		index = &mcap.MessageIndex{ChannelID: m.ChannelID}
-		c.index[m.ChannelID], c.order = index, append(c.order, index)
+func (c *chunk) add(which *channel, m Message, logged, published uint64) {
+	id := which.record.ID
+	for int(id) >= len(c.indexes) {
+		c.indexes = append(c.indexes, mcap.MessageIndex{ChannelID: uint16(len(c.indexes))})
 	}
-	index.Add(m.LogTime, uint64(c.buffer.Len()))
-	if err := c.records.WriteMessage(m); err != nil {
-		return err
+	index := &c.indexes[id]
+	if index.IsEmpty() {
+		c.order = append(c.order, id)
 	}
+	at := len(c.records)
+	index.Add(logged, uint64(at))
+	r := c.records
+	r = append(r, byte(mcap.OpMessage))
+	r = binary.LittleEndian.AppendUint64(r, 0) // the length is known at the end
+	r = binary.LittleEndian.AppendUint16(r, id)
+	r = binary.LittleEndian.AppendUint32(r, m.Sequence)
+	r = binary.LittleEndian.AppendUint64(r, logged)
+	r = binary.LittleEndian.AppendUint64(r, published)
+	r = which.Encode(r, m.Data)
+	binary.LittleEndian.PutUint64(r[at+1:], uint64(len(r)-at-recordHead))
+	c.records = r
 	if c.messages == 0 {
-		c.start, c.end = m.LogTime, m.LogTime
+		c.start = logged
 	}
-	c.start, c.end = min(c.start, m.LogTime), max(c.end, m.LogTime)
+	c.end = logged // they never go back
 	c.messages++
-	return nil
 }
 
-func (c *chunk) size() int { return c.buffer.Len() }
+// recordHead is the size of what a record begins with: what it is, and its length.
+const recordHead = 9
+
+// reset makes it empty.
+func (c *chunk) reset() {
+	for _, id := range c.order {
+		c.indexes[id].Reset()
+	}
+	*c = chunk{records: c.records[:0], indexes: c.indexes, order: c.order[:0]}
+}
+
+func (c *chunk) size() int { return len(c.records) }
 
 // writeTo writes the chunk, and notes in the statistics of the file what it holds.
 func (c *chunk) writeTo(w *mcap.Writer) error {
-	for _, s := range c.schemas {
-		w.AddSchema(s)
+	for _, one := range c.defines {
+		w.AddSchema(one.schema)
+		w.AddChannel(one.record)
 	}
-	for _, one := range c.channels {
-		w.AddChannel(one)
-	}
-	records := c.buffer.Bytes()
-	err := w.WriteChunkWithIndexes(&mcap.Chunk{
-		MessageStartTime: c.start, MessageEndTime: c.end, UncompressedSize: uint64(len(records)),
-		UncompressedCRC: crc32.ChecksumIEEE(records), Records: records,
-	}, c.order)
-	if err != nil {
-		return err
-	}
-	for _, index := range c.order {
+	indexes := make([]*mcap.MessageIndex, 0, len(c.order))
+	for _, id := range c.order {
+		index := &c.indexes[id]
+		indexes = append(indexes, index)
 		n := uint64(len(index.Entries()))
-		w.Statistics.ChannelMessageCounts[index.ChannelID] += n
+		w.Statistics.ChannelMessageCounts[id] += n
 		w.Statistics.MessageCount += n
 	}
-	return nil
+	return w.WriteChunkWithIndexes(&mcap.Chunk{
+		MessageStartTime: c.start, MessageEndTime: c.end, UncompressedSize: uint64(len(c.records)),
+		UncompressedCRC: crc32.ChecksumIEEE(c.records), Records: c.records,
+	}, indexes)
+}
+
+// definition returns the records that define a channel.
+func definition(channel *mcap.Channel, schema *mcap.Schema) ([]byte, error) {
+	var records bytes.Buffer
+	w, err := mcap.NewWriter(&records, &mcap.WriterOptions{SkipMagic: true})
+	if err != nil {
+		return nil, err
+	}
+	if err := w.WriteSchema(schema); err != nil {
+		return nil, err
+	}
+	if err := w.WriteChannel(channel); err != nil {
+		return nil, err
+	}
+	return records.Bytes(), nil
 }

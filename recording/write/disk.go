@@ -1,9 +1,12 @@
 package write
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"fmt"
-	"os"
+	"hash"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,54 +20,83 @@ const Profile = "waldo"
 // AboutRobot is the name of the metadata record that a recording begins with.
 const AboutRobot = "waldo"
 
+// bufferBytes is how much is written at once of what is small.
+const bufferBytes = 64 << 10
+
+// output is where a recording goes: a file, but for tests.
+type output interface {
+	io.WriteCloser
+	Sync() error
+}
+
 // disk writes chunks, one after the other.
 type disk struct {
-	file    *os.File
-	writer  *mcap.Writer // used by the goroutine only
+	file    output
+	buffer  *bufio.Writer // to file and sum
+	sum     hash.Hash
+	writer  *mcap.Writer // to buffer; used by the goroutine only
 	written atomic.Int64
 	failed  chan struct{} // closed after the first error
 	wake    chan struct{} // holds a token when there is something to do
+	used    func(*chunk)  // gets chunks that were written
 
 	mu      sync.Mutex
 	queue   []*chunk
-	waiting int   // bytes in the queue
-	first   error // the first error
+	waiting int    // bytes in the queue
+	dropped uint64 // messages in the queue when an error came
+	first   error  // the first error
 	ending  bool
 }
 
 // newDisk writes what a file begins with.
-func newDisk(file *os.File, head Head) (*disk, error) {
-	w, err := mcap.NewWriter(file, &mcap.WriterOptions{Chunked: true})
-	if err != nil {
+func newDisk(file output, head Head) (*disk, error) {
+	d := &disk{file: file, sum: sha256.New(), failed: make(chan struct{}), wake: make(chan struct{}, 1), used: func(*chunk) {}}
+	d.buffer = bufio.NewWriterSize(io.MultiWriter(file, d.sum), bufferBytes)
+	var err error
+	if d.writer, err = mcap.NewWriter(d.buffer, &mcap.WriterOptions{Chunked: true, IncludeCRC: true}); err != nil {
 		return nil, err
 	}
-	if err := w.WriteHeader(&mcap.Header{Profile: Profile}); err != nil {
+	if err := d.writer.WriteHeader(&mcap.Header{Profile: Profile}); err != nil {
 		return nil, err
 	}
-	if err := w.WriteMetadata(&mcap.Metadata{Name: AboutRobot, Metadata: head.Metadata}); err != nil {
+	if err := d.writer.WriteMetadata(&mcap.Metadata{Name: AboutRobot, Metadata: head.Metadata}); err != nil {
 		return nil, err
 	}
 	now := uint64(time.Now().UnixNano())
 	for _, a := range head.Attachments {
-		if err := w.WriteAttachment(&mcap.Attachment{
+		if err := d.writer.WriteAttachment(&mcap.Attachment{
 			Name: a.Name, MediaType: a.MediaType, LogTime: now, CreateTime: now, DataSize: uint64(len(a.Data)),
 			Data: bytes.NewReader(a.Data),
 		}); err != nil {
 			return nil, err
 		}
 	}
-	if err := file.Sync(); err != nil {
-		return nil, err
+	return d, d.flush()
+}
+
+// flush makes what was written durable.
+func (d *disk) flush() error {
+	if err := d.buffer.Flush(); err != nil {
+		return err
 	}
-	d := &disk{file: file, writer: w, failed: make(chan struct{}), wake: make(chan struct{}, 1)}
-	d.written.Store(int64(w.Offset()))
-	return d, syncDirectory(file.Name())
+	if err := d.file.Sync(); err != nil {
+		return err
+	}
+	d.written.Store(int64(d.writer.Offset()))
+	return nil
 }
 
 func (d *disk) err() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.first
+}
+
+// state is how many bytes wait to be written, and how many messages an error has cost.
+func (d *disk) state() (waiting int, dropped uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.waiting, d.dropped
 }
 
 // begun has the age of the chunk that begins observed.
@@ -103,14 +135,28 @@ func (d *disk) next() (c *chunk, ended bool) {
 func (d *disk) wrote(c *chunk, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.queue, d.waiting = d.queue[1:], d.waiting-c.size()
 	if err != nil {
-		d.first, d.queue, d.waiting = err, nil, 0
+		for _, one := range d.queue {
+			d.dropped += one.messages
+		}
+		d.fail(err)
+		d.queue, d.waiting = nil, 0
+		return
+	}
+	d.queue[0] = nil
+	d.queue, d.waiting = d.queue[1:], d.waiting-c.size()
+	d.used(c)
+}
+
+// fail keeps the first error. d.mu is held.
+func (d *disk) fail(err error) {
+	if d.first == nil {
+		d.first = err
 		close(d.failed)
 	}
 }
 
-// work writes until stop. due is called for the chunk that has not ended.
+// work writes until stop. due is called for the chunk that has not ended, and says when that has to be done again.
 func (d *disk) work(interval time.Duration, due func() time.Duration) {
 	timer := time.NewTimer(interval)
 	defer timer.Stop()
@@ -137,13 +183,13 @@ func (d *disk) work(interval time.Duration, due func() time.Duration) {
 
 // write writes a chunk and makes it durable.
 func (d *disk) write(c *chunk) error {
-	if err := c.writeTo(d.writer); err != nil {
+	err := c.writeTo(d.writer)
+	if err == nil {
+		err = d.flush()
+	}
+	if err != nil {
 		return fmt.Errorf("write the recording: %w", err)
 	}
-	if err := d.file.Sync(); err != nil {
-		return fmt.Errorf("write the recording: %w", err)
-	}
-	d.written.Store(int64(d.writer.Offset()))
 	return nil
 }
 
@@ -154,17 +200,22 @@ func (d *disk) stop() {
 	d.signal()
 }
 
-// complete writes the index and closes the file.
+// complete writes the index and closes the file. It returns the first error.
 func (d *disk) complete() error {
 	err := d.err()
 	if err == nil {
 		err = d.writer.Close()
 	}
 	if err == nil {
-		err = d.file.Sync()
+		err = d.flush()
 	}
 	if closed := d.file.Close(); err == nil {
 		err = closed
+	}
+	if err != nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.fail(err)
 	}
 	return err
 }

@@ -1,11 +1,13 @@
 package write
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/foxglove/mcap/go/mcap"
 
 	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/internal/files"
 )
 
 // PartSuffix ends the names of files that are being written.
@@ -45,6 +48,9 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// MaxMessage bounds the size of a message; those of the bus are far smaller.
+const MaxMessage = 64 << 20
+
 // Head is what a file begins with, so that it can be understood by itself.
 type Head struct {
 	Metadata    map[string]string // about the recording
@@ -62,7 +68,7 @@ type Channel uint16
 
 // Message is what is written.
 type Message struct {
-	Logged    time.Time // when it reached the recorder; never before that of an earlier message
+	Logged    time.Time // when it reached the recorder; what is before an earlier message counts as at the same time
 	Published time.Time // when its content was captured; zero: when it reached the recorder
 	Sequence  uint32    // of the message on the bus; wraps around
 	Key       bool      // decoding can begin here
@@ -75,37 +81,71 @@ type File struct {
 	config Config
 	disk   *disk
 	done   chan struct{} // closed when the goroutine of disk has ended
+	pool   sync.Pool     // of chunks
 
 	mu       sync.Mutex
 	chunk    *chunk // of what comes now; nil: none has begun
-	channels []channel
-	lost     uint64
+	channels []*channel
+	schemas  map[string]uint16 // their numbers, by name and content
+	last     uint64            // log time of the newest message
+	stats    Stats
 	closed   bool
 }
 
 // channel is what is known of one.
 type channel struct {
 	recording.Channel
-	record *mcap.Channel
-	schema *mcap.Schema
-	encode []byte // for the next message
+	record     *mcap.Channel
+	schema     *mcap.Schema
+	definition []byte // its records
+	defined    bool   // they are in a chunk that was not lost
 }
 
 // Create begins a file, which must not be there yet. Its directory has to exist.
 func Create(path string, head Head, c Config) (*File, error) {
-	f := &File{path: path, config: c.withDefaults(), done: make(chan struct{})}
+	if _, err := os.Lstat(path); err == nil {
+		return nil, &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+	}
 	out, err := os.OpenFile(path+PartSuffix, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o640)
 	if err != nil {
 		return nil, err // it names the file
 	}
-	if f.disk, err = newDisk(out, head); err != nil {
+	f, err := begin(path, out, head, c)
+	if err == nil {
+		err = errors.Join(files.Lock(out), files.SyncFolder(path))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", out.Name(), err), out.Close(), os.Remove(out.Name()))
 	}
+	f.start()
+	return f, nil
+}
+
+// begin writes what a file begins with.
+func begin(path string, out output, head Head, c Config) (*File, error) {
+	d, err := newDisk(out, head)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{path: path, config: c.withDefaults(), disk: d, done: make(chan struct{}), schemas: map[string]uint16{}}
+	f.pool.New = func() any { return &chunk{} }
+	d.used = f.used
+	return f, nil
+}
+
+func (f *File) start() {
 	go func() {
 		defer close(f.done)
 		f.disk.work(f.config.ChunkTime, f.due)
 	}()
-	return f, nil
+}
+
+// used keeps a chunk for what comes later, unless it has grown unusually large.
+func (f *File) used(c *chunk) {
+	if cap(c.records) <= 2*f.config.ChunkBytes {
+		c.reset()
+		f.pool.Put(c)
+	}
 }
 
 // Path is where the file is when it is closed.
@@ -120,12 +160,34 @@ func (f *File) Err() error { return f.disk.err() }
 // Written is how many bytes have been made durable.
 func (f *File) Written() int64 { return f.disk.written.Load() }
 
-// Lost is how many messages were dropped because the disk was too slow.
-func (f *File) Lost() uint64 {
+// Stats is what a file has so far.
+type Stats struct {
+	Bytes       int64     // with those that wait for the disk
+	Messages    uint64    // that are, or will be, in the file
+	Lost        uint64    // that were dropped because the disk was too slow, or failed
+	First, Last time.Time // log times of messages; zero: there was none
+}
+
+// Stats returns what the file has so far.
+func (f *File) Stats() Stats {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.lost
+	s := f.stats
+	waiting, dropped := f.disk.state()
+	s.Bytes = f.Written() + int64(waiting)
+	if f.chunk != nil {
+		s.Bytes += int64(f.chunk.size())
+	}
+	s.Lost += dropped
+	s.Messages -= s.Lost
+	return s
 }
+
+// Lost is how many messages were dropped because the disk was too slow, or failed.
+func (f *File) Lost() uint64 { return f.Stats().Lost }
+
+// Sum is the SHA-256 of the file after Close.
+func (f *File) Sum() [sha256.Size]byte { return [sha256.Size]byte(f.disk.sum.Sum(nil)) }
 
 // ErrClosed is returned for what comes after Close or Abandon.
 var ErrClosed = errors.New("the recording is closed")
@@ -134,6 +196,9 @@ var ErrClosed = errors.New("the recording is closed")
 func (f *File) Add(c recording.Channel) (Channel, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.usable(); err != nil {
+		return 0, err
+	}
 	n := len(f.channels)
 	if n >= math.MaxUint16 {
 		return 0, errors.New("the file has no room for another channel")
@@ -142,73 +207,97 @@ func (f *File) Add(c recording.Channel) (Channel, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := f.begin(); err != nil {
+	same := schema.Name + "\x00" + string(schema.Data)
+	if id, has := f.schemas[same]; has {
+		record.SchemaID, schema.ID = id, id
+	}
+	records, err := definition(record, schema)
+	if err != nil {
 		return 0, err
 	}
-	if err := f.chunk.define(record, schema); err != nil {
-		return 0, err
-	}
-	f.channels = append(f.channels, channel{Channel: c, record: record, schema: schema})
+	f.schemas[same] = schema.ID
+	f.channels = append(f.channels, &channel{Channel: c, record: record, schema: schema, definition: records})
 	return Channel(n), nil
+}
+
+// usable returns why the file takes nothing. f.mu is held.
+func (f *File) usable() error {
+	if f.closed {
+		return ErrClosed
+	}
+	return f.disk.err()
 }
 
 // Write adds a message. It does not wait for the disk.
 func (f *File) Write(to Channel, m Message) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.usable(); err != nil {
+		return err
+	}
 	if int(to) >= len(f.channels) {
 		return fmt.Errorf("the file has no channel %d", to)
+	}
+	if len(m.Data) > MaxMessage {
+		return fmt.Errorf("a message has %d bytes, more than %d", len(m.Data), MaxMessage)
 	}
 	if m.Key && f.chunk != nil && f.half(f.chunk) {
 		f.end()
 	}
-	if err := f.begin(); err != nil {
-		return err
+	c := f.channels[to]
+	if f.chunk == nil {
+		f.begin()
 	}
-	c := &f.channels[to]
-	c.encode = c.Encode(c.encode[:0], m.Data)
-	if m.Published.IsZero() {
-		m.Published = m.Logged
+	if !c.defined {
+		f.define(c)
 	}
-	if err := f.chunk.add(&mcap.Message{
-		ChannelID: uint16(to), Sequence: m.Sequence, Data: c.encode,
-		LogTime: uint64(m.Logged.UnixNano()), PublishTime: uint64(m.Published.UnixNano()),
-	}, c.record); err != nil {
-		return err
-	}
-	if cap(c.encode) > f.config.ChunkBytes {
-		c.encode = nil // of a message that was larger than others
-	}
+	f.last = max(f.last, stamp(m.Logged, 0))
+	f.chunk.add(c, m, f.last, stamp(m.Published, f.last))
+	f.count(f.last)
 	if f.chunk.size() >= f.config.ChunkBytes {
 		f.end()
 	}
 	return nil
 }
 
-// half reports whether a chunk is full enough to end before a key frame.
-func (f *File) half(c *chunk) bool {
-	return c.messages > 0 && (c.size() >= f.config.ChunkBytes/2 || time.Since(c.begun) >= f.config.ChunkTime/2)
+// stamp is a time as it is in a file. One that was not said, or that a file cannot have, is another.
+func stamp(t time.Time, other uint64) uint64 {
+	const mostSeconds = math.MaxInt64 / int64(time.Second) // in the year 2262
+	if s := t.Unix(); s < 0 || s >= mostSeconds {
+		return other
+	}
+	return uint64(t.UnixNano())
 }
 
-// begin begins a chunk unless there is one. f.mu is held.
-func (f *File) begin() error {
-	if f.closed {
-		return ErrClosed
+func (f *File) count(logged uint64) {
+	at := time.Unix(0, int64(logged))
+	if f.stats.Messages == 0 {
+		f.stats.First = at
 	}
-	if err := f.disk.err(); err != nil {
-		return err
+	f.stats.Last = at
+	f.stats.Messages++
+}
+
+// half reports whether a chunk is full enough to end before a key frame.
+func (f *File) half(c *chunk) bool {
+	return c.size() >= f.config.ChunkBytes/2 || time.Since(c.begun) >= f.config.ChunkTime/2
+}
+
+// begin begins a chunk, with the channels that have not been defined. f.mu is held.
+func (f *File) begin() {
+	f.chunk = f.pool.Get().(*chunk)
+	f.chunk.begun = time.Now()
+	for _, c := range f.channels {
+		if !c.defined {
+			f.define(c)
+		}
 	}
-	if f.chunk != nil {
-		return nil
-	}
-	c, err := newChunk()
-	if err != nil {
-		return err
-	}
-	c.begun = time.Now()
-	f.chunk = c
 	f.disk.begun()
-	return nil
+}
+
+func (f *File) define(c *channel) {
+	f.chunk.define(c)
+	c.defined = true
 }
 
 // end hands the chunk to the disk. f.mu is held.
@@ -218,18 +307,11 @@ func (f *File) end() {
 	if c == nil || f.disk.put(c, f.config.QueueBytes) {
 		return
 	}
-	f.lost += uint64(c.messages)
-	if len(c.channels) == 0 {
-		return
+	f.stats.Lost += c.messages
+	for _, one := range c.defines {
+		one.defined = false // the next chunk does that
 	}
-	// What it defines is needed by later chunks.
-	if again, err := newChunk(); err == nil {
-		again.begun = time.Now()
-		for i, one := range c.channels {
-			_ = again.define(one, c.schemas[i]) // it was encoded before
-		}
-		f.chunk = again
-	}
+	f.used(c)
 }
 
 // due ends the chunk if it is old enough, and says when it has to be looked at again; 0: when there is a chunk.
@@ -255,10 +337,7 @@ func (f *File) Close() error {
 	if err := f.disk.complete(); err != nil {
 		return fmt.Errorf("%s: %w", f.path, err)
 	}
-	if err := os.Rename(f.path+PartSuffix, f.path); err != nil {
-		return err // it names the files
-	}
-	return syncDirectory(f.path)
+	return files.Rename(f.path+PartSuffix, f.path)
 }
 
 // Abandon ends the file as it is.
@@ -273,7 +352,7 @@ func (f *File) stop() bool {
 	f.mu.Lock()
 	was := f.closed
 	if !was {
-		f.end()
+		f.endLast()
 	}
 	f.closed = true
 	f.mu.Unlock()
@@ -285,13 +364,12 @@ func (f *File) stop() bool {
 	return true
 }
 
-// syncDirectory makes the name of a file durable.
-func syncDirectory(path string) error {
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
+// endLast ends the last chunk. It defines the channels without messages that no other chunk does. f.mu is held.
+func (f *File) endLast() {
+	if f.chunk == nil && f.disk.err() == nil && slices.ContainsFunc(f.channels, func(c *channel) bool { return !c.defined }) {
+		f.begin()
 	}
-	return errors.Join(d.Sync(), d.Close())
+	f.end()
 }
 
 // Part reports whether a file of this name is being written, or was left behind.
