@@ -19,12 +19,12 @@ func Join(c *Conn, subject, group string, policy stream.Policy) (*Subscription[R
 		return nil, fmt.Errorf("join a group of %s: the group has no name", subject)
 	}
 	return subscribeAs(c, subject, group, policy, func() {}, func(m *nats.Msg) (Raw, string) {
-		return dealt(m.Header, m.Data)
+		return dealt(m.Subject, m.Header, m.Data)
 	})
 }
 
 // dealt reads a message that was dealt to a member of a group.
-func dealt(header nats.Header, data []byte) (r Raw, wrong string) {
+func dealt(subject string, header nats.Header, data []byte) (r Raw, wrong string) {
 	parts := 1
 	if text := header.Get(partHeader); text != "" {
 		k, ok := parseMark(text)
@@ -33,16 +33,16 @@ func dealt(header nats.Header, data []byte) (r Raw, wrong string) {
 		}
 		parts = k.count
 	}
-	if r, wrong = raw(header, data); wrong == "" {
+	if r, wrong = raw(subject, header, data); wrong == "" {
 		r.Parts = parts
 	}
 	return r, wrong
 }
 
 // raw reads a message without decoding it.
-func raw(header nats.Header, data []byte) (r Raw, wrong string) {
+func raw(subject string, header nats.Header, data []byte) (r Raw, wrong string) {
 	epoch, _ := strconv.ParseInt(header.Get(epochHeader), 10, 64) // 0 without one
-	r = Raw{Type: header.Get(typeHeader), Epoch: epoch, Parts: 1, Data: data}
+	r = Raw{Subject: subject, Type: header.Get(typeHeader), Epoch: epoch, Parts: 1, Data: data}
 	if !protoreflect.FullName(r.Type).IsValid() || len(r.Type) > maxTypeName {
 		return r, "type"
 	}

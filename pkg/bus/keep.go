@@ -210,7 +210,7 @@ func (k *Kept) forget(consumer jetstream.Consumer) {
 
 // delivery returns nil for what cannot be read, and confirms it.
 func (k *Kept) delivery(m jetstream.Msg) *Delivery {
-	r, wrong := dealt(m.Headers(), m.Data())
+	r, wrong := dealt(m.Subject(), m.Headers(), m.Data())
 	if wrong == "" {
 		k.conn.metrics.received.Inc()
 		return &Delivery{Raw: r, msg: m}

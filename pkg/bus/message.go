@@ -146,6 +146,8 @@ func SubscribeSent[M proto.Message](c *Conn, subject string, policy stream.Polic
 
 // Raw is a message that is still encoded.
 type Raw struct {
+	// Subject is where it was published; of no account when it is published again.
+	Subject string
 	// Type is the full name of its type.
 	Type string
 	// Epoch of the device that sent it; 0 if it does not say.
@@ -158,7 +160,7 @@ type Raw struct {
 
 // SubscribeRaw is [Subscribe] for messages of every type. What is not named by its type is counted and ignored.
 func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[Raw], error) {
-	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) { return raw(m.Header, m.Data) })
+	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) { return raw(m.Subject, m.Header, m.Data) })
 }
 
 // subscribe receives what decode understands. For the rest it returns what is wrong: "type" or "decode".

@@ -61,7 +61,7 @@ func collect(wanted []protoreflect.Descriptor) *descriptorpb.FileDescriptorSet {
 		c.add(d.ParentFile())
 	}
 	if c.holdsAny {
-		for _, file := range linked() {
+		for _, file := range inOrder(protoregistry.GlobalFiles) {
 			c.add(file)
 		}
 	}
@@ -88,10 +88,10 @@ func (c *collector) add(file protoreflect.FileDescriptor) {
 	c.set.File = append(c.set.File, protodesc.ToFileDescriptorProto(file))
 }
 
-// linked returns the files of the program, sorted by path.
-func linked() []protoreflect.FileDescriptor {
+// inOrder returns the files of a registry, sorted by path.
+func inOrder(registry *protoregistry.Files) []protoreflect.FileDescriptor {
 	var files []protoreflect.FileDescriptor
-	protoregistry.GlobalFiles.RangeFiles(func(file protoreflect.FileDescriptor) bool {
+	registry.RangeFiles(func(file protoreflect.FileDescriptor) bool {
 		files = append(files, file)
 		return true
 	})

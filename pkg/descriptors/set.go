@@ -22,6 +22,7 @@ var ErrNotDefined = errors.New("the device does not define it")
 // Set are the definitions of one device.
 type Set struct {
 	size     int
+	files    *protoregistry.Files
 	types    *dynamicpb.Types
 	services []protoreflect.ServiceDescriptor
 }
@@ -45,7 +46,7 @@ func New(files *descriptorpb.FileDescriptorSet, services []string) (set *Set, er
 	if err := checkReserved(registry); err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}
-	s := &Set{size: proto.Size(files), types: dynamicpb.NewTypes(registry)}
+	s := &Set{size: proto.Size(files), files: registry, types: dynamicpb.NewTypes(registry)}
 	for _, name := range services {
 		d, err := registry.FindDescriptorByName(protoreflect.FullName(name))
 		service, ok := d.(protoreflect.ServiceDescriptor)
@@ -66,6 +67,35 @@ func register(registry *protoregistry.Files, f *descriptorpb.FileDescriptorProto
 		err = registry.RegisterFile(file)
 	}
 	return err
+}
+
+// Files returns the files that define messages, by their full names, with everything they import; each stands after its
+// imports. Without names it returns all files of the set.
+func (s *Set) Files(messages ...string) (*descriptorpb.FileDescriptorSet, error) {
+	c := collector{set: &descriptorpb.FileDescriptorSet{}, done: map[string]bool{}}
+	for _, name := range messages {
+		m, err := s.Message(name)
+		if err != nil {
+			return nil, err
+		}
+		c.add(m.ParentFile())
+	}
+	if len(messages) > 0 {
+		return c.set, nil
+	}
+	for _, f := range inOrder(s.files) {
+		c.add(f)
+	}
+	return c.set, nil
+}
+
+// Services returns the full names of the services, in the order in which they were given.
+func (s *Set) Services() []string {
+	names := make([]string, len(s.services))
+	for i, service := range s.services {
+		names[i] = string(service.FullName())
+	}
+	return names
 }
 
 // Size is how many bytes the definitions have when they are encoded.

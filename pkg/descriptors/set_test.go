@@ -387,3 +387,32 @@ func TestOwn(t *testing.T) {
 	}
 	t.Logf("%d bytes", s.Size())
 }
+
+// TestFiles: what a set gives can be read like what it was made of.
+func TestFiles(t *testing.T) {
+	other := file(t, `{"name": "other.proto", "package": "other.v1", "messageType": [{"name": "Thing"}]}`)
+	all := acmeSet(t)
+	all.File = append(all.File, other)
+	s, err := New(all, []string{"acme.v1.Thermometer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, err := s.Files()
+	if err != nil || len(whole.GetFile()) != len(all.GetFile()) {
+		t.Fatalf("%d of %d files, %v", len(whole.GetFile()), len(all.GetFile()), err)
+	}
+	again, err := New(whole, s.Services())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.Method("acme.v1.Thermometer/Read"); err != nil {
+		t.Error(err)
+	}
+	only, err := s.Files("other.v1.Thing")
+	if err != nil || len(only.GetFile()) != 1 || only.GetFile()[0].GetName() != "other.proto" {
+		t.Errorf("%v, %v, want the one file that defines it", only, err)
+	}
+	if _, err := s.Files("acme.v1.Unknown"); !errors.Is(err, ErrNotDefined) {
+		t.Errorf("a type that is not defined: %v", err)
+	}
+}
