@@ -59,8 +59,8 @@ func (u *turret) Run(ctx context.Context, ready func()) error {
 func (u *turret) Safe(control.Cause) { u.tell(func() { u.stops++ }) }
 
 // Move implements PtzService.
-func (u *turret) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
-	report, err := u.arbiter.Submit(r.GetControl(), actuator.Rigid(r.GetPan() == 0, func(time.Time) {
+func (u *turret) Move(ctx context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
+	report, err := u.arbiter.Submit(ctx, r.GetControl(), actuator.Rigid(r.GetPan() == 0, func(time.Time) {
 		u.tell(func() { u.pans = append(u.pans, r.GetPan()) })
 	}))
 	return &ptzv1.MoveResponse{Report: report}, err

@@ -18,6 +18,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -27,12 +28,12 @@ import (
 const watchQueue = 1000
 
 // seldomWatched are streams that are not the default when no stream is named; nor are their alternatives.
-var seldomWatched = []string{"video", "audio", "control"}
+var seldomWatched = []string{"video", "audio", "control", actuator.Commands}
 
 type watchCommand struct {
 	remote `embed:""`
 	Device string `arg:"" help:"Name of the device, for example motors, or demo/motors."`
-	Stream string `placeholder:"NAME" help:"The stream to watch. Default: the only one besides video, audio and control."`
+	Stream string `placeholder:"NAME" help:"The stream to watch. Default: the one besides video, audio, control, commands."`
 	Count  int    `short:"n" placeholder:"N" help:"Stop after this many messages. Default: run until stopped."`
 }
 
@@ -47,7 +48,8 @@ Unreadable messages and losses are reported on standard error. For example:
 
   waldo watch motors | jq .message.battery
   waldo watch voice                               # the sound levels, and who is talking
-  waldo watch motors --stream control              # who is driving it`
+  waldo watch motors --stream control              # who is driving it
+  waldo watch motors --stream commands             # each command, and what became of it`
 }
 
 // Run prints messages until it is stopped.

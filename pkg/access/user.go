@@ -51,6 +51,25 @@ func TokenID(ctx context.Context) string {
 	return id
 }
 
+type fromKey struct{}
+
+// maxFrom bounds an address in bytes.
+const maxFrom = 128
+
+// WithFrom says from where a call is made: host:port, or host. The bus carries it to the device.
+func WithFrom(ctx context.Context, address string) context.Context {
+	if address == "" || len(address) > maxFrom || !text.IsPrintable(address) {
+		return ctx
+	}
+	return context.WithValue(ctx, fromKey{}, address)
+}
+
+// From returns from where a call is made, as host:port or host; empty if that is not known. It is no proof, as [User].
+func From(ctx context.Context) string {
+	address, _ := ctx.Value(fromKey{}).(string)
+	return address
+}
+
 // User returns on whose behalf a call is made; empty if that is not known, as where no token is needed. It is for
 // people to read, and no proof: on the bus everybody who may call a device can state any name.
 func User(ctx context.Context) string {

@@ -15,6 +15,15 @@ func TestUser(t *testing.T) {
 	}
 }
 
+func TestFrom(t *testing.T) {
+	for address, want := range map[string]string{"10.0.0.7:4711": "10.0.0.7:4711", "[fe80::1%eth0]:1": "[fe80::1%eth0]:1", "": "",
+		"a\x1b[2J": "", strings.Repeat("x", 129): ""} {
+		if got := access.From(access.WithFrom(t.Context(), address)); got != want {
+			t.Errorf("%q became %q, want %q", address, got, want)
+		}
+	}
+}
+
 func TestNamed(t *testing.T) {
 	for _, tt := range [][3]string{{"anna", "Chrome 3f2a", "anna (Chrome 3f2a)"}, {"anna", "", "anna"}, {"", "Chrome", "Chrome"},
 		{"", "", ""}} {

@@ -45,6 +45,7 @@ type Actuator struct {
 	clock    func() control.Clock
 	metrics  *metrics
 	states   *stream.Topic[*controlv1.ControlState]
+	judged   *stream.Topic[*judgement]
 	latch    latch
 	latching sync.Mutex // held while the file changes, and taken before mu
 	watcher  *watcher   // nil if drivers need not see anything
@@ -62,6 +63,8 @@ type Actuator struct {
 	clearing bool          // the e-stop is being cleared
 	pressed  control.Clock // when the e-stop was last pressed
 	since    time.Time     // of the lease
+	leases   int64         // granted so far
+	recorded int64         // commands that were given to judged
 	stopped  control.Cause // why the hardware was stopped last
 	alarm    control.Clock // when the goroutine that watches the time wakes; negative: not by itself
 }
@@ -86,6 +89,7 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	a := newActuator(kit, c, hardware, safeJSON, l, bootClock())
 	controlv1.RegisterControlServiceServer(kit, &service{a: a})
 	out := device.NewOut[*controlv1.ControlState](kit, "control", device.OutOptions{})
+	records := device.NewOut[*controlv1.CommandRecord](kit, Commands, device.OutOptions{})
 	kit.OnStop(a.close)
 	kit.BeforeRestart(a.obstacles)
 	ctx := a.start()
@@ -94,6 +98,9 @@ func New(kit *device.Kit, c Config, hardware Hardware, safeJSON string) (*Actuat
 	}
 	// ends with ctx
 	a.owned.Go(func() { _ = out.WhileHeld(ctx, func(ctx context.Context) error { return a.publish(ctx, out.Publish) }) })
+	a.owned.Go(func() {
+		_ = records.WhileHeld(ctx, func(ctx context.Context) error { return a.publishRecords(ctx, records.Publish) })
+	})
 	return a, nil
 }
 
@@ -101,7 +108,7 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 	clock func() control.Clock) *Actuator {
 	a := &Actuator{
 		kit: kit, log: kit.Log, key: c.Key, safeJSON: safeJSON, clock: clock, latch: l, alarm: -1,
-		states: stream.NewTopic[*controlv1.ControlState](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		states: stream.NewTopic[*controlv1.ControlState](), judged: stream.NewTopic[*judgement](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 	a.eStop = l.load()
 	a.watcher = newWatcher(c.Sight)
@@ -152,7 +159,7 @@ func (a *Actuator) do(f func(now control.Clock)) {
 		a.tell()
 	}
 	if before.Holder != "" && state.Holder == "" {
-		a.record(audit.Event{Kind: audit.LeaseEnded, Who: before.Holder, Reason: a.stopped.String()})
+		a.record(audit.Event{Kind: audit.LeaseEnded, Who: before.Holder, What: a.leaseName(), Reason: a.stopped.String()})
 	}
 	a.watcher.follow(now, state.Holder != "")
 	if next, ok := a.arbiter.Next(); ok && (a.alarm < 0 || next < a.alarm) {
@@ -250,64 +257,6 @@ func (a *Actuator) setAttached(attached bool) {
 	})
 }
 
-// Command is a command as its kind of device understands it.
-type Command interface {
-	// Neutral reports whether it means standing still.
-	Neutral() bool
-	// Speed is how fast it moves, as a share of full speed: 1 if that is not known. It is false for a command that cannot
-	// be slowed.
-	Speed() (share float64, ok bool)
-	// CarryOut has it carried out. All its speeds are multiplied by the factor: 1 leaves it as it is, 0 means standing
-	// still. A command that cannot be slowed gets only 1. What CarryOut hands on must reach the hardware before the expiry,
-	// or not at all. CarryOut must not wait, and must not call the Actuator.
-	CarryOut(factor float64, expiry time.Time)
-}
-
-// Submit judges a command and, if it is accepted, has it carried out at once. The report states what became of the
-// command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header that
-// makes no sense is an InvalidArgument.
-func (a *Actuator) Submit(h *controlv1.CommandHeader, c Command) (*controlv1.CommandReport, error) {
-	command, err := readHeader(h)
-	if err != nil {
-		return nil, err
-	}
-	command.Neutral = c.Neutral()
-	speed, slowable := c.Speed()
-	command.Speed, command.Rigid = speed, !slowable
-	var report *controlv1.CommandReport
-	var silent bool
-	a.do(func(now control.Clock) {
-		command.Seen = a.watcher.find(now, h.GetSeen())
-		verdict, factor := a.judge(now, command)
-		if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
-			c.CarryOut(factor, time.Now().Add(command.Expiry()-now))
-		}
-		report = newReport(command, verdict, now)
-		report.Sight, silent = a.watcher.describe(a.arbiter, now), a.watcher.silent(now)
-		a.metrics.judged(report, command)
-	})
-	return report, refusal(report, func() string { return blind(report.GetSight(), command.Rigid, silent) }, a.holder)
-}
-
-// judge decides what becomes of a command. It needs mu.
-func (a *Actuator) judge(now control.Clock, c control.Command) (controlv1.CommandVerdict, float64) {
-	if a.attached {
-		verdict, factor := a.arbiter.Judge(now, c)
-		return verdicts[verdict], factor
-	}
-	if a.arbiter.KeepAlive(now, c.Lease) != nil {
-		return controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0
-	}
-	return controlv1.CommandVerdict_COMMAND_VERDICT_AWAY, 0
-}
-
-// holder is who has the lease; empty if nobody has.
-func (a *Actuator) holder() string {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.arbiter.State().Holder
-}
-
 // press latches an e-stop, keeps it, and only then says so in the log: a log that cannot be written must not cost the
 // e-stop. Said again by the same one for the same reason it stays the one it is: a page says one press on every way it
 // has, until it is confirmed.
@@ -327,7 +276,7 @@ func (a *Actuator) press(by actor, reason string) {
 	err := a.keep()
 	a.log.Warn("e-stop", "by", by.name, "reason", reason)
 	if !again {
-		a.record(audit.Event{Kind: audit.EStop, Who: by.name, Token: by.token, Reason: reason})
+		a.record(audit.Event{Kind: audit.EStop, Who: by.name, Token: by.token, From: by.from, Reason: reason})
 	}
 	if err != nil {
 		a.log.Error("the e-stop is latched, but will not outlast a restart of this process", "error", err)
@@ -379,13 +328,17 @@ func (a *Actuator) clear(id int64, by actor) error {
 	})
 	if err == nil {
 		a.log.Warn("e-stop cleared", "by", by.name)
-		a.record(audit.Event{Kind: audit.EStopCleared, Who: by.name, Token: by.token})
+		a.record(audit.Event{Kind: audit.EStopCleared, Who: by.name, Token: by.token, From: by.from})
 	}
 	return err
 }
 
-// actor is who does something with the device: what they are called, and the id of their token if it is known.
-type actor struct{ name, token string }
+// actor is who does something with the device: what they are called, and, if known, the id of their token and where they
+// are.
+type actor struct{ name, token, from string }
+
+// leaseName names the latest lease in the audit log: the life of the process, and the number of the lease in it.
+func (a *Actuator) leaseName() string { return fmt.Sprintf("%d/%d", a.kit.Epoch(), a.leases) }
 
 // record keeps who did what with this device.
 func (a *Actuator) record(e audit.Event) {

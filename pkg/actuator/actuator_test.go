@@ -89,7 +89,7 @@ func acquire(t testing.TB, a *Actuator, w *wire) *pilot {
 // send sends a command, neutral if it is "0", and returns its report.
 func (p *pilot) send(what string) (*controlv1.CommandReport, error) {
 	p.sequence++
-	report, err := p.a.Submit(&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
+	report, err := p.a.Submit(context.Background(), &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
 		Rigid(what == "0", func(time.Time) { p.wire.say(what) }))
 	if report != nil {
 		p.heard = report.GetClock()
@@ -183,7 +183,7 @@ func TestNothingOvertakesAStop(t *testing.T) {
 			senders.Go(func() {
 				for n := range int64(50) {
 					h := &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: 2 + 8*n + i, Heard: durationpb.New(a.clock())}
-					_, _ = a.Submit(h, Rigid(false, func(time.Time) { w.say("1") })) // refusals are expected
+					_, _ = a.Submit(t.Context(), h, Rigid(false, func(time.Time) { w.say("1") })) // refusals are expected
 				}
 			})
 		}
@@ -219,12 +219,12 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		accepted := false
-		report, err := a.Submit(&h, Rigid(false, func(time.Time) { accepted = true }))
+		report, err := a.Submit(t.Context(), &h, Rigid(false, func(time.Time) { accepted = true }))
 		if accepted || err == nil {
 			t.Errorf("accepted without a neutral command before: %v", report)
 		}
 		h.LeaseEpoch = p.lease
-		if _, err := a.Submit(&h, Rigid(false, func(time.Time) { accepted = true })); accepted || err == nil {
+		if _, err := a.Submit(t.Context(), &h, Rigid(false, func(time.Time) { accepted = true })); accepted || err == nil {
 			t.Errorf("accepted without a neutral command before, with the right lease")
 		}
 	})

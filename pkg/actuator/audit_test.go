@@ -3,6 +3,7 @@ package actuator
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -20,6 +21,7 @@ func TestAudit(t *testing.T) {
 	m := startMotorIn(t, configIn(t.TempDir()), folder)
 	client := controlv1.NewControlServiceClient(m.conn.Client(m.Kit().Address()))
 	anna := access.WithTokenID(access.WithUser(t.Context(), "anna"), "abcd2345")
+	anna = access.WithFrom(anna, "10.0.0.7:1")
 	ben := access.WithUser(t.Context(), "ben")
 	first, err := client.Acquire(anna, &controlv1.AcquireRequest{Holder: "page 1"})
 	if err != nil || first.GetState().GetHolder() != "anna (page 1)" {
@@ -40,13 +42,14 @@ func TestAudit(t *testing.T) {
 	}
 	await(t, "the lease lapses", func() bool { return m.State().GetHolder() == "" })
 	m.Stop()
+	lease := func(n int) string { return fmt.Sprintf("%d/%d", m.Kit().Epoch(), n) }
 	want := []audit.Event{
 		{Kind: audit.Started, Device: "d", Reason: "waldo-motor 1.0.0"},
-		{Kind: audit.LeaseAcquired, Who: "anna (page 1)", Token: "abcd2345", Device: "d"},
-		{Kind: audit.LeaseTaken, Who: "ben (anna)", Device: "d", Reason: "anna (page 1)"},
-		{Kind: audit.EStop, Who: "anna (ben)", Token: "abcd2345", Device: "d", Reason: "smoke"},
+		{Kind: audit.LeaseAcquired, Who: "anna (page 1)", Token: "abcd2345", From: "10.0.0.7:1", Device: "d", What: lease(1)},
+		{Kind: audit.LeaseTaken, Who: "ben (anna)", Device: "d", What: lease(2), Reason: "anna (page 1)"},
+		{Kind: audit.EStop, Who: "anna (ben)", Token: "abcd2345", From: "10.0.0.7:1", Device: "d", Reason: "smoke"},
 		{Kind: audit.EStopCleared, Who: "unknown", Device: "d"},
-		{Kind: audit.LeaseEnded, Who: "ben (anna)", Device: "d", Reason: "lease_lapsed"},
+		{Kind: audit.LeaseEnded, Who: "ben (anna)", Device: "d", What: lease(2), Reason: "lease_lapsed"},
 	}
 	got := events(t, path)
 	for i, e := range want {

@@ -5,9 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
@@ -117,27 +115,4 @@ func blind(s *controlv1.Sight, rigid, silent bool) string {
 		return fmt.Sprintf("the picture of %q that its sender saw is %v old, and the hardware stands still from %v on: wait "+
 			"for a newer picture, and send its capture time as seen", camera, age, s.GetStop().AsDuration())
 	}
-}
-
-// refusal makes an error of a report, nil if the command was accepted. Blind says why its sender is blind, holder who has
-// the lease.
-func refusal(report *controlv1.CommandReport, blind, holder func() string) error {
-	verdict := report.GetVerdict()
-	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED {
-		return nil
-	}
-	why := refusals[verdict]
-	if verdict == controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
-		why.text = blind()
-	}
-	text := "the command is refused: " + why.text
-	if name := holder(); verdict == controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE && name != "" {
-		text += " (" + name + " has it)"
-	}
-	st, err := status.New(why.code, text).WithDetails(
-		&errdetails.ErrorInfo{Reason: strings.TrimPrefix(verdict.String(), verdictPrefix), Domain: "waldo.control"}, report)
-	if err != nil {
-		return status.Error(why.code, text) // without details it still is what it is
-	}
-	return st.Err()
 }

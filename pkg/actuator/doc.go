@@ -12,6 +12,9 @@
 //   - The deadman fires on a goroutine of its own that waits for nothing but the time and the arbiter.
 //   - While the hardware is away no command is accepted; when it is back, the first must be neutral.
 //   - One process at a time keeps the e-stops of a device: its folder is locked for as long as the process lives.
+//   - What became of each command is published as the stream `commands` while somebody holds that. The judgement only
+//     leaves a note of it: the record is made by a goroutine of its own, and lost, with a gap in its sequence, if the bus
+//     is too slow for it.
 //   - An e-stop works even if it cannot be written to its file; the state reports that, and the log the reason. One
 //     whose file cannot be read counts as latched.
 //

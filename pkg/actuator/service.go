@@ -38,7 +38,7 @@ func (s *service) Acquire(ctx context.Context, r *controlv1.AcquireRequest) (*co
 	if err := s.alone(); err != nil {
 		return nil, err
 	}
-	by := actor{holder, access.TokenID(ctx)}
+	by := actor{holder, access.TokenID(ctx), access.From(ctx)}
 	lease, state, err := s.a.lease(audit.LeaseAcquired, by, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Acquire(now, holder)
 	})
@@ -62,7 +62,7 @@ func (s *service) Take(ctx context.Context, r *controlv1.TakeRequest) (*controlv
 		return nil, err
 	}
 	holder := who(ctx, r.GetHolder())
-	by := actor{holder, access.TokenID(ctx)}
+	by := actor{holder, access.TokenID(ctx), access.From(ctx)}
 	lease, state, err := s.a.lease(audit.LeaseTaken, by, func(now control.Clock) (int64, error) {
 		return s.a.arbiter.Take(now, holder), nil
 	})
@@ -82,7 +82,8 @@ func (a *Actuator) lease(kind audit.Kind, to actor, grant func(now control.Clock
 			return
 		}
 		a.log.Info("the lease was given", "event", string(kind), "to", to.name, "before", before)
-		a.record(audit.Event{Kind: kind, Who: to.name, Token: to.token, Reason: before})
+		a.leases++
+		a.record(audit.Event{Kind: kind, Who: to.name, Token: to.token, From: to.from, What: a.leaseName(), Reason: before})
 		a.since = time.Now()
 		lease = &controlv1.Lease{
 			Epoch: epoch, Ttl: durationpb.New(control.LeaseTTL),
@@ -161,7 +162,7 @@ func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 
 // pressedBy is who presses or clears an e-stop.
 func pressedBy(ctx context.Context, name string) actor {
-	return actor{cmp.Or(who(ctx, cut(name, maxName, "")), "unknown"), access.TokenID(ctx)}
+	return actor{cmp.Or(who(ctx, cut(name, maxName, "")), "unknown"), access.TokenID(ctx), access.From(ctx)}
 }
 
 // EStop refuses nothing: a text that is too long is cut.

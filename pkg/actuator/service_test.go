@@ -186,7 +186,7 @@ func (m *motor) hold(ctx context.Context, holder string) (*controlv1.AcquireResp
 
 func TestRefusalCarriesTheReport(t *testing.T) {
 	m := startMotor(t, configIn(t.TempDir()))
-	_, err := m.Submit(nil, Rigid(false, func(time.Time) { t.Error("carried out") }))
+	_, err := m.Submit(t.Context(), nil, Rigid(false, func(time.Time) { t.Error("carried out") }))
 	st := status.Convert(err)
 	if st.Code() != codes.FailedPrecondition || len(st.Details()) != 2 {
 		t.Fatalf("%v with %v", err, st.Details())
@@ -201,7 +201,7 @@ func TestRefusalCarriesTheReport(t *testing.T) {
 		"control.sequence": {LeaseEpoch: 1},
 		"control.heard":    {LeaseEpoch: 1, Sequence: 1},
 	} {
-		if _, err := m.Submit(h, Rigid(false, nil)); status.Code(err) != codes.InvalidArgument ||
+		if _, err := m.Submit(t.Context(), h, Rigid(false, nil)); status.Code(err) != codes.InvalidArgument ||
 			!strings.Contains(err.Error(), field) {
 			t.Errorf("%s: %v", field, err)
 		}

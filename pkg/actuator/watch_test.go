@@ -72,7 +72,7 @@ func (s speed) CarryOut(factor float64, _ time.Time) { s.done(factor) }
 func (p *pilot) look(share float64, seen *timestamppb.Timestamp) (float64, *controlv1.CommandReport, error) {
 	p.sequence++
 	factor := -1.0
-	report, err := p.a.Submit(&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard, Seen: seen},
+	report, err := p.a.Submit(context.Background(), &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard, Seen: seen},
 		speed{share, func(f float64) { factor = f }})
 	if report != nil {
 		p.heard = report.GetClock()

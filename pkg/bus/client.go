@@ -26,6 +26,8 @@ const (
 	userHeader = "Waldo-User"
 	// tokenHeader is the id of the token of that user, see [access.WithTokenID].
 	tokenHeader = "Waldo-Token-Id"
+	// fromHeader is the address of that user, see [access.WithFrom].
+	fromHeader = "Waldo-From"
 	// defaultTimeout applies to calls whose context has no deadline.
 	defaultTimeout = 5 * time.Second
 )
@@ -34,8 +36,8 @@ const (
 // Errors have the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there
 // now, PermissionDenied that the server does not allow this connection to call it, and DeadlineExceeded that it did not
 // answer in time (5 s if the context sets no deadline). Streams are not served on the bus (Unimplemented): dial the
-// device's gRPC address for those. gRPC metadata does not travel, but the name of the user does ([access.WithUser]); of
-// the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
+// device's gRPC address for those. gRPC metadata does not travel, but the name of the user, the id of their token and their
+// address do ([access.WithUser], [access.WithTokenID], [access.WithFrom]); of the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
 // whose handler goes on until the deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
@@ -67,6 +69,9 @@ func (c client) Invoke(ctx context.Context, method string, args, reply any, opti
 	}
 	if id := access.TokenID(ctx); id != "" {
 		msg.Header.Set(tokenHeader, id)
+	}
+	if from := access.From(ctx); from != "" {
+		msg.Header.Set(fromHeader, from)
 	}
 	most := maxMessage
 	for _, option := range options {

@@ -249,7 +249,8 @@ func caller(ctx context.Context, m *nats.Msg) context.Context {
 			id = owner
 		}
 	}
-	return access.WithTokenID(access.WithUser(ctx, m.Header.Get(userHeader)), id)
+	ctx = access.WithFrom(access.WithUser(ctx, m.Header.Get(userHeader)), m.Header.Get(fromHeader))
+	return access.WithTokenID(ctx, id)
 }
 
 // decoder returns what reads the request in m into a message of the method's type.

@@ -127,7 +127,7 @@ func (a *Arbiter) grant(now Clock, holder string) int64 {
 // the lease.
 func (a *Arbiter) KeepAlive(now Clock, epoch int64) error {
 	a.Advance(now)
-	if !a.holds(epoch) {
+	if !a.Holds(epoch) {
 		return ErrNoLease
 	}
 	a.lease.alive = now
@@ -137,7 +137,7 @@ func (a *Arbiter) KeepAlive(now Clock, epoch int64) error {
 // Release takes the lease back from its holder, and does nothing for anybody else.
 func (a *Arbiter) Release(now Clock, epoch int64) {
 	a.Advance(now)
-	if a.holds(epoch) {
+	if a.Holds(epoch) {
 		a.free(now, CauseReleased)
 	}
 }
@@ -204,7 +204,7 @@ func (a *Arbiter) Judge(now Clock, c Command) (verdict Verdict, factor float64) 
 // check applies all rules but those about sight.
 func (a *Arbiter) check(now Clock, c Command) Verdict {
 	switch {
-	case !a.holds(c.Lease):
+	case !a.Holds(c.Lease):
 		return NoLease
 	case c.Sequence <= a.lease.sequence:
 		return OutOfOrder
@@ -258,8 +258,8 @@ func (a *Arbiter) end() (Clock, Cause) {
 	return deadman, CauseDeadman
 }
 
-// holds tells whether a lease is the one in force.
-func (a *Arbiter) holds(epoch int64) bool { return a.lease != nil && a.lease.epoch == epoch }
+// Holds tells whether a lease was the one in force when the time was last given.
+func (a *Arbiter) Holds(epoch int64) bool { return a.lease != nil && a.lease.epoch == epoch }
 
 // free ends the lease.
 func (a *Arbiter) free(now Clock, why Cause) {

@@ -97,8 +97,9 @@ func (g *guard) bus(ctx context.Context, request any, info *grpc.UnaryServerInfo
 	return next(ctx, request)
 }
 
-// withUser names the caller to the handler, if there is a name.
+// withUser tells the handler from where the call comes, and names the caller if there is a name.
 func withUser(ctx context.Context, grant tokens.Grant) context.Context {
+	ctx = access.WithFrom(ctx, caller(ctx))
 	if !grant.IsNamed() {
 		return ctx
 	}

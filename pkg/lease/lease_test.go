@@ -78,7 +78,7 @@ func (m motor) send(ctx context.Context, l *Lease, neutral bool) error {
 	if err != nil {
 		return err
 	}
-	report, err := m.Submit(header, actuator.Rigid(neutral, func(time.Time) {}))
+	report, err := m.Submit(ctx, header, actuator.Rigid(neutral, func(time.Time) {}))
 	if err != nil {
 		report = nil // as a call does
 	}

@@ -3,6 +3,7 @@ package ptz
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -22,7 +23,9 @@ const Neutral = `{"pan":0,"tilt":0,"zoom":0}`
 // Arbiter judges commands; package actuator has one.
 type Arbiter interface {
 	// Submit judges a command and has it carried out if it is accepted. Its error is a gRPC status.
-	Submit(h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
+	Submit(ctx context.Context, h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
+	// Malformed notes a command that was refused before that.
+	Malformed(ctx context.Context, h *controlv1.CommandHeader, err error)
 }
 
 // Service is the gRPC service.
@@ -35,7 +38,7 @@ type Service struct {
 	FullScale map[string]float64
 }
 
-// motion is a command to a camera. It implements [actuator.Command].
+// motion is a command to a camera. It implements [actuator.Command] and [actuator.Described].
 type motion struct {
 	*Service
 	velocity onvif.Velocity
@@ -60,8 +63,28 @@ func (m motion) CarryOut(factor float64, expiry time.Time) {
 	m.Mover.Command(onvif.Velocity{Pan: v.Pan * factor, Tilt: v.Tilt * factor, Zoom: v.Zoom * factor}, expiry)
 }
 
+// JSON implements [actuator.Described].
+func (m motion) JSON() string {
+	v := m.velocity
+	return fmt.Sprintf(`{"pan":%g,"tilt":%g,"zoom":%g}`, v.Pan, v.Tilt, v.Zoom)
+}
+
 // Move implements PtzService.
-func (s *Service) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
+func (s *Service) Move(ctx context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResponse, error) {
+	if err := s.check(r); err != nil {
+		s.Arbiter.Malformed(ctx, r.GetControl(), err)
+		return nil, err
+	}
+	v := onvif.Velocity{Pan: r.GetPan(), Tilt: r.GetTilt(), Zoom: r.GetZoom()}
+	report, err := s.Arbiter.Submit(ctx, r.GetControl(), motion{s, v})
+	if err != nil {
+		return nil, err
+	}
+	return &ptzv1.MoveResponse{Report: report}, nil
+}
+
+// check refuses speeds that the camera cannot have. Its error is a gRPC status.
+func (s *Service) check(r *ptzv1.MoveRequest) error {
 	p := s.Mover.State().Profile
 	for _, axis := range []struct {
 		name  string
@@ -70,17 +93,12 @@ func (s *Service) Move(_ context.Context, r *ptzv1.MoveRequest) (*ptzv1.MoveResp
 	}{{"pan", r.GetPan(), p.PanTilt}, {"tilt", r.GetTilt(), p.PanTilt}, {"zoom", r.GetZoom(), p.Zoom}} {
 		switch {
 		case math.IsNaN(axis.value) || math.Abs(axis.value) > 1:
-			return nil, status.Errorf(codes.InvalidArgument, "%s: %v is out of range: use -1 to 1", axis.name, axis.value)
+			return status.Errorf(codes.InvalidArgument, "%s: %v is out of range: use -1 to 1", axis.name, axis.value)
 		case axis.value != 0 && !axis.has && p.Token != "":
-			return nil, status.Errorf(codes.InvalidArgument, "%s: the camera does not have it: leave it out", axis.name)
+			return status.Errorf(codes.InvalidArgument, "%s: the camera does not have it: leave it out", axis.name)
 		}
 	}
-	v := onvif.Velocity{Pan: r.GetPan(), Tilt: r.GetTilt(), Zoom: r.GetZoom()}
-	report, err := s.Arbiter.Submit(r.GetControl(), motion{s, v})
-	if err != nil {
-		return nil, err
-	}
-	return &ptzv1.MoveResponse{Report: report}, nil
+	return nil
 }
 
 // GetPtz implements PtzService.

@@ -6,7 +6,7 @@ import (
 	"github.com/waldo-robot/waldo/services/serial/codec"
 )
 
-// command is a message to a board that moves something. It implements [actuator.Command].
+// command is a message to a board that moves something. It implements [actuator.Command] and [actuator.Described].
 type command struct {
 	*Service
 	payload []byte
@@ -31,3 +31,6 @@ func (c command) CarryOut(factor float64, expiry time.Time) {
 	}
 	c.Board.Command(payload, expiry)
 }
+
+// JSON implements [actuator.Described].
+func (c command) JSON() string { return c.Writer.JSON(c.payload) }

@@ -28,10 +28,12 @@ func (port) Write(b []byte) (int, error) { return len(b), nil }
 // answering takes every command, and returns when the board has answered it.
 type answering struct{ answer func() }
 
-func (a answering) Submit(*controlv1.CommandHeader, actuator.Command) (*controlv1.CommandReport, error) {
+func (a answering) Submit(context.Context, *controlv1.CommandHeader, actuator.Command) (*controlv1.CommandReport, error) {
 	a.answer()
 	return &controlv1.CommandReport{}, nil
 }
+
+func (answering) Malformed(context.Context, *controlv1.CommandHeader, error) {}
 
 // call is a Connect call whose caller has written once already.
 type call struct {

@@ -24,7 +24,9 @@ import (
 // Arbiter judges commands; package actuator has one.
 type Arbiter interface {
 	// Submit judges a command and has it carried out if it is accepted. Its error is a gRPC status.
-	Submit(h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
+	Submit(ctx context.Context, h *controlv1.CommandHeader, c actuator.Command) (*controlv1.CommandReport, error)
+	// Malformed notes a command that was refused before that.
+	Malformed(ctx context.Context, h *controlv1.CommandHeader, err error)
 }
 
 // Config is what a service serves. Arbiter and Safe are nil for a board that moves nothing.
@@ -97,10 +99,14 @@ func (s *Service) WriteMessage(
 func (s *Service) write(ctx context.Context, r *serialv1.WriteMessageRequest) (*controlv1.CommandReport, error) {
 	payload, err := s.Writer.Write(r)
 	if err != nil {
-		return nil, failure(err)
+		err = failure(err)
+		if s.Arbiter != nil {
+			s.Arbiter.Malformed(ctx, r.GetControl(), err)
+		}
+		return nil, err
 	}
 	if s.Arbiter != nil {
-		return s.Arbiter.Submit(r.GetControl(), command{s, payload})
+		return s.Arbiter.Submit(ctx, r.GetControl(), command{s, payload})
 	}
 	if r.GetControl() != nil {
 		return nil, status.Error(codes.InvalidArgument,

@@ -82,13 +82,13 @@ func (b *board) GetPort(context.Context, *serialv1.GetPortRequest) (*serialv1.Ge
 
 // WriteMessage echoes the message.
 func (b *board) WriteMessage(
-	_ context.Context, r *serialv1.WriteMessageRequest,
+	ctx context.Context, r *serialv1.WriteMessageRequest,
 ) (*serialv1.WriteMessageResponse, error) {
 	if b.actuator == nil {
 		b.say(r.GetJson())
 		return &serialv1.WriteMessageResponse{}, nil
 	}
-	report, err := b.actuator.Submit(r.GetControl(),
+	report, err := b.actuator.Submit(ctx, r.GetControl(),
 		actuator.Rigid(r.GetJson() == neutral, func(time.Time) { b.say(r.GetJson()) }))
 	return &serialv1.WriteMessageResponse{Report: report}, err
 }

@@ -14,7 +14,7 @@ const [MOST_STREAMS, MOST_VALUES] = [60, 40];
 /** Messages that the page shows elsewhere, or that say nothing to people. */
 const NOT_LISTED = new Set([
   'waldo.media.v1.VideoFrame', 'waldo.media.v1.AudioFrame', 'waldo.serial.v1.SerialMessage',
-  'waldo.control.v1.ControlState', 'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
+  'waldo.control.v1.ControlState', 'waldo.control.v1.CommandRecord', 'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
 ]);
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */

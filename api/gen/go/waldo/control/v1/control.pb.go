@@ -794,11 +794,12 @@ type CommandRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Identifies the run of the actuator process: random, positive.
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
-	// Position in this stream and epoch, counted from 0 without gaps.
+	// Position in this stream and epoch, counted from 0 while somebody holds the stream. A gap means records that were lost
+	// because the bus did not take them in time.
 	Sequence int64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it was judged, by the clock of the actuator's machine.
 	JudgeTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=judge_time,json=judgeTime,proto3" json:"judge_time,omitempty"`
-	// How it was judged.
+	// How it was judged. The verdict is unset for a command that made no sense; see `error`.
 	Report *CommandReport `protobuf:"bytes,4,opt,name=report,proto3" json:"report,omitempty"`
 	// The lease of its sender, counted from 1 in this epoch; 0 if its sender holds none.
 	Lease int64 `protobuf:"varint,5,opt,name=lease,proto3" json:"lease,omitempty"`
@@ -818,8 +819,10 @@ type CommandRecord struct {
 	Seen *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=seen,proto3" json:"seen,omitempty"`
 	// The command itself, as JSON in the form of ControlState.safe_json; at most 64 KiB, else empty.
 	MessageJson string `protobuf:"bytes,13,opt,name=message_json,json=messageJson,proto3" json:"message_json,omitempty"`
-	// The factor by which its values were reduced, 0 to 1; 1 if they were not.
-	Factor        float64 `protobuf:"fixed64,14,opt,name=factor,proto3" json:"factor,omitempty"`
+	// The factor by which its values were reduced, 0 to 1; 1 if they were not, 0 if it was refused.
+	Factor float64 `protobuf:"fixed64,14,opt,name=factor,proto3" json:"factor,omitempty"`
+	// Why it was refused, as its sender was told; empty if it was accepted.
+	Error         string `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -952,6 +955,13 @@ func (x *CommandRecord) GetFactor() float64 {
 	return 0
 }
 
+func (x *CommandRecord) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 var File_waldo_control_v1_control_proto protoreflect.FileDescriptor
 
 const file_waldo_control_v1_control_proto_rawDesc = "" +
@@ -997,7 +1007,7 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"press_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tpressTime\x12\x1c\n" +
 	"\tpersisted\x18\x04 \x01(\bR\tpersisted\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\x03R\x02id\"\x90\x04\n" +
+	"\x02id\x18\x05 \x01(\x03R\x02id\"\xa6\x04\n" +
 	"\rCommandRecord\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x03R\x05epoch\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x03R\bsequence\x129\n" +
@@ -1014,7 +1024,8 @@ const file_waldo_control_v1_control_proto_rawDesc = "" +
 	"\x04life\x18\v \x01(\v2\x19.google.protobuf.DurationR\x04life\x12.\n" +
 	"\x04seen\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x04seen\x12!\n" +
 	"\fmessage_json\x18\r \x01(\tR\vmessageJson\x12\x16\n" +
-	"\x06factor\x18\x0e \x01(\x01R\x06factor*\xe5\x02\n" +
+	"\x06factor\x18\x0e \x01(\x01R\x06factor\x12\x14\n" +
+	"\x05error\x18\x0f \x01(\tR\x05error*\xe5\x02\n" +
 	"\x0eCommandVerdict\x12\x1f\n" +
 	"\x1bCOMMAND_VERDICT_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18COMMAND_VERDICT_ACCEPTED\x10\x01\x12\x1c\n" +

@@ -157,7 +157,7 @@ class EStop(_message.Message):
     def __init__(self, by: _Optional[str] = ..., reason: _Optional[str] = ..., press_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., persisted: bool = ..., id: _Optional[int] = ...) -> None: ...
 
 class CommandRecord(_message.Message):
-    __slots__ = ("epoch", "sequence", "judge_time", "report", "lease", "holder", "caller", "caller_token", "caller_address", "heard", "life", "seen", "message_json", "factor")
+    __slots__ = ("epoch", "sequence", "judge_time", "report", "lease", "holder", "caller", "caller_token", "caller_address", "heard", "life", "seen", "message_json", "factor", "error")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     JUDGE_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -172,6 +172,7 @@ class CommandRecord(_message.Message):
     SEEN_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_JSON_FIELD_NUMBER: _ClassVar[int]
     FACTOR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     epoch: int
     sequence: int
     judge_time: _timestamp_pb2.Timestamp
@@ -186,4 +187,5 @@ class CommandRecord(_message.Message):
     seen: _timestamp_pb2.Timestamp
     message_json: str
     factor: float
-    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., judge_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[CommandReport, _Mapping]] = ..., lease: _Optional[int] = ..., holder: _Optional[str] = ..., caller: _Optional[str] = ..., caller_token: _Optional[str] = ..., caller_address: _Optional[str] = ..., heard: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., seen: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., message_json: _Optional[str] = ..., factor: _Optional[float] = ...) -> None: ...
+    error: str
+    def __init__(self, epoch: _Optional[int] = ..., sequence: _Optional[int] = ..., judge_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., report: _Optional[_Union[CommandReport, _Mapping]] = ..., lease: _Optional[int] = ..., holder: _Optional[str] = ..., caller: _Optional[str] = ..., caller_token: _Optional[str] = ..., caller_address: _Optional[str] = ..., heard: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., life: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., seen: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., message_json: _Optional[str] = ..., factor: _Optional[float] = ..., error: _Optional[str] = ...) -> None: ...

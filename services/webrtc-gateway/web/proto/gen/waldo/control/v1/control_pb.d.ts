@@ -640,7 +640,8 @@ export declare type CommandRecord = Message<"waldo.control.v1.CommandRecord"> & 
   epoch: bigint;
 
   /**
-   * Position in this stream and epoch, counted from 0 without gaps.
+   * Position in this stream and epoch, counted from 0 while somebody holds the stream. A gap means records that were lost
+   * because the bus did not take them in time.
    *
    * @generated from field: int64 sequence = 2;
    */
@@ -654,7 +655,7 @@ export declare type CommandRecord = Message<"waldo.control.v1.CommandRecord"> & 
   judgeTime?: Timestamp;
 
   /**
-   * How it was judged.
+   * How it was judged. The verdict is unset for a command that made no sense; see `error`.
    *
    * @generated from field: waldo.control.v1.CommandReport report = 4;
    */
@@ -724,11 +725,18 @@ export declare type CommandRecord = Message<"waldo.control.v1.CommandRecord"> & 
   messageJson: string;
 
   /**
-   * The factor by which its values were reduced, 0 to 1; 1 if they were not.
+   * The factor by which its values were reduced, 0 to 1; 1 if they were not, 0 if it was refused.
    *
    * @generated from field: double factor = 14;
    */
   factor: number;
+
+  /**
+   * Why it was refused, as its sender was told; empty if it was accepted.
+   *
+   * @generated from field: string error = 15;
+   */
+  error: string;
 };
 
 /**
@@ -746,7 +754,8 @@ export declare type CommandRecordJson = {
   epoch?: string;
 
   /**
-   * Position in this stream and epoch, counted from 0 without gaps.
+   * Position in this stream and epoch, counted from 0 while somebody holds the stream. A gap means records that were lost
+   * because the bus did not take them in time.
    *
    * @generated from field: int64 sequence = 2;
    */
@@ -760,7 +769,7 @@ export declare type CommandRecordJson = {
   judgeTime?: TimestampJson;
 
   /**
-   * How it was judged.
+   * How it was judged. The verdict is unset for a command that made no sense; see `error`.
    *
    * @generated from field: waldo.control.v1.CommandReport report = 4;
    */
@@ -830,11 +839,18 @@ export declare type CommandRecordJson = {
   messageJson?: string;
 
   /**
-   * The factor by which its values were reduced, 0 to 1; 1 if they were not.
+   * The factor by which its values were reduced, 0 to 1; 1 if they were not, 0 if it was refused.
    *
    * @generated from field: double factor = 14;
    */
   factor?: number | "NaN" | "Infinity" | "-Infinity";
+
+  /**
+   * Why it was refused, as its sender was told; empty if it was accepted.
+   *
+   * @generated from field: string error = 15;
+   */
+  error?: string;
 };
 
 /**
