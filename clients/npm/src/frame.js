@@ -37,6 +37,8 @@ class Captured extends Uint8Array {
   sequence = 0;
   /** When it was captured by the clock of the device's computer, Unix time in ms, with fractions. */
   captureTime = NaN;
+  /** Of a replay: when that came to it, as in `captureTime`, which is that of the recording; NaN otherwise. */
+  replayTime = NaN;
   /** How many were left out for this reader since it began, because it was too slow. */
   dropped = 0;
 
@@ -46,11 +48,11 @@ class Captured extends Uint8Array {
   }
 
   /**
-   * How long ago it was captured, in ms. If the device is on another computer, this is as exact as the two clocks
+   * How long ago it was captured, or the replay came to it, in ms. If the device is on another computer, this is as exact as the two clocks
    * agree.
    */
   get ageMs() {
-    return Date.now() - this.captureTime;
+    return Date.now() - (Number.isNaN(this.replayTime) ? this.captureTime : this.replayTime);
   }
 }
 
@@ -104,27 +106,35 @@ export class AudioBlock extends Captured {
 }
 
 /** @param {VideoFrame} message @param {number} dropped */
-export function frameOf({ epoch, sequence, captureTime, format, keyFrame, data, metadata }, dropped) {
+export function frameOf({ format, keyFrame, data, metadata, ...when }, dropped) {
   const { mediaType = '', pixelFormat = '', widthPx = 0, heightPx = 0 } = format ?? {};
   return Object.assign(new Frame(data), {
-    ...captured(epoch, sequence, captureTime, dropped), keyFrame, metadata,
+    ...captured(when, dropped), keyFrame, metadata,
     mediaType, format: wordFor(PICTURES, mediaType, pixelFormat), width: widthPx, height: heightPx,
   });
 }
 
 /** @param {AudioFrame} message @param {number} dropped */
-export function blockOf({ epoch, sequence, captureTime, format, sampleIndex, sampleCount, data, talker }, dropped) {
+export function blockOf({ format, sampleIndex, sampleCount, data, talker, ...when }, dropped) {
   const { mediaType = '', sampleFormat = '', sampleRateHz = 0, channels = 0 } = format ?? {};
   return Object.assign(new AudioBlock(data), {
-    ...captured(epoch, sequence, captureTime, dropped), sampleIndex: Number(sampleIndex), sampleCount, talker,
+    ...captured(when, dropped), sampleIndex: Number(sampleIndex), sampleCount, talker,
     mediaType, format: wordFor(SOUNDS, mediaType, sampleFormat), rate: sampleRateHz, channels,
   });
 }
 
-/** @param {bigint} epoch @param {bigint} sequence @param {Timestamp|undefined} time @param {number} dropped */
-function captured(epoch, sequence, time, dropped) {
-  const captureTime = time ? Number(time.seconds) * 1000 + time.nanos / 1e6 : NaN;
-  return { epoch: String(epoch), sequence: Number(sequence), captureTime, dropped };
+/**
+ * @param {{epoch: bigint, sequence: bigint, captureTime?: Timestamp, replayTime?: Timestamp}} message
+ * @param {number} dropped
+ */
+function captured({ epoch, sequence, captureTime, replayTime }, dropped) {
+  const times = { captureTime: milliseconds(captureTime), replayTime: milliseconds(replayTime) };
+  return { epoch: String(epoch), sequence: Number(sequence), ...times, dropped };
+}
+
+/** @param {Timestamp|undefined} time */
+function milliseconds(time) {
+  return time ? Number(time.seconds) * 1000 + time.nanos / 1e6 : NaN;
 }
 
 /**

@@ -96,6 +96,17 @@ describe('formats', () => {
     assert.ok(frame.ageMs > 400 && frame.ageMs < 60_000, String(frame.ageMs));
   });
 
+  test('a replayed frame keeps its captured time, and is not old', () => {
+    const replayTime = { seconds: BigInt(Math.floor(Date.now() / 1000)), nanos: 0 };
+    const when = { epoch: 1n, sequence: 0n, captureTime: { seconds: 1234n, nanos: 0 }, replayTime };
+    const frame = frameOf({ ...when, keyFrame: true, data: new Uint8Array(1), metadata: {} }, 0);
+    const block = blockOf({ ...when, sampleIndex: 0n, sampleCount: 960, data: new Uint8Array(1), talker: '' }, 0);
+    for (const { captureTime, ageMs } of [frame, block]) {
+      assert.equal(captureTime, 1_234_000);
+      assert.ok(ageMs >= 0 && ageMs < 60_000, String(ageMs));
+    }
+  });
+
   test('a frame of a newer server is bytes too', () => {
     const frame = frameOf({
       epoch: 1n, sequence: 0n, format: { mediaType: 'video/AV2' }, keyFrame: false, data: new Uint8Array(3),

@@ -9,7 +9,9 @@ from google.protobuf.message import DecodeError
 
 from waldo import _wire
 from waldo.camera.v1 import camera_service_pb2
+from waldo.frame import Packet, info_of
 from waldo.media.v1 import media_pb2
+from waldo.sound import OpusPacket, _made
 
 LARGE = bytes(_wire._WORTH_IT)
 
@@ -81,3 +83,21 @@ def _length(n: int) -> bytes:
         encoded.append(n & 0x7F | 0x80)
         n >>= 7
     return bytes(encoded + bytes([n]))
+
+
+def test_replays_keep_the_captured_time_and_are_not_old() -> None:
+    frame = media_pb2.VideoFrame()
+    frame.capture_time.FromSeconds(1234)
+    frame.replay_time.GetCurrentTime()
+    for made in (Packet(b"x", info_of(frame)), replayed_sound()):
+        assert made.capture_time == 1234
+        assert 0 <= made.age < 60
+
+
+def replayed_sound() -> OpusPacket:
+    frame = media_pb2.AudioFrame(format=media_pb2.AudioFormat(media_type="audio/opus"))
+    frame.capture_time.FromSeconds(1234)
+    frame.replay_time.GetCurrentTime()
+    made = _made((frame, 0), 0)
+    assert isinstance(made, OpusPacket)
+    return made

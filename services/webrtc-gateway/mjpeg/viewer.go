@@ -39,7 +39,7 @@ func (v *Viewer) Next(ctx context.Context) (*mediav1.VideoFrame, error) {
 		if err != nil {
 			return nil, err
 		}
-		if v.pace.Take(f.GetCaptureTime().AsTime(), f.GetFormat().GetFrameRateHz()) {
+		if v.pace.Take(media.Moment(f), f.GetFormat().GetFrameRateHz()) {
 			v.share.Value.meters.pictures.Inc()
 			return f, nil
 		}

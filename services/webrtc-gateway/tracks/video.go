@@ -122,10 +122,14 @@ func (v *video) countMissed() {
 
 func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	f := &frame{codec: v.codec, data: vf.GetData(), key: key, received: now, capture: now}
-	if t := vf.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
-		f.capture = t.AsTime()
+	if t := media.Moment(vf); !t.IsZero() {
+		f.capture = t
 	}
-	f.identify(origin.Origin{Epoch: vf.GetEpoch(), Sequence: vf.GetSequence(), Captured: f.capture})
+	from := origin.Origin{Epoch: vf.GetEpoch(), Sequence: vf.GetSequence(), Captured: f.capture}
+	if vf.GetReplayTime() != nil && vf.GetCaptureTime().IsValid() {
+		from.Captured = vf.GetCaptureTime().AsTime()
+	}
+	f.identify(from)
 	f.kept = v.burst.includes(vf.GetEpoch(), f.capture, now)
 	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
 	f.payloads = v.codec.Level(v.payloader.Payload(mtu, vf.GetData()), firstLess)

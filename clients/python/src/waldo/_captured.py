@@ -20,6 +20,8 @@ class _Info(Protocol):
     @property
     def capture_time(self) -> float: ...
     @property
+    def replay_time(self) -> float: ...
+    @property
     def received(self) -> float: ...
     @property
     def dropped(self) -> int: ...
@@ -43,14 +45,14 @@ class Captured:
     @property
     def capture_time(self) -> float:
         """When it, or its first sample, was captured, in seconds since 1970 by the clock of the device's machine;
-        compare time.time()."""
+        compare time.time(). Replays keep it."""
         return self.info.capture_time
 
     @property
     def age(self) -> float:
-        """How many seconds ago it was captured. It compares the clocks of two machines if the device is on another, but
-        is never less than the time since it was received here."""
-        return age_of(self.info.capture_time, self.info.received)
+        """How many seconds ago it was captured, or, of a replay, when that came to it. It compares the clocks of two
+        machines if the device is on another, but is never less than the time since it was received here."""
+        return age_of(self.info.replay_time or self.info.capture_time, self.info.received)
 
     @property
     def dropped(self) -> int:

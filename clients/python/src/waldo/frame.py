@@ -30,6 +30,7 @@ class Info:
     frame_rate: float = 0.0
     dropped: int = 0
     metadata: Mapping[str, str] = field(default_factory=dict)
+    replay_time: float = 0.0  # 0 if it is not replayed
 
 
 class _Described(Captured):
@@ -89,7 +90,7 @@ class Packet(_Described, bytes):
 
 def info_of(frame: media_pb2.VideoFrame, dropped: int = 0) -> Info:
     """Returns what a message says of its picture."""
-    taken, form = frame.capture_time, frame.format
+    taken, replayed, form = frame.capture_time, frame.replay_time, frame.format
     return Info(
         epoch=frame.epoch,
         sequence=frame.sequence,
@@ -102,6 +103,7 @@ def info_of(frame: media_pb2.VideoFrame, dropped: int = 0) -> Info:
         frame_rate=form.frame_rate_hz,
         dropped=dropped,
         metadata=dict(frame.metadata),
+        replay_time=replayed.seconds + replayed.nanos / 1e9,
     )
 
 

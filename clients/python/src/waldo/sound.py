@@ -44,6 +44,7 @@ class SoundInfo:
     sample_count: int = 0
     dropped: int = 0
     received: float = field(default_factory=time.monotonic)
+    replay_time: float = 0.0  # 0 if it is not replayed
 
 
 class _Described(Captured):
@@ -239,7 +240,7 @@ def _reading(robot: Robot, name: str, request: audio_pb2.StreamAudioRequest) -> 
 
 def _made(item: Any, lost: int) -> Samples | OpusPacket:
     frame, dropped = item
-    form, taken = frame.format, frame.capture_time
+    form, taken, replayed = frame.format, frame.capture_time, frame.replay_time
     info = SoundInfo(
         frame.epoch,
         frame.sequence,
@@ -249,6 +250,7 @@ def _made(item: Any, lost: int) -> Samples | OpusPacket:
         frame.sample_index,
         frame.sample_count,
         dropped + lost,
+        replay_time=replayed.seconds + replayed.nanos / 1e9,
     )
     if form.media_type == "audio/opus":
         return OpusPacket(frame.data, info)

@@ -143,7 +143,7 @@ func (r *reader) readBus(ctx context.Context, d *devicev1.Device) error {
 		if err != nil {
 			return err
 		}
-		if pace.Take(f.GetCaptureTime().AsTime(), f.GetFormat().GetFrameRateHz()) {
+		if pace.Take(media.Moment(f), f.GetFormat().GetFrameRateHz()) {
 			r.take(f, false)
 		}
 	}

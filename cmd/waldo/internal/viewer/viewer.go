@@ -11,6 +11,7 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/window"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/text"
 )
@@ -71,7 +72,7 @@ type viewer struct {
 
 	picture *window.Picture
 	img     *image.RGBA    // the newest one; nil before the first
-	capture time.Time      // of img
+	capture time.Time      // of img, or when its replay came to it
 	broken  string         // why the newest picture is not img
 	drawn   [256]time.Time // when the last pictures were taken
 	next    int
@@ -113,7 +114,7 @@ func (v *viewer) take(f *mediav1.VideoFrame) {
 		return
 	}
 	v.broken = ""
-	v.img, v.capture = img, f.GetCaptureTime().AsTime()
+	v.img, v.capture = img, media.Moment(f)
 	v.drawn[v.next%len(v.drawn)] = time.Now()
 	v.next++
 }
