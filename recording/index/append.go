@@ -19,9 +19,6 @@ func (x *Index) Append(out io.Writer, added ...*mcap.Metadata) error {
 		return err
 	}
 	base := uint64(x.End) - w.Offset() // of the file, at offset 0 of the writer
-	for _, id := range slices.Sorted(maps.Keys(x.Channels)) {
-		w.AddChannel(x.Channels[id]) // those that are added are written in chunk indexes and statistics
-	}
 	if err := x.writeRebuilt(w, base); err != nil {
 		return err
 	}
@@ -35,12 +32,26 @@ func (x *Index) Append(out io.Writer, added ...*mcap.Metadata) error {
 	if err := w.WriteDataEnd(&mcap.DataEnd{}); err != nil {
 		return err
 	}
-	start := base + w.Offset()
-	offsets, err := x.groups(w, base)
-	if err != nil {
+	if err := x.appendSummary(buffered, base+w.Offset()); err != nil {
 		return fmt.Errorf("write the index: %w", err)
 	}
-	footer := &mcap.Footer{SummaryStart: start, SummaryOffsetStart: base + w.Offset()}
+	return buffered.Flush()
+}
+
+// appendSummary writes the index and the footer, at a place in the file.
+func (x *Index) appendSummary(out io.Writer, base uint64) error {
+	w, err := mcap.NewWriter(out, &mcap.WriterOptions{SkipMagic: true, IncludeCRC: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range sorted(x.Channels) {
+		w.AddChannel(c) // those that are added are written in chunk indexes and statistics
+	}
+	offsets, err := x.groups(w, base)
+	if err != nil {
+		return err
+	}
+	footer := &mcap.Footer{SummaryStart: base, SummaryOffsetStart: base + w.Offset()}
 	for _, o := range offsets {
 		if err := w.WriteSummaryOffset(o); err != nil {
 			return err
@@ -49,10 +60,8 @@ func (x *Index) Append(out io.Writer, added ...*mcap.Metadata) error {
 	if err := w.WriteFooter(footer); err != nil {
 		return err
 	}
-	if _, err := buffered.Write(mcap.Magic); err != nil {
-		return err
-	}
-	return buffered.Flush()
+	_, err = out.Write(mcap.Magic)
+	return err
 }
 
 // writeRebuilt writes the message indexes of the last chunk, which ends where the writer begins.

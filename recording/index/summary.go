@@ -1,8 +1,10 @@
 package index
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 
 	"github.com/foxglove/mcap/go/mcap"
@@ -47,6 +49,9 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	if start <= int64(len(mcap.Magic)) || start >= at {
 		return nil, errNoIndex
 	}
+	if err := checkSummary(r, start, size, binary.LittleEndian.Uint32(body[16:])); err != nil {
+		return nil, err
+	}
 	x := newIndex()
 	x.Whole, x.Indexed, x.End = true, true, start
 	if err := x.first(f); err != nil {
@@ -56,6 +61,22 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 		return nil, fmt.Errorf("its index is damaged: %w", err)
 	}
 	return x, x.usable()
+}
+
+// checkSummary compares an index with its checksum, if it has one.
+func checkSummary(r io.ReaderAt, start, size int64, want uint32) error {
+	if want == 0 {
+		return nil
+	}
+	sum := crc32.NewIEEE()
+	end := size - int64(len(mcap.Magic)) - 4 // the checksum itself
+	if _, err := io.Copy(sum, io.NewSectionReader(r, start, end-start)); err != nil {
+		return fmt.Errorf("read the file: %w", err)
+	}
+	if sum.Sum32() != want {
+		return errors.New("its index is damaged: its checksum is wrong")
+	}
+	return nil
 }
 
 // first reads the header record.

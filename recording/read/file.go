@@ -102,12 +102,12 @@ func (f *File) Span() (first, last time.Time) {
 // Count is how many messages there are.
 func (f *File) Count() uint64 { return f.index.Statistics.MessageCount }
 
-// Profile is what the header says of what the file is.
-func (f *File) Profile() string {
+// Library is what the header says of the program that wrote the file.
+func (f *File) Library() string {
 	if f.index.Header == nil {
 		return ""
 	}
-	return f.index.Header.Profile
+	return f.index.Header.Library
 }
 
 // maxMetadata bounds what is read at once of what is no message.

@@ -71,7 +71,7 @@ func Record(t testing.TB, path string, pictures, size int, c write.Config) *writ
 	if err != nil {
 		t.Fatal(err)
 	}
-	video := add(t, f, Video("front"))
+	video := Add(t, f, Video("front"))
 	var state write.Channel
 	for n := range pictures {
 		m := Picture(n, size)
@@ -82,7 +82,7 @@ func Record(t testing.TB, path string, pictures, size int, c write.Config) *writ
 			continue
 		}
 		if n == 0 {
-			state = add(t, f, State("motors"))
+			state = Add(t, f, State("motors"))
 		}
 		data, _ := proto.Marshal(&devicev1.Device{Name: "motors", Epoch: int64(n)}) // it always can be
 		if err := f.Write(state, write.Message{Logged: m.Logged, Data: data}); err != nil {
@@ -92,7 +92,8 @@ func Record(t testing.TB, path string, pictures, size int, c write.Config) *writ
 	return f
 }
 
-func add(t testing.TB, f *write.File, c recording.Channel) write.Channel {
+// Add adds a channel.
+func Add(t testing.TB, f *write.File, c recording.Channel) write.Channel {
 	t.Helper()
 	channel, err := f.Add(c)
 	if err != nil {

@@ -18,18 +18,23 @@ type chunk struct {
 	messages uint64
 	indexes  []mcap.MessageIndex // by channel
 	order    []uint16            // in which the channels appeared
-	defines  []*channel
+	defines  []*definition
 }
 
-// define adds the definition of a channel.
+// define adds the definition of a channel that no chunk has.
 func (c *chunk) define(which *channel) {
-	c.records = append(c.records, which.definition...)
-	c.defines = append(c.defines, which)
+	for _, d := range []*definition{which.schema, &which.definition} {
+		if !d.written {
+			d.written = true
+			c.records = append(c.records, d.record...)
+			c.defines = append(c.defines, d)
+		}
+	}
 }
 
 // add adds a message of a channel that this chunk, or an earlier one, defines.
 func (c *chunk) add(which *channel, m Message, logged, published uint64) {
-	id := which.record.ID
+	id := which.channel.ID
 	for int(id) >= len(c.indexes) {
 		c.indexes = append(c.indexes, mcap.MessageIndex{ChannelID: uint16(len(c.indexes))})
 	}
@@ -72,8 +77,11 @@ func (c *chunk) size() int { return len(c.records) }
 // writeTo writes the chunk, and notes in the statistics of the file what it holds.
 func (c *chunk) writeTo(w *mcap.Writer) error {
 	for _, one := range c.defines {
-		w.AddSchema(one.schema)
-		w.AddChannel(one.record)
+		if one.schema != nil {
+			w.AddSchema(one.schema)
+		} else {
+			w.AddChannel(one.channel)
+		}
 	}
 	indexes := make([]*mcap.MessageIndex, 0, len(c.order))
 	for _, id := range c.order {
@@ -89,18 +97,19 @@ func (c *chunk) writeTo(w *mcap.Writer) error {
 	}, indexes)
 }
 
-// definition returns the records that define a channel.
-func definition(channel *mcap.Channel, schema *mcap.Schema) ([]byte, error) {
-	var records bytes.Buffer
-	w, err := mcap.NewWriter(&records, &mcap.WriterOptions{SkipMagic: true})
+// encode makes the record.
+func (d *definition) encode() error {
+	var record bytes.Buffer
+	w, err := mcap.NewWriter(&record, &mcap.WriterOptions{SkipMagic: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := w.WriteSchema(schema); err != nil {
-		return nil, err
+	if d.schema != nil {
+		err = w.WriteSchema(d.schema)
+	} else {
+		w.AddSchema(&mcap.Schema{ID: d.channel.SchemaID}) // it has a record of its own
+		err = w.WriteChannel(d.channel)
 	}
-	if err := w.WriteChannel(channel); err != nil {
-		return nil, err
-	}
-	return records.Bytes(), nil
+	d.record = record.Bytes()
+	return err
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/foxglove/mcap/go/mcap"
 )
 
-// Profile is what the header of a recording says of it.
-const Profile = "waldo"
+// library is what the header of a recording names as its writer, besides the library.
+const library = "waldo"
 
 // AboutRobot is the name of the metadata record that a recording begins with.
 const AboutRobot = "waldo"
@@ -56,7 +56,7 @@ func newDisk(file output, head Head) (*disk, error) {
 	if d.writer, err = mcap.NewWriter(d.buffer, &mcap.WriterOptions{Chunked: true, IncludeCRC: true}); err != nil {
 		return nil, err
 	}
-	if err := d.writer.WriteHeader(&mcap.Header{Profile: Profile}); err != nil {
+	if err := d.writer.WriteHeader(&mcap.Header{Library: library}); err != nil {
 		return nil, err
 	}
 	if err := d.writer.WriteMetadata(&mcap.Metadata{Name: AboutRobot, Metadata: head.Metadata}); err != nil {

@@ -86,8 +86,8 @@ type File struct {
 	mu       sync.Mutex
 	chunk    *chunk // of what comes now; nil: none has begun
 	channels []*channel
-	schemas  map[string]uint16 // their numbers, by name and content
-	last     uint64            // log time of the newest message
+	schemas  map[string]*definition // by name and content
+	last     uint64                 // log time of the newest message
 	stats    Stats
 	closed   bool
 }
@@ -95,10 +95,16 @@ type File struct {
 // channel is what is known of one.
 type channel struct {
 	recording.Channel
-	record     *mcap.Channel
-	schema     *mcap.Schema
-	definition []byte // its records
-	defined    bool   // they are in a chunk that was not lost
+	definition
+	schema *definition // which channels may share
+}
+
+// definition is a record that stands in a file once, before what needs it.
+type definition struct {
+	channel *mcap.Channel // or
+	schema  *mcap.Schema
+	record  []byte
+	written bool // it is in a chunk that was not lost
 }
 
 // Create begins a file, which must not be there yet. Its directory has to exist.
@@ -127,7 +133,7 @@ func begin(path string, out output, head Head, c Config) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, config: c.withDefaults(), disk: d, done: make(chan struct{}), schemas: map[string]uint16{}}
+	f := &File{path: path, config: c.withDefaults(), disk: d, done: make(chan struct{}), schemas: map[string]*definition{}}
 	f.pool.New = func() any { return &chunk{} }
 	d.used = f.used
 	return f, nil
@@ -203,21 +209,32 @@ func (f *File) Add(c recording.Channel) (Channel, error) {
 	if n >= math.MaxUint16 {
 		return 0, errors.New("the file has no room for another channel")
 	}
-	record, schema, err := c.Records(uint16(n), uint16(n+1)) // a schema has no number 0
+	added, err := f.channel(c, uint16(n))
 	if err != nil {
 		return 0, err
+	}
+	f.channels = append(f.channels, added)
+	return Channel(n), nil
+}
+
+// channel returns what defines a channel. f.mu is held.
+func (f *File) channel(c recording.Channel, id uint16) (*channel, error) {
+	record, schema, err := c.Records(id, id+1) // a schema has no number 0
+	if err != nil {
+		return nil, err
 	}
 	same := schema.Name + "\x00" + string(schema.Data)
-	if id, has := f.schemas[same]; has {
-		record.SchemaID, schema.ID = id, id
+	shared := f.schemas[same]
+	if shared == nil {
+		shared = &definition{schema: schema}
 	}
-	records, err := definition(record, schema)
-	if err != nil {
-		return 0, err
+	record.SchemaID = shared.schema.ID
+	own := definition{channel: record}
+	if err := errors.Join(shared.encode(), own.encode()); err != nil {
+		return nil, err
 	}
-	f.schemas[same] = schema.ID
-	f.channels = append(f.channels, &channel{Channel: c, record: record, schema: schema, definition: records})
-	return Channel(n), nil
+	f.schemas[same] = shared
+	return &channel{Channel: c, definition: own, schema: shared}, nil
 }
 
 // usable returns why the file takes nothing. f.mu is held.
@@ -248,9 +265,7 @@ func (f *File) Write(to Channel, m Message) error {
 	if f.chunk == nil {
 		f.begin()
 	}
-	if !c.defined {
-		f.define(c)
-	}
+	f.chunk.define(c)
 	f.last = max(f.last, stamp(m.Logged, 0))
 	f.chunk.add(c, m, f.last, stamp(m.Published, f.last))
 	f.count(f.last)
@@ -288,16 +303,9 @@ func (f *File) begin() {
 	f.chunk = f.pool.Get().(*chunk)
 	f.chunk.begun = time.Now()
 	for _, c := range f.channels {
-		if !c.defined {
-			f.define(c)
-		}
+		f.chunk.define(c)
 	}
 	f.disk.begun()
-}
-
-func (f *File) define(c *channel) {
-	f.chunk.define(c)
-	c.defined = true
 }
 
 // end hands the chunk to the disk. f.mu is held.
@@ -309,7 +317,7 @@ func (f *File) end() {
 	}
 	f.stats.Lost += c.messages
 	for _, one := range c.defines {
-		one.defined = false // the next chunk does that
+		one.written = false // the next chunk has it
 	}
 	f.used(c)
 }
@@ -366,7 +374,7 @@ func (f *File) stop() bool {
 
 // endLast ends the last chunk. It defines the channels without messages that no other chunk does. f.mu is held.
 func (f *File) endLast() {
-	if f.chunk == nil && f.disk.err() == nil && slices.ContainsFunc(f.channels, func(c *channel) bool { return !c.defined }) {
+	if f.chunk == nil && f.disk.err() == nil && slices.ContainsFunc(f.channels, func(c *channel) bool { return !c.written }) {
 		f.begin()
 	}
 	f.end()
