@@ -19,6 +19,7 @@ type chunk struct {
 	indexes  []mcap.MessageIndex // by channel
 	order    []uint16            // in which the channels appeared
 	defines  []*definition
+	attached []*mcap.Attachment // stand before it
 }
 
 // define adds the definition of a channel that no chunk has.
@@ -81,6 +82,11 @@ func (c *chunk) writeTo(w *mcap.Writer) error {
 			w.AddSchema(one.schema)
 		} else {
 			w.AddChannel(one.channel)
+		}
+	}
+	for _, a := range c.attached {
+		if err := w.WriteAttachment(a); err != nil {
+			return err
 		}
 	}
 	indexes := make([]*mcap.MessageIndex, 0, len(c.order))

@@ -2,7 +2,6 @@ package write
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/sha256"
 	"fmt"
 	"hash"
@@ -62,12 +61,8 @@ func newDisk(file output, head Head) (*disk, error) {
 	if err := d.writer.WriteMetadata(&mcap.Metadata{Name: AboutRobot, Metadata: head.Metadata}); err != nil {
 		return nil, err
 	}
-	now := uint64(time.Now().UnixNano())
 	for _, a := range head.Attachments {
-		if err := d.writer.WriteAttachment(&mcap.Attachment{
-			Name: a.Name, MediaType: a.MediaType, LogTime: now, CreateTime: now, DataSize: uint64(len(a.Data)),
-			Data: bytes.NewReader(a.Data),
-		}); err != nil {
+		if err := d.writer.WriteAttachment(a.record()); err != nil {
 			return nil, err
 		}
 	}

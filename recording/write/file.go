@@ -1,6 +1,7 @@
 package write
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -63,6 +64,12 @@ type Attachment struct {
 	Data            []byte
 }
 
+func (a Attachment) record() *mcap.Attachment {
+	now := uint64(time.Now().UnixNano())
+	return &mcap.Attachment{Name: a.Name, MediaType: a.MediaType, LogTime: now, CreateTime: now,
+		DataSize: uint64(len(a.Data)), Data: bytes.NewReader(a.Data)}
+}
+
 // Channel is a channel of one file.
 type Channel uint16
 
@@ -87,6 +94,7 @@ type File struct {
 	chunk    *chunk // of what comes now; nil: none has begun
 	channels []*channel
 	schemas  map[string]*definition // by name and content
+	attached []*mcap.Attachment     // of a chunk that was lost, for the next one
 	last     uint64                 // log time of the newest message
 	stats    Stats
 	closed   bool
@@ -237,6 +245,20 @@ func (f *File) channel(c recording.Channel, id uint16) (*channel, error) {
 	return &channel{Channel: c, definition: own, schema: shared}, nil
 }
 
+// Attach adds an attachment to those of the head, of what was not known then. It goes to the disk with the next messages.
+func (f *File) Attach(a Attachment) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.usable(); err != nil {
+		return err
+	}
+	if f.chunk == nil {
+		f.begin()
+	}
+	f.chunk.attached = append(f.chunk.attached, a.record())
+	return nil
+}
+
 // usable returns why the file takes nothing. f.mu is held.
 func (f *File) usable() error {
 	if f.closed {
@@ -302,6 +324,7 @@ func (f *File) half(c *chunk) bool {
 func (f *File) begin() {
 	f.chunk = f.pool.Get().(*chunk)
 	f.chunk.begun = time.Now()
+	f.chunk.attached, f.attached = f.attached, nil
 	for _, c := range f.channels {
 		f.chunk.define(c)
 	}
@@ -319,6 +342,7 @@ func (f *File) end() {
 	for _, one := range c.defines {
 		one.written = false // the next chunk has it
 	}
+	f.attached = c.attached
 	f.used(c)
 }
 

@@ -1,0 +1,48 @@
+package robot_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/pkg/robot"
+)
+
+// TestRedacted: nothing that a robot.yaml of ours can have is given away, and the rest can still be read as one.
+func TestRedacted(t *testing.T) {
+	r, err := robot.Parse("robot.yaml", []byte(`# the password is s3cret
+robot: rover
+devices:
+  door: {kind: rtsp-ingest, url: "rtsp://viewer:s3cret@10.0.0.7/stream1?token=s3cret", password: "s3cret"} # s3cret
+  motors:
+    kind: serial
+    port: sim
+    readKeys: [left, right]
+    control: {safe: {left: 0}, key: s3cret}
+  own: {kind: thermometer, apiKey: s3cret, private_key: 's3cret', tokens: [s3cret, {of: s3cret}], pin: 1234}
+drive: {device: motors, keys: {left: {forward: 200}}}
+gateway: {token: s3cret, rendezvous: {url: "https://meet.example.org", token: s3cret, guestToken: s3cret}}
+fleet: {hub: "tls://hub.example.org", key: s3cret}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := r.Redacted()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := string(text); strings.Contains(s, "s3cret") || strings.Contains(s, "1234") || strings.Contains(s, "#") {
+		t.Errorf("it gives away secrets:\n%s", s)
+	}
+	again, err := robot.Parse("again.yaml", text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for _, kept := range []string{"10.0.0.7/stream1", "forward: 200", "readKeys: [left, right]"} {
+		if !strings.Contains(string(again.Text), kept) {
+			t.Errorf("it lacks %q:\n%s", kept, again.Text)
+		}
+	}
+	if len(again.Devices) != 3 || again.Devices[0].Kind != "rtsp-ingest" {
+		t.Errorf("%+v", again.Devices)
+	}
+}
