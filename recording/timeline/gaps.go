@@ -1,0 +1,79 @@
+package timeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/read"
+)
+
+// counted are the types of messages that their producers count without gaps, so that a gap is a loss.
+var counted = map[string]string{
+	"waldo.media.v1.VideoFrame":      "pictures",
+	"waldo.media.v1.AudioFrame":      "pieces of sound",
+	"waldo.control.v1.CommandRecord": "commands",
+}
+
+// mostLost is from when on a gap in the numbers is no loss but another run of the process.
+const mostLost = 1 << 20
+
+// gaps tells what a file lacks.
+func (t *track) gaps(ctx context.Context, f *read.File) error {
+	for _, c := range f.Channels() {
+		if counted[c.Waldo.Type] == "" || c.Waldo.Direction != recording.Out {
+			continue
+		}
+		l := losses{track: t, channel: c}
+		for r := range f.Runs(c) {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			l.run(r)
+		}
+		l.end()
+	}
+	return nil
+}
+
+// losses finds what a channel lacks.
+type losses struct {
+	track   *track
+	channel *read.Channel
+	before  read.Run
+	event   Event // that may go on; its Count is 0 if there is none
+}
+
+// run goes on with the messages of a chunk.
+func (l *losses) run(r read.Run) {
+	if l.before.Count > 0 {
+		l.lost(int64(r.FirstSequence)-int64(l.before.LastSequence)-1, l.before.Last, r.First)
+	}
+	l.lost(int64(r.LastSequence)-int64(r.FirstSequence)+1-int64(r.Count), r.First, r.Last)
+	l.before = r
+}
+
+// lost tells that so many messages are missing between two times.
+func (l *losses) lost(n int64, from, to time.Time) {
+	if n <= 0 || n > mostLost {
+		return
+	}
+	if l.event.Count > 0 && from.Sub(l.event.End) <= closely {
+		l.event.End = to
+		l.event.Count += n
+		return
+	}
+	l.end()
+	l.event = Event{Kind: gap, Device: l.channel.Waldo.Device, Begin: from, End: to, Count: n}
+}
+
+func (l *losses) end() {
+	if l.event.Count == 0 {
+		return
+	}
+	l.event.Text = fmt.Sprintf("%d %s of %s were not recorded", l.event.Count, counted[l.channel.Waldo.Type],
+		l.channel.Waldo.Stream)
+	l.track.add(l.event)
+	l.event = Event{}
+}
