@@ -17,9 +17,10 @@ import (
 const anyFile = "google/protobuf/any.proto"
 
 // Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names,
-// and of messages. The services must be linked into the program; those that are not are left out, with an error each.
+// and of messages and services that need not be linked into the program. The services that are named must be; those that
+// are not are left out, with an error each. Of two files with the same path, that of a service that is named is returned.
 func Describe(epoch int64, services []string,
-	messages ...protoreflect.MessageDescriptor) (*devicev1.GetDescriptorsResponse, error) {
+	defined ...protoreflect.Descriptor) (*devicev1.GetDescriptorsResponse, error) {
 	r := &devicev1.GetDescriptorsResponse{Epoch: epoch}
 	var wanted []protoreflect.Descriptor
 	var errs []error
@@ -32,9 +33,13 @@ func Describe(epoch int64, services []string,
 		r.Services = append(r.Services, name)
 		wanted = append(wanted, service)
 	}
-	for _, m := range messages {
-		wanted = append(wanted, m)
+	for _, d := range defined {
+		if service, ok := d.(protoreflect.ServiceDescriptor); ok {
+			r.Services = append(r.Services, string(service.FullName()))
+		}
+		wanted = append(wanted, d)
 	}
+	slices.Sort(r.Services)
 	r.Files = collect(wanted)
 	return r, errors.Join(errs...)
 }

@@ -13,17 +13,21 @@ func (k *Kit) describe() *devicev1.GetDescriptorsResponse {
 	registered, outs, ins := k.services, k.outs, k.ins
 	k.mu.Unlock()
 	var services []string
+	var defined []protoreflect.Descriptor
 	for _, s := range registered {
+		if s.defined != nil {
+			defined = append(defined, s.defined)
+			continue
+		}
 		services = append(services, s.desc.ServiceName)
 	}
-	var messages []protoreflect.MessageDescriptor
 	for _, o := range outs {
-		messages = append(messages, o.message)
+		defined = append(defined, o.message)
 	}
 	for _, i := range ins {
-		messages = append(messages, i.message)
+		defined = append(defined, i.message)
 	}
-	r, err := descriptors.Describe(k.epoch, services, messages...)
+	r, err := descriptors.Describe(k.epoch, services, defined...)
 	if err != nil { // a service written by hand, for which there is no proto
 		k.Log.Debug("not everything is described", "error", err)
 	}

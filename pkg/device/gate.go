@@ -26,8 +26,9 @@ type gate struct {
 	taken  chan struct{} // closed when the gate is opened
 }
 
-// enter reports whether a message is to be published. If so, the publication ends with leave.
-func (o *out) enter(m proto.Message) bool {
+// enter reports whether a message is to be published, with which a reader can begin or not. If so, the publication ends
+// with leave.
+func (o *out) enter(begins bool) bool {
 	g := &o.gate
 	g.mu.RLock()
 	if !g.shut {
@@ -35,7 +36,7 @@ func (o *out) enter(m proto.Message) bool {
 	}
 	heir := g.heir
 	g.mu.RUnlock()
-	if heir == nil || !begins(m) || !heir.takes(o) {
+	if heir == nil || !begins || !heir.takes(o) {
 		return false
 	}
 	g.mu.RLock()

@@ -37,6 +37,8 @@ type guard struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 
+	defined map[string]roles.Role // by method, of services that are not linked into the program; complete before the first call
+
 	streaming atomic.Int64 // calls under way that stream what the device produces or accepts
 
 	guesses access.Guesses
@@ -45,7 +47,7 @@ type guard struct {
 
 func newGuard(s Settings, audits *audit.Log, log *slog.Logger, r prometheus.Registerer) *guard {
 	authority := s.authority()
-	g := &guard{device: s.Device, tls: s.TLSCert != "", authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
+	g := &guard{defined: map[string]roles.Role{}, device: s.Device, tls: s.TLSCert != "", authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -63,7 +65,7 @@ func newGuard(s Settings, audits *audit.Log, log *slog.Logger, r prometheus.Regi
 func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerInfo,
 	next grpc.UnaryHandler) (response any, err error) {
 	defer g.end(info.FullMethod, &err)
-	grant, err := g.authorize(ctx, info.FullMethod, roles.NeededFor(info.FullMethod, false))
+	grant, err := g.authorize(ctx, info.FullMethod, g.needed(info.FullMethod, false))
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +73,14 @@ func (g *guard) unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 		return nil, err
 	}
 	return next(withUser(ctx, grant), request)
+}
+
+// needed is the role that a method needs.
+func (g *guard) needed(method string, readsOnly bool) roles.Role {
+	if r, defined := g.defined[method]; defined {
+		return r
+	}
+	return roles.NeededFor(method, readsOnly)
 }
 
 // checkSize refuses what is larger than the service takes, as the bus does.
@@ -109,7 +119,7 @@ func withUser(ctx context.Context, grant tokens.Grant) context.Context {
 // stream guards streams, which are on gRPC only. One ends when the token of its caller does.
 func (g *guard) stream(srv any, s grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
 	defer g.end(info.FullMethod, &err)
-	need := roles.NeededFor(info.FullMethod, info.IsServerStream && !info.IsClientStream)
+	need := g.needed(info.FullMethod, info.IsServerStream && !info.IsClientStream)
 	grant, err := g.authorize(s.Context(), info.FullMethod, need)
 	if err != nil {
 		return err

@@ -8,6 +8,9 @@ type Kind[C any] struct {
 	Name string
 	// Version of the program, in the form 1.2.3.
 	Version string
+	// Announce says as what kind and version a device is announced, if that follows from its configuration: it stands for a
+	// device of another kind. Nil: as Name and Version.
+	Announce func(C) (kind, version string)
 	// Defaults is the configuration where nothing else is said.
 	Defaults C
 	// OneCore runs the Go code of the process on one core at a time. It is for kinds whose work comes in small pieces:
@@ -24,6 +27,14 @@ type Kind[C any] struct {
 	// New makes the driver. Services and streams are registered here. Hardware is not opened yet: that is for Run. Calls
 	// come once New has returned, perhaps before Run has. An error ends the process with ExitConfiguration.
 	New func(*Kit, C) (Driver, error)
+}
+
+// announced is what a device is said to be.
+func (k Kind[C]) announced(c C) (kind, version string) {
+	if k.Announce == nil {
+		return k.Name, k.Version
+	}
+	return k.Announce(c)
 }
 
 // Driver works a piece of hardware.

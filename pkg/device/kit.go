@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/audit"
@@ -67,8 +68,9 @@ type Kit struct {
 
 // registration is a service to be served on the bus as well, once the driver is complete.
 type registration struct {
-	desc *grpc.ServiceDesc
-	impl any
+	desc    *grpc.ServiceDesc
+	impl    any
+	defined protoreflect.ServiceDescriptor // nil if its code is linked into the program
 }
 
 // Address is where the device is on the bus.
@@ -83,14 +85,18 @@ func (k *Kit) Epoch() int64 { return k.epoch }
 // RegisterService serves a gRPC service, and its unary methods on the bus. It is for use in [Kind.New] only, and makes
 // Kit a [grpc.ServiceRegistrar], which the generated Register functions take. Calls come once New has returned.
 func (k *Kit) RegisterService(desc *grpc.ServiceDesc, impl any) {
-	if _, taken := k.server.GetServiceInfo()[desc.ServiceName]; taken {
-		k.fail(fmt.Errorf("service %s is registered twice", desc.ServiceName))
+	k.register(registration{desc: desc, impl: impl})
+}
+
+func (k *Kit) register(r registration) {
+	if _, taken := k.server.GetServiceInfo()[r.desc.ServiceName]; taken {
+		k.fail(fmt.Errorf("service %s is registered twice", r.desc.ServiceName))
 		return
 	}
-	k.server.RegisterService(desc, impl)
+	k.server.RegisterService(r.desc, r.impl)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.services = append(k.services, registration{desc, impl})
+	k.services = append(k.services, r)
 }
 
 // Stopping ends when the device begins to stop: the context of [Driver.Run], for calls that would otherwise go on for

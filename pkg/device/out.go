@@ -66,10 +66,15 @@ type out struct {
 // letters, digits and hyphens, at most 63.
 func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 	var zero M
+	return &Out[M]{newOut(k, name, zero.ProtoReflect().Descriptor(), o)}
+}
+
+// newOut defines a stream of a type.
+func newOut(k *Kit, name string, message protoreflect.MessageDescriptor, o OutOptions) *out {
 	core := &out{
 		kit:       k,
 		name:      name,
-		message:   zero.ProtoReflect().Descriptor(),
+		message:   message,
 		original:  o.AlternativeTo,
 		small:     o.Small,
 		begin:     o.Begin,
@@ -103,7 +108,7 @@ func NewOut[M proto.Message](k *Kit, name string, o OutOptions) *Out[M] {
 		core.gate.heir, core.gate.shut = k.heir, !o.Together
 	}
 	k.addOut(core)
-	return &Out[M]{core}
+	return core
 }
 
 func newStreamCounter(name, help, stream string) prometheus.Counter {
@@ -115,7 +120,7 @@ func newStreamCounter(name, help, stream string) prometheus.Counter {
 // lost, and counted. It does not wait for readers; only a bus that is there and does not read, which is then given up,
 // delays it, for 2 s at most.
 func (o *Out[M]) Publish(m M) {
-	if !o.Held() || !o.enter(m) {
+	if !o.Held() || !o.enter(begins(m)) {
 		return
 	}
 	defer o.leave()

@@ -15,7 +15,6 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
-	"google.golang.org/grpc/reflection"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
@@ -170,7 +169,8 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	registry := prometheus.NewRegistry()
 	audits := s.openAudit(log)
 	guard := newGuard(s, audits, log, registry)
-	about := newAbout(s, k.Name, k.Version, l.grpc.Addr(), l.metrics.Addr())
+	kind, version := k.announced(config)
+	about := newAbout(s, kind, version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}
 	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, CA: s.CA, Log: log,
 		Metrics: registry})
@@ -238,7 +238,7 @@ func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Serve
 // equip registers what every device serves, and lets the kind add its own.
 func equip[C any](k Kind[C], kit *Kit, config C) (Driver, error) {
 	healthpb.RegisterHealthServer(kit.server, healthServer{kit.health, &kit.loops})
-	reflection.Register(kit.server)
+	kit.registerReflection()
 	devicev1.RegisterDeviceServiceServer(kit, &service{kit: kit})
 	driver, err := k.New(kit, config)
 	if err != nil {

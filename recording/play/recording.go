@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -167,4 +168,25 @@ func (r *Recording) Attachment(name string) ([]byte, error) {
 func (r *Recording) message(p *part, m read.Message) Message {
 	return Message{Channel: p.channels[m.Channel], Offset: m.Logged.Sub(r.begin), Published: m.Published,
 		Sequence: m.Sequence, Data: m.Data}
+}
+
+// Files are those of a recording, as a robot.yaml names them: relative paths count from its folder.
+type Files []string
+
+// From makes relative paths those of a folder. It is what package robot calls for values of a file.
+func (f Files) From(folder string) {
+	for i, path := range f {
+		if path != "" && !filepath.IsAbs(path) {
+			f[i] = filepath.Join(folder, path)
+		}
+	}
+}
+
+// Check fails if there is no file, or one that cannot be played.
+func (f Files) Check() error {
+	r, err := Open(f...)
+	if err != nil {
+		return err
+	}
+	return r.Close()
 }

@@ -23,6 +23,8 @@ var kinds = map[string]func(r *robot.Robot, d *robot.Device) []Rule{
 	"camera":      follows,
 	"input":       nothing,
 	"peer":        talks,
+	"player":      plays,
+	"replay":      replays,
 	"rtsp-ingest": sees("ptz.see"),
 	"serial":      sees("control.see"),
 	"uplink":      forwards,
@@ -116,6 +118,24 @@ func forwards(r *robot.Robot, _ *robot.Device) []Rule {
 	return append(reading(all, everything, "what somebody at the hub reads"),
 		Rule{Publish, all.In(everything), "what people at the hub say"},
 		Rule{Publish, all.RPC(camera, "RequestKeyFrame"), why}, Rule{Publish, all.RPC(camera, "LimitBitrate"), why})
+}
+
+// plays has a player say again what pages and programs said to each other.
+func plays(r *robot.Robot, _ *robot.Device) []Rule {
+	return []Rule{{Publish, bus.Topic(r.Name, bus.Any), "messages of the recording"}}
+}
+
+// replays has a device that is replayed follow the player, and be found as what it was.
+func replays(r *robot.Robot, d *robot.Device) []Rule {
+	const defaultPlayer, why = "player", "where the player is (`player:`)"
+	rules := discovery(bus.Any)
+	player := cmp.Or(d.Text("player"), defaultPlayer)
+	if !isDevice(r, player) {
+		return rules
+	}
+	a := bus.Address{Robot: r.Name, Device: player}
+	return append(append(rules, reading(a, "player", why)...),
+		Rule{Publish, a.RPC("waldo.player.v1.PlayerService", "GetPlayer"), why})
 }
 
 // granted are the rules that follow from the key `may:`.

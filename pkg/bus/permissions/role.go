@@ -16,7 +16,9 @@ import (
 	insta360v1 "github.com/waldo-robot/waldo/api/gen/go/waldo/insta360/v1"
 	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
 	peerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/peer/v1"
+	playerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/player/v1"
 	ptzv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/ptz/v1"
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -30,7 +32,8 @@ var apis = []protoreflect.FileDescriptor{
 	ingestv1.File_waldo_ingest_v1_ingest_proto, inputv1.File_waldo_input_v1_input_service_proto,
 	insta360v1.File_waldo_insta360_v1_insta360_service_proto,
 	launcherv1.File_waldo_launcher_v1_launcher_service_proto, peerv1.File_waldo_peer_v1_peer_proto,
-	ptzv1.File_waldo_ptz_v1_ptz_proto, serialv1.File_waldo_serial_v1_serial_service_proto,
+	playerv1.File_waldo_player_v1_player_proto, ptzv1.File_waldo_ptz_v1_ptz_proto,
+	recorderv1.File_waldo_recorder_v1_recorder_proto, serialv1.File_waldo_serial_v1_serial_service_proto,
 }
 
 // methods calls f with every method that is served on the bus, and with the role that it needs.

@@ -68,7 +68,11 @@ func discovery(kind string) []Rule {
 	for _, verb := range []string{"PING", "INFO", "STATS"} {
 		rules = append(rules, Rule{Subscribe, "$SRV." + verb, why})
 	}
-	return append(rules, Rule{Subscribe, "$SRV.*.waldo-" + kind, why}, Rule{Subscribe, "$SRV.*.waldo-" + kind + ".*", why})
+	name := "waldo-" + kind
+	if kind == bus.Any {
+		name = bus.Any
+	}
+	return append(rules, Rule{Subscribe, "$SRV.*." + name, why}, Rule{Subscribe, "$SRV.*." + name + ".*", why})
 }
 
 // search are the subjects by which services are looked for.
