@@ -86,7 +86,7 @@ func TestRotate(t *testing.T) {
 	long := strings.Repeat("x", maxText)
 	most := line{Event: Event{Kind: EStop, Who: long, From: long, What: long, Reason: long}}
 	const events = 6000
-	for f.next < events {
+	for f.end.next < events {
 		if err := f.append(most); err != nil {
 			t.Fatal(err)
 		}

@@ -36,6 +36,16 @@ const (
 	// TokenCreated and TokenRevoked: the tokens of the robot were changed. What is the id of the token.
 	TokenCreated Kind = "token_created"
 	TokenRevoked Kind = "token_revoked"
+	// RecordingStarted and RecordingStopped: what is produced was recorded from then on, or until then. What is the first
+	// file of the recording, Reason why.
+	RecordingStarted Kind = "recording_started"
+	RecordingStopped Kind = "recording_stopped"
+	// RecordingFinished and RecordingRepaired: a file of a recording is complete, or was made so after it was left open. What
+	// is the file, SHA256 its content.
+	RecordingFinished Kind = "recording_finished"
+	RecordingRepaired Kind = "recording_repaired"
+	// RecordingDeleted: a file of a recording was deleted, by somebody or to make room.
+	RecordingDeleted Kind = "recording_deleted"
 )
 
 // maxText bounds each text of an event in bytes.
@@ -56,6 +66,8 @@ type Event struct {
 	// What is a method, a route, or the id of what was changed.
 	What   string `json:"what,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// SHA256 is that of a file, in hexadecimal digits.
+	SHA256 string `json:"sha256,omitempty"`
 }
 
 // By returns the event with the owner of a token as who caused it.
@@ -69,7 +81,7 @@ func (e Event) By(g tokens.Grant) Event {
 
 // bounded returns the event with texts that fit a line.
 func (e Event) bounded() Event {
-	for _, t := range []*string{&e.Who, &e.Token, &e.Role, &e.From, &e.Device, &e.What, &e.Reason} {
+	for _, t := range []*string{&e.Who, &e.Token, &e.Role, &e.From, &e.Device, &e.What, &e.Reason, &e.SHA256} {
 		*t = bound(*t)
 	}
 	return e
@@ -86,6 +98,8 @@ func bound(s string) string {
 type line struct {
 	Time   time.Time `json:"time"`
 	Number int64     `json:"n"`
+	// Previous is the hash of the line before; see the package comment. Lines of older versions have none.
+	Previous string `json:"prev,omitempty"`
 	Event
 	// Lost is how many events before this one could not be written.
 	Lost int64 `json:"lost,omitempty"`

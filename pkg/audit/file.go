@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,41 +18,56 @@ import (
 // takes over from this one, or that has the same name by mistake. So each line is written under the file's lock.
 type file struct {
 	path string
+	max  int64 // of its size; 0: MaxFile
 	f    *os.File
-	size int64
-	next int64 // number of the next line
-	// torn is set while the end of the file may be half a line.
-	torn bool
+	size int64 // when it was last looked at; -1: it was not
+	end  ending
 }
 
 // append writes a line.
 func (f *file) append(l line) error {
-	if err := f.lock(); err != nil {
-		return err
-	}
-	defer f.unlock()
-	l.Number = f.next
-	data, err := json.Marshal(l)
-	if err != nil {
-		return err
-	}
-	data = append(data, '\n')
-	if f.torn {
-		data = append([]byte{'\n'}, data...)
-	}
-	if f.size > 0 && f.size+int64(len(data)) > MaxFile {
+	for {
+		if err := f.lock(); err != nil {
+			return err
+		}
+		data, hash, err := f.end.encode(l)
+		if err != nil {
+			f.unlock()
+			return err
+		}
+		if f.size == 0 || f.size+int64(len(data)) <= cmp.Or(f.max, MaxFile) {
+			defer f.unlock()
+			return f.write(data, hash)
+		}
 		if err := f.rotate(); err != nil {
+			f.unlock()
 			return err
 		}
 	}
-	n, err := f.f.Write(data)
-	f.size += int64(n)
+}
+
+// encode returns what has to be written for a line to follow, and the hash of that line.
+func (e ending) encode(l line) (data []byte, hash string, err error) {
+	l.Number, l.Previous = e.next, e.hash
+	data, err = json.Marshal(l)
 	if err != nil {
-		f.torn = f.torn || n > 0
+		return nil, "", err
+	}
+	hash = hashOf(data)
+	if e.torn {
+		data = append([]byte{'\n'}, data...)
+	}
+	return append(data, '\n'), hash, nil
+}
+
+// write writes a line; the lock is held.
+func (f *file) write(data []byte, hash string) error {
+	if _, err := f.f.Write(data); err != nil {
+		f.size = -1 // a part of it may be there
 		return err
 	}
-	f.torn = false
-	f.next++
+	f.size += int64(len(data))
+	f.end = ending{next: f.end.next + 1, hash: hash}
 	return nil
 }
 
@@ -73,10 +89,14 @@ func (f *file) lock() error {
 			f.close() // it was rotated, or removed
 			continue
 		}
-		if own.Size() != f.size {
-			f.size = own.Size()
-			f.next, f.torn = last(f.f, f.size)
+		if own.Size() == f.size {
+			return nil
 		}
+		if f.end, err = f.resume(own.Size()); err != nil {
+			f.close()
+			return err
+		}
+		f.size = own.Size()
 		return nil
 	}
 }
@@ -100,55 +120,40 @@ func (f *file) open() error {
 		return err
 	}
 	_ = state.Inherit(f.path) // it can be written in any case
-	f.f, f.size, f.torn = opened, 0, false
+	f.f, f.size = opened, -1
 	return nil
 }
 
-// rotate makes room for a new file, in which numbers go on. The lock of the old one is held until that is there.
+// rotate makes the file an old one, and closes it. Its lock is held until then.
 func (f *file) rotate() error {
 	for i := Kept; i > 0; i-- {
-		from := f.path
-		if i > 1 {
-			from = old(f.path, i-1)
-		}
-		if err := os.Rename(from, old(f.path, i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(old(f.path, i-1), old(f.path, i)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
-	next := f.next
 	f.close()
-	if err := f.lock(); err != nil {
-		return err
-	}
-	f.next = max(f.next, next)
 	return nil
 }
 
-func old(path string, i int) string { return fmt.Sprintf("%s.%d", path, i) }
+// sync returns when what was written outlasts a failure of power.
+func (f *file) sync() error {
+	if f.f == nil {
+		return nil
+	}
+	return f.f.Sync()
+}
+
+// old is the path of the i-th old file; the 0th is the one that is written.
+func old(path string, i int) string {
+	if i == 0 {
+		return path
+	}
+	return fmt.Sprintf("%s.%d", path, i)
+}
 
 func (f *file) close() {
 	if f.f != nil {
 		_ = f.f.Close() // each line was written when it was due
 		f.f = nil
 	}
-}
-
-// last reads the end of a file: the number that follows its last line, and whether half a line comes after that.
-func last(f *os.File, size int64) (next int64, torn bool) {
-	const most = 8 << 10 // longer than any line
-	data := make([]byte, min(size, most))
-	if len(data) == 0 {
-		return 0, false
-	}
-	if _, err := f.ReadAt(data, size-int64(len(data))); err != nil {
-		return 0, true
-	}
-	torn = data[len(data)-1] != '\n'
-	for _, text := range reversedLines(data) {
-		var l line
-		if json.Unmarshal(text, &l) == nil && l.Kind != "" {
-			return l.Number + 1, torn
-		}
-	}
-	return 0, torn
 }

@@ -40,6 +40,7 @@ type Log struct {
 	stop  sync.Once
 
 	mu       sync.Mutex
+	head     Head
 	closed   bool
 	lost     int64
 	refusals map[Event]*refusals
@@ -156,9 +157,16 @@ func (l *Log) write() {
 	defer close(l.done)
 	f := &file{path: l.path}
 	defer f.close()
-	failing := false
+	failing, urgent := false, false
 	for next := range l.queue {
 		err := f.append(next)
+		if err == nil {
+			l.setHead(Head{f.end.next - 1, f.end.hash})
+			if urgent = urgent || next.Kind != Refused; urgent && len(l.queue) == 0 {
+				_ = f.sync() // if the disk does not keep what it took, the system's log says why
+				urgent = false
+			}
+		}
 		switch {
 		case err != nil && !failing:
 			l.log.Error("events are missing in the audit log", "file", l.path, "error", err)
@@ -172,4 +180,20 @@ func (l *Log) write() {
 			l.mu.Unlock()
 		}
 	}
+}
+
+// Head is the last line that this process has written: the zero Head if there is none.
+func (l *Log) Head() Head {
+	if l == nil {
+		return Head{}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.head
+}
+
+func (l *Log) setHead(h Head) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.head = h
 }

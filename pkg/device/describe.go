@@ -147,6 +147,7 @@ func (k *Kit) snapshot() *devicev1.Device {
 		State: k.about.State, StateReason: strings.TrimPrefix(k.about.StateReason+sayAlso(k.namesake),
 			"; "), Pid: k.about.Pid, GrpcAddress: k.about.GrpcAddress,
 		MetricsAddress: k.about.MetricsAddress, StartTime: k.about.StartTime, Attributes: k.about.Attributes,
+		AuditHead: k.Audit.Head().String(),
 	}
 	for _, o := range k.outs {
 		if !o.absent.Load() {

@@ -171,7 +171,10 @@ type Device struct {
 	Streams []*StreamInfo `protobuf:"bytes,12,rep,name=streams,proto3" json:"streams,omitempty"`
 	// What the hardware reports about itself, for example `driver`, `card`, `width_px`. The keys depend on
 	// the kind of device.
-	Attributes    map[string]string `protobuf:"bytes,13,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Attributes map[string]string `protobuf:"bytes,13,rep,name=attributes,proto3" json:"attributes,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The last line that this process has written to its audit log: its number, a colon, and its SHA-256 in hexadecimal
+	// digits. Whoever keeps it can prove later whether the log was altered. Empty if there is no log.
+	AuditHead     string `protobuf:"bytes,14,opt,name=audit_head,json=auditHead,proto3" json:"audit_head,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -295,6 +298,13 @@ func (x *Device) GetAttributes() map[string]string {
 		return x.Attributes
 	}
 	return nil
+}
+
+func (x *Device) GetAuditHead() string {
+	if x != nil {
+		return x.AuditHead
+	}
+	return ""
 }
 
 // StreamInfo describes one stream of a device.
@@ -427,7 +437,7 @@ var File_waldo_device_v1_device_proto protoreflect.FileDescriptor
 
 const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"\n" +
-	"\x1cwaldo/device/v1/device.proto\x12\x0fwaldo.device.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x04\n" +
+	"\x1cwaldo/device/v1/device.proto\x12\x0fwaldo.device.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x04\n" +
 	"\x06Device\x12\x14\n" +
 	"\x05robot\x18\x01 \x01(\tR\x05robot\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
@@ -445,7 +455,9 @@ const file_waldo_device_v1_device_proto_rawDesc = "" +
 	"\astreams\x18\f \x03(\v2\x1b.waldo.device.v1.StreamInfoR\astreams\x12G\n" +
 	"\n" +
 	"attributes\x18\r \x03(\v2'.waldo.device.v1.Device.AttributesEntryR\n" +
-	"attributes\x1a=\n" +
+	"attributes\x12\x1d\n" +
+	"\n" +
+	"audit_head\x18\x0e \x01(\tR\tauditHead\x1a=\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdc\x02\n" +

@@ -15,7 +15,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaldo/device/v1/device.proto\x12\x0fwaldo.device.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x03\n\x06\x44\x65vice\x12\r\n\x05robot\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x1c.waldo.device.v1.DeviceState\x12\x14\n\x0cstate_reason\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x05\x12\x14\n\x0cgrpc_address\x18\t \x01(\t\x12\x17\n\x0fmetrics_address\x18\n \x01(\t\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07streams\x18\x0c \x03(\x0b\x32\x1b.waldo.device.v1.StreamInfo\x12;\n\nattributes\x18\r \x03(\x0b\x32\'.waldo.device.v1.Device.AttributesEntry\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xed\x01\n\nStreamInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\tdirection\x18\x02 \x01(\x0e\x32 .waldo.device.v1.StreamDirection\x12\x14\n\x0cmessage_type\x18\x03 \x01(\t\x12\x14\n\x0cholder_count\x18\x04 \x01(\x05\x12\x1c\n\x14key_frame_on_request\x18\x05 \x01(\x08\x12\x13\n\x0bmedia_types\x18\x06 \x03(\t\x12\x16\n\x0e\x61lternative_to\x18\x07 \x01(\t\x12\x16\n\x0epassed_through\x18\x08 \x01(\x08\x12\r\n\x05small\x18\t \x01(\x08*f\n\x0fStreamDirection\x12 \n\x1cSTREAM_DIRECTION_UNSPECIFIED\x10\x00\x12\x18\n\x14STREAM_DIRECTION_OUT\x10\x01\x12\x17\n\x13STREAM_DIRECTION_IN\x10\x02*\x90\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45VICE_STATE_STARTING\x10\x01\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x02\x12\x15\n\x11\x44\x45VICE_STATE_AWAY\x10\x03\x12\x19\n\x15\x44\x45VICE_STATE_STOPPING\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cwaldo/device/v1/device.proto\x12\x0fwaldo.device.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb4\x03\n\x06\x44\x65vice\x12\r\n\x05robot\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0c\n\x04kind\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\t\x12\r\n\x05\x65poch\x18\x05 \x01(\x03\x12+\n\x05state\x18\x06 \x01(\x0e\x32\x1c.waldo.device.v1.DeviceState\x12\x14\n\x0cstate_reason\x18\x07 \x01(\t\x12\x0b\n\x03pid\x18\x08 \x01(\x05\x12\x14\n\x0cgrpc_address\x18\t \x01(\t\x12\x17\n\x0fmetrics_address\x18\n \x01(\t\x12.\n\nstart_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x07streams\x18\x0c \x03(\x0b\x32\x1b.waldo.device.v1.StreamInfo\x12;\n\nattributes\x18\r \x03(\x0b\x32\'.waldo.device.v1.Device.AttributesEntry\x12\x12\n\naudit_head\x18\x0e \x01(\t\x1a\x31\n\x0f\x41ttributesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xed\x01\n\nStreamInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x33\n\tdirection\x18\x02 \x01(\x0e\x32 .waldo.device.v1.StreamDirection\x12\x14\n\x0cmessage_type\x18\x03 \x01(\t\x12\x14\n\x0cholder_count\x18\x04 \x01(\x05\x12\x1c\n\x14key_frame_on_request\x18\x05 \x01(\x08\x12\x13\n\x0bmedia_types\x18\x06 \x03(\t\x12\x16\n\x0e\x61lternative_to\x18\x07 \x01(\t\x12\x16\n\x0epassed_through\x18\x08 \x01(\x08\x12\r\n\x05small\x18\t \x01(\x08*f\n\x0fStreamDirection\x12 \n\x1cSTREAM_DIRECTION_UNSPECIFIED\x10\x00\x12\x18\n\x14STREAM_DIRECTION_OUT\x10\x01\x12\x17\n\x13STREAM_DIRECTION_IN\x10\x02*\x90\x01\n\x0b\x44\x65viceState\x12\x1c\n\x18\x44\x45VICE_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15\x44\x45VICE_STATE_STARTING\x10\x01\x12\x16\n\x12\x44\x45VICE_STATE_READY\x10\x02\x12\x15\n\x11\x44\x45VICE_STATE_AWAY\x10\x03\x12\x19\n\x15\x44\x45VICE_STATE_STOPPING\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -24,14 +24,14 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._options = None
   _globals['_DEVICE_ATTRIBUTESENTRY']._options = None
   _globals['_DEVICE_ATTRIBUTESENTRY']._serialized_options = b'8\001'
-  _globals['_STREAMDIRECTION']._serialized_start=741
-  _globals['_STREAMDIRECTION']._serialized_end=843
-  _globals['_DEVICESTATE']._serialized_start=846
-  _globals['_DEVICESTATE']._serialized_end=990
+  _globals['_STREAMDIRECTION']._serialized_start=761
+  _globals['_STREAMDIRECTION']._serialized_end=863
+  _globals['_DEVICESTATE']._serialized_start=866
+  _globals['_DEVICESTATE']._serialized_end=1010
   _globals['_DEVICE']._serialized_start=83
-  _globals['_DEVICE']._serialized_end=499
-  _globals['_DEVICE_ATTRIBUTESENTRY']._serialized_start=450
-  _globals['_DEVICE_ATTRIBUTESENTRY']._serialized_end=499
-  _globals['_STREAMINFO']._serialized_start=502
-  _globals['_STREAMINFO']._serialized_end=739
+  _globals['_DEVICE']._serialized_end=519
+  _globals['_DEVICE_ATTRIBUTESENTRY']._serialized_start=470
+  _globals['_DEVICE_ATTRIBUTESENTRY']._serialized_end=519
+  _globals['_STREAMINFO']._serialized_start=522
+  _globals['_STREAMINFO']._serialized_end=759
 # @@protoc_insertion_point(module_scope)

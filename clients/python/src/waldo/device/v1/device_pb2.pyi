@@ -30,7 +30,7 @@ DEVICE_STATE_AWAY: DeviceState
 DEVICE_STATE_STOPPING: DeviceState
 
 class Device(_message.Message):
-    __slots__ = ("robot", "name", "kind", "version", "epoch", "state", "state_reason", "pid", "grpc_address", "metrics_address", "start_time", "streams", "attributes")
+    __slots__ = ("robot", "name", "kind", "version", "epoch", "state", "state_reason", "pid", "grpc_address", "metrics_address", "start_time", "streams", "attributes", "audit_head")
     class AttributesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class Device(_message.Message):
     START_TIME_FIELD_NUMBER: _ClassVar[int]
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTES_FIELD_NUMBER: _ClassVar[int]
+    AUDIT_HEAD_FIELD_NUMBER: _ClassVar[int]
     robot: str
     name: str
     kind: str
@@ -64,7 +65,8 @@ class Device(_message.Message):
     start_time: _timestamp_pb2.Timestamp
     streams: _containers.RepeatedCompositeFieldContainer[StreamInfo]
     attributes: _containers.ScalarMap[str, str]
-    def __init__(self, robot: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[DeviceState, str]] = ..., state_reason: _Optional[str] = ..., pid: _Optional[int] = ..., grpc_address: _Optional[str] = ..., metrics_address: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[StreamInfo, _Mapping]]] = ..., attributes: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    audit_head: str
+    def __init__(self, robot: _Optional[str] = ..., name: _Optional[str] = ..., kind: _Optional[str] = ..., version: _Optional[str] = ..., epoch: _Optional[int] = ..., state: _Optional[_Union[DeviceState, str]] = ..., state_reason: _Optional[str] = ..., pid: _Optional[int] = ..., grpc_address: _Optional[str] = ..., metrics_address: _Optional[str] = ..., start_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., streams: _Optional[_Iterable[_Union[StreamInfo, _Mapping]]] = ..., attributes: _Optional[_Mapping[str, str]] = ..., audit_head: _Optional[str] = ...) -> None: ...
 
 class StreamInfo(_message.Message):
     __slots__ = ("name", "direction", "message_type", "holder_count", "key_frame_on_request", "media_types", "alternative_to", "passed_through", "small")

@@ -113,6 +113,14 @@ export declare type Device = Message<"waldo.device.v1.Device"> & {
    * @generated from field: map<string, string> attributes = 13;
    */
   attributes: { [key: string]: string };
+
+  /**
+   * The last line that this process has written to its audit log: its number, a colon, and its SHA-256 in hexadecimal
+   * digits. Whoever keeps it can prove later whether the log was altered. Empty if there is no log.
+   *
+   * @generated from field: string audit_head = 14;
+   */
+  auditHead: string;
 };
 
 /**
@@ -215,6 +223,14 @@ export declare type DeviceJson = {
    * @generated from field: map<string, string> attributes = 13;
    */
   attributes?: { [key: string]: string };
+
+  /**
+   * The last line that this process has written to its audit log: its number, a colon, and its SHA-256 in hexadecimal
+   * digits. Whoever keeps it can prove later whether the log was altered. Empty if there is no log.
+   *
+   * @generated from field: string audit_head = 14;
+   */
+  auditHead?: string;
 };
 
 /**
