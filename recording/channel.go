@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/foxglove/mcap/go/mcap"
 	"google.golang.org/protobuf/proto"
@@ -110,7 +109,12 @@ func Parse(channel *mcap.Channel, schema *mcap.Schema) (Channel, error) {
 	if schema == nil || schema.Encoding != Protobuf || channel.MessageEncoding != Protobuf {
 		return Channel{}, fmt.Errorf("channel %.128q: it has no protobuf schema", channel.Topic)
 	}
-	if c.Name() != channel.Topic || strings.Count(channel.Topic, "/") > 3 {
+	switch c.Direction {
+	case Out, In, State, Topic:
+	default:
+		return Channel{}, fmt.Errorf("channel %.128q: its direction is %.16q", channel.Topic, c.Direction)
+	}
+	if c.Name() != channel.Topic {
 		return Channel{}, fmt.Errorf("channel %.128q: its metadata is of %.128q", channel.Topic, c.Name())
 	}
 	var err error

@@ -84,6 +84,7 @@ func (x *Index) writeRebuilt(w *mcap.Writer, base uint64) error {
 
 // groups writes the records of the summary, those of one sort together, and returns where each sort is.
 func (x *Index) groups(w *mcap.Writer, base uint64) (offsets []*mcap.SummaryOffset, err error) {
+	bare := slices.ContainsFunc(x.Chunks, func(c *Chunk) bool { return c.Bare })
 	group := func(op mcap.OpCode, write func() error) {
 		if err != nil {
 			return
@@ -98,15 +99,23 @@ func (x *Index) groups(w *mcap.Writer, base uint64) (offsets []*mcap.SummaryOffs
 	group(mcap.OpStatistics, func() error { return w.WriteStatistics(x.statistics()) })
 	group(mcap.OpChunkIndex, func() error {
 		return each(x.Chunks, func(c *Chunk) error {
-			if c.Bare {
-				return nil
+			if bare {
+				return nil // by an index of the others, readers would miss them
 			}
-			return w.WriteChunkIndex(&c.ChunkIndex)
+			return w.WriteChunkIndex(x.known(&c.ChunkIndex))
 		})
 	})
 	group(mcap.OpAttachmentIndex, func() error { return each(x.Attachments, w.WriteAttachmentIndex) })
 	group(mcap.OpMetadataIndex, func() error { return each(x.Metadata, w.WriteMetadataIndex) })
 	return offsets, err
+}
+
+// known leaves out channels that nothing defines: the library would write a record that cannot be read.
+func (x *Index) known(c *mcap.ChunkIndex) *mcap.ChunkIndex {
+	known := *c
+	known.MessageIndexOffsets = maps.Clone(c.MessageIndexOffsets)
+	maps.DeleteFunc(known.MessageIndexOffsets, func(id uint16, _ uint64) bool { return x.Channels[id] == nil })
+	return &known
 }
 
 func (x *Index) statistics() *mcap.Statistics {

@@ -12,7 +12,13 @@ const (
 	// MaxChunk is the largest chunk that is read, in bytes, as it is in the file and decompressed.
 	MaxChunk = 256 << 20
 	// maxRecord bounds other records but attachments, which are not read.
-	maxRecord = 64 << 20
+	maxRecord = 16 << 20
+	// maxDefinitions bounds all that define schemas and channels.
+	maxDefinitions = 128 << 20
+	// maxSummary bounds an index.
+	maxSummary = 512 << 20
+	// maxCheck bounds how much at the end of a file is checked that was not completed.
+	maxCheck = 256 << 20
 	// maxChunks bounds how many chunks a file may have; an hour of Waldo's has about 7,000.
 	maxChunks = 1 << 20
 	// bareRun is how many bytes of messages that are in no chunk are treated as one.
@@ -42,6 +48,8 @@ type Index struct {
 	Damage  error // why the data ends there, or why the index was not used; nil for a whole file
 
 	counted bool                 // Statistics are those of the file
+	ended   bool                 // the data ends with the record that says so
+	defined int                  // bytes of definitions
 	rebuilt []*mcap.MessageIndex // of the last chunk, if its own were not written: Append writes them
 }
 
@@ -61,7 +69,7 @@ func Load(r io.ReaderAt, size int64) (*Index, error) {
 	if failed != nil {
 		return nil, failed
 	}
-	x.Whole = x.Damage == nil && errors.Is(err, errTooLittle)
+	x.Whole = x.ended && errors.Is(err, errTooLittle)
 	if x.Damage == nil && !x.Whole {
 		x.Damage = err
 	}
@@ -90,8 +98,10 @@ func begin(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// add adds a record that stands between chunks, in a chunk, or in the summary.
+// add adds a record that stands between chunks, in a chunk, or in the summary. Of several that define the same channel or
+// schema the first one counts.
 func (x *Index) add(op mcap.OpCode, body []byte) error {
+	l := le{data: body}
 	switch op {
 	case mcap.OpHeader:
 		h, err := mcap.ParseHeader(body)
@@ -100,17 +110,33 @@ func (x *Index) add(op mcap.OpCode, body []byte) error {
 		}
 		x.Header = h
 	case mcap.OpSchema:
+		if x.Schemas[l.uint16()] != nil {
+			return nil
+		}
 		s, err := mcap.ParseSchema(body)
 		if err != nil {
 			return fmt.Errorf("schema: %w", err)
 		}
 		x.Schemas[s.ID] = s
+		return x.define(len(body))
 	case mcap.OpChannel:
+		if x.Channels[l.uint16()] != nil {
+			return nil
+		}
 		c, err := mcap.ParseChannel(body)
 		if err != nil {
 			return fmt.Errorf("channel: %w", err)
 		}
 		x.Channels[c.ID] = c
+		return x.define(len(body))
+	}
+	return nil
+}
+
+// define counts the bytes of definitions.
+func (x *Index) define(bytes int) error {
+	if x.defined += bytes; x.defined > maxDefinitions {
+		return fmt.Errorf("its channels and schemas have more than %d bytes", maxDefinitions)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func Scan(r io.ReaderAt, size int64) (*Index, error) {
 	for {
 		next, err := s.record(at)
 		if errors.Is(err, errEnd) {
+			s.index.ended = true
 			break
 		}
 		if err != nil {
@@ -285,10 +286,12 @@ func (s *scanner) attachment(at, length int64) error {
 // CheckLast drops chunks at the end whose checksum is wrong: what a power failure left of the last ones.
 func (x *Index) CheckLast(r io.ReaderAt, size int64) error {
 	whole := len(x.Chunks)
-	for ; whole > 0; whole-- {
-		if _, err := Records(r, size, x.Chunks[whole-1]); err == nil {
+	for checked := uint64(0); whole > 0 && checked < maxCheck; whole-- {
+		c := x.Chunks[whole-1]
+		if _, err := Records(r, size, c); err == nil {
 			break
 		}
+		checked += c.ChunkLength
 	}
 	if whole == len(x.Chunks) {
 		return nil

@@ -46,7 +46,7 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	if start == 0 {
 		return nil, errTooLittle
 	}
-	if start <= int64(len(mcap.Magic)) || start >= at {
+	if start <= int64(len(mcap.Magic)) || start >= at || at-start > maxSummary {
 		return nil, errNoIndex
 	}
 	if err := checkSummary(r, start, size, binary.LittleEndian.Uint32(body[16:])); err != nil {
@@ -79,15 +79,12 @@ func checkSummary(r io.ReaderAt, start, size int64, want uint32) error {
 	return nil
 }
 
-// first reads the header record.
+// first reads the header record, if the file begins with one.
 func (x *Index) first(f file) error {
 	at := int64(len(mcap.Magic))
 	op, length, err := f.header(at)
-	if err != nil {
-		return err
-	}
-	if op != mcap.OpHeader {
-		return errors.New("it does not begin with a header")
+	if err != nil || op != mcap.OpHeader {
+		return nil // what follows can be read nevertheless
 	}
 	body, err := f.body(at, length, maxRecord)
 	if err != nil {
@@ -104,16 +101,28 @@ func (x *Index) summary(f file, start, end int64) error {
 		if err != nil {
 			return err
 		}
-		body, err := inside.body(at, length, maxRecord)
-		if err != nil {
-			return err
-		}
-		if err := x.summaryRecord(op, body, start); err != nil {
-			return err
+		if inSummary(op) {
+			body, err := inside.body(at, length, maxRecord)
+			if err != nil {
+				return err
+			}
+			if err := x.summaryRecord(op, body, start); err != nil {
+				return err
+			}
 		}
 		at += HeaderBytes + length
 	}
 	return nil
+}
+
+// inSummary reports whether a record of an index is needed.
+func inSummary(op mcap.OpCode) bool {
+	switch op {
+	case mcap.OpSchema, mcap.OpChannel, mcap.OpChunkIndex, mcap.OpAttachmentIndex, mcap.OpMetadataIndex, mcap.OpStatistics:
+		return true
+	default:
+		return false
+	}
 }
 
 func (x *Index) summaryRecord(op mcap.OpCode, body []byte, end int64) error {

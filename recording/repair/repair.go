@@ -1,8 +1,8 @@
 // Package repair completes recordings that were left behind by a crash, a power failure or a full disk.
 //
 // A recording is repaired where it is: what follows the last whole chunk is cut off and the index is appended, so that even
-// a large file is repaired at once, and with hardly any room on the disk. Interrupted, a repair can be done again. Files
-// that are whole are left alone.
+// a large file is repaired at once, and on a full disk: if there is no room for the index, the last chunks make it.
+// Interrupted, a repair can be done again. Files that are whole are left alone.
 //
 // A repair leaves a note in the file, which [Repaired] reads.
 //
@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/foxglove/mcap/go/mcap"
+	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/recording/index"
 	"github.com/waldo-robot/waldo/recording/internal/files"
@@ -82,19 +83,37 @@ func complete(f *os.File) (Result, error) {
 	if x.Statistics.MessageCount == 0 {
 		return Result{}, ErrEmpty
 	}
-	result := Result{Messages: x.Statistics.MessageCount, Cut: about.Size() - x.End}
+	for dropped := 0; ; dropped++ {
+		result := Result{Messages: x.Statistics.MessageCount, Cut: about.Size() - x.End}
+		err := appendIndex(f, x, result.Cut)
+		full := errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT)
+		if !full || dropped == maxDropped || len(x.Chunks) < 2 {
+			return result, err
+		}
+		// The last chunk makes room for the index.
+		if x, err = index.Scan(f, int64(x.Chunks[len(x.Chunks)-1].ChunkStartOffset)); err != nil {
+			return Result{}, err
+		}
+	}
+}
+
+// maxDropped bounds how many chunks are given up on a full disk: the index of a day takes fewer.
+const maxDropped = 32
+
+// appendIndex cuts off what follows the data, and completes the file.
+func appendIndex(f *os.File, x *index.Index, cut int64) error {
 	if err := f.Truncate(x.End); err != nil {
-		return Result{}, err
+		return err
 	}
 	if _, err := f.Seek(x.End, io.SeekStart); err != nil {
-		return Result{}, err
+		return err
 	}
 	if err := x.Append(f, &mcap.Metadata{Name: metadata, Metadata: map[string]string{
-		cutKey: strconv.FormatInt(result.Cut, 10), timeKey: time.Now().UTC().Format(time.RFC3339),
+		cutKey: strconv.FormatInt(cut, 10), timeKey: time.Now().UTC().Format(time.RFC3339),
 	}}); err != nil {
-		return Result{}, err
+		return err
 	}
-	return result, f.Sync()
+	return f.Sync()
 }
 
 // What a repair notes in the file.
