@@ -37,7 +37,7 @@ WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
 # The kinds of devices: each is a module of services/ with its own program.
-KINDS   := audio camera input peer player rtsp-ingest serial uplink
+KINDS   := audio camera input peer player replay rtsp-ingest serial uplink
 # Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
 STATIC  := input player serial uplink
 # The modules that must build without a C compiler, and for which machines.

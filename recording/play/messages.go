@@ -15,6 +15,8 @@ type Message struct {
 	Published time.Time
 	Sequence  uint32
 	Data      []byte // as it was on the bus; as it is in the file for a channel of another program
+	// Due is when its turn is, by the clock of package boottime; 0 for what comes ahead.
+	Due time.Duration
 	// Ahead is set for what comes before its time, so that the place after a jump can be shown.
 	Ahead bool
 }
@@ -108,6 +110,25 @@ func (m *Messages) advance(h *head) (err error) {
 		}
 	}
 	return nil
+}
+
+// Last returns the newest message of a channel at or before a place; false if there is none.
+func (r *Recording) Last(c *Channel, place time.Duration) (m Message, found bool, err error) {
+	at, found := r.before(c, place, func([]byte) bool { return true })
+	if !found {
+		return Message{}, false, nil
+	}
+	messages := r.Messages(at, at+1, func(one *Channel) bool { return one == c })
+	for found = false; ; found = true {
+		next, err := messages.Next()
+		if errors.Is(err, io.EOF) {
+			return m, found, nil
+		}
+		if err != nil {
+			return Message{}, false, err
+		}
+		m = next
+	}
 }
 
 // before returns the place of the newest message of a channel at or before a place that is as key says; false if there is

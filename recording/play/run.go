@@ -26,6 +26,12 @@ type Sink interface {
 	Settled()
 }
 
+// Pacer is a [Sink] that wants to know how fast it goes.
+type Pacer interface {
+	// Pace is called before the first message, and when the player begins or ceases to play, or changes its speed.
+	Pace(playing bool, speed float64)
+}
+
 // Config says what is played, and by whom.
 type Config struct {
 	Recording *Recording
@@ -66,6 +72,17 @@ type player struct {
 	Config
 	sink     Sink
 	channels []*Channel
+	pace     Clock // of which the sink was told
+}
+
+// newest returns the newest clock, and tells the sink if it goes otherwise.
+func (p *player) newest() (c Clock, known bool, newer <-chan struct{}) {
+	c, known, newer = p.Source.Newest()
+	if pacer, wants := p.sink.(Pacer); wants && known && (c.Playing != p.pace.Playing || c.Speed != p.pace.Speed) {
+		p.pace = c
+		pacer.Pace(c.Playing, c.Speed)
+	}
+	return c, known, newer
 }
 
 // fromHere plays from where the clock is to the next jump.
@@ -77,7 +94,7 @@ func (p *player) fromHere(ctx context.Context) error {
 	place := clock.Place(p.Now())
 	p.sink.Jump()
 	err = p.Recording.ahead(place, p.channels, p.Start, func(m Message) error {
-		if newest, _, _ := p.Source.Newest(); newest.Jump != clock.Jump {
+		if newest, _, _ := p.newest(); newest.Jump != clock.Jump {
 			return errJumped
 		}
 		m.Ahead = true
@@ -97,7 +114,7 @@ func (p *player) fromHere(ctx context.Context) error {
 // clock waits for the first clock.
 func (p *player) clock(ctx context.Context) (Clock, error) {
 	for {
-		clock, known, newer := p.Source.Newest()
+		clock, known, newer := p.newest()
 		if known {
 			return clock, ctx.Err()
 		}
@@ -120,31 +137,35 @@ func (p *player) goOn(ctx context.Context, jump int64, after time.Duration) erro
 		if err != nil && !end {
 			return err
 		}
-		if goes, err := p.await(ctx, jump, m.Offset, end); !goes {
+		due, goes, err := p.await(ctx, jump, m.Offset, end)
+		if !goes {
 			return err
 		}
+		m.Due = due
 		p.sink.Take(m)
 	}
 }
 
 func (p *player) wants(c *Channel) bool { return p.Config.Channels == nil || p.Config.Channels(c) }
 
-// await waits until the clock comes to a place, which never happens after the end. It returns false when the clock has
-// jumped instead, or is far ahead.
-func (p *player) await(ctx context.Context, jump int64, place time.Duration, end bool) (bool, error) {
+// await waits until the clock comes to a place, which never happens after the end, and returns when that was. It returns
+// false when the clock has jumped instead, or is far ahead.
+func (p *player) await(ctx context.Context, jump int64, place time.Duration, end bool) (due time.Duration, goes bool,
+	err error) {
 	for {
-		clock, _, newer := p.Source.Newest()
+		clock, _, newer := p.newest()
 		if clock.Jump != jump {
-			return false, ctx.Err()
+			return 0, false, ctx.Err()
 		}
 		left := time.Duration(-1) // for ever
 		if clock.Playing && !end {
-			if left = clock.When(place) - p.Now(); left <= 0 {
-				return left >= -maxLate, ctx.Err()
+			due = clock.When(place)
+			if left = due - p.Now(); left <= 0 {
+				return due, left >= -maxLate, ctx.Err()
 			}
 		}
 		if err := sleep(ctx, left, newer); err != nil {
-			return false, err
+			return 0, false, err
 		}
 	}
 }

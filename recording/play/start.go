@@ -64,41 +64,23 @@ func (r *Recording) ahead(place time.Duration, channels []*Channel, start func(*
 		if s.Nothing {
 			continue
 		}
-		key := s.Key
-		if key == nil {
-			key = func([]byte) bool { return true }
-		}
-		at, found := r.before(c, place, key)
-		switch {
-		case !found:
-		case s.Key != nil:
-			keyed[c] = at
-			from = min(from, at)
-		default:
-			m, err := r.lastAt(c, at)
-			if err != nil {
-				return err
+		if s.Key != nil {
+			if at, found := r.before(c, place, s.Key); found {
+				keyed[c] = at
+				from = min(from, at)
 			}
-			last = append(last, m...)
+			continue
+		}
+		m, found, err := r.Last(c, place)
+		if err != nil {
+			return err
+		}
+		if found {
+			last = append(last, m)
 		}
 	}
 	slices.SortStableFunc(last, func(a, b Message) int { return int(a.Offset - b.Offset) })
 	return r.pictures(from, place, keyed, last, give)
-}
-
-// lastAt returns the last message of a channel that was logged at a place.
-func (r *Recording) lastAt(c *Channel, at time.Duration) (last []Message, err error) {
-	messages := r.Messages(at, at+1, func(one *Channel) bool { return one == c })
-	for {
-		m, err := messages.Next()
-		if errors.Is(err, io.EOF) {
-			return last, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		last = []Message{m}
-	}
 }
 
 // pictures gives the messages of the channels that begin with a key, each from its own place on, and those of others in

@@ -1,0 +1,281 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/boottime"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/play"
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "replay", Version: version.Version, Defaults: Defaults(), Announce: announce,
+		New: func(kit *device.Kit, c Config) (device.Driver, error) { return newDriver(kit, c) }}
+}
+
+// announce is the kind that was recorded.
+func announce(c Config) (kind, v string) {
+	if c.find() != nil || c.found.Kind == "" {
+		return "replay", version.Version // New says what is wrong
+	}
+	return c.found.Kind, version.Version
+}
+
+// medium is what serves pictures or sound, as packages film and hearing do. All but Run are called by one goroutine.
+type medium interface {
+	device.Driver
+	play.Pacer
+	// Jump says that what follows does not continue what came before.
+	Jump()
+	// Lead takes a message before the place that shows it.
+	Lead(message []byte)
+	// Arrived says that all that leads to the place has come, which is reached at a time.
+	Arrived(at time.Time)
+	// Message takes a message whose time has come.
+	Message(message []byte, at time.Time)
+}
+
+// driver replays one device.
+type driver struct {
+	kit     *device.Kit
+	config  Config
+	found   *recorded
+	epochs  play.Epochs // used by the goroutine that plays
+	media   map[*play.Channel]medium
+	outputs map[*play.Channel]*output
+	shown   map[string]string // the attributes that are shown; used by the goroutine that plays
+
+	playing sync.WaitGroup
+	mu      sync.Mutex
+	failed  chan struct{} // closed when playing has ended; nil: it has not begun
+	err     error         // why
+}
+
+func newDriver(kit *device.Kit, c Config) (*driver, error) {
+	if c.As == "" {
+		c.As = kit.Address().Device
+	}
+	if err := c.find(); err != nil {
+		return nil, err
+	}
+	d := &driver{kit: kit, config: c, found: c.found, media: map[*play.Channel]medium{},
+		outputs: map[*play.Channel]*output{}, shown: map[string]string{}}
+	kit.OnStop(func() {
+		d.playing.Wait()
+		_ = d.found.recording.Close() // it was only read
+	})
+	if c.Player == kit.Address().Device {
+		return nil, robot.BadField("player", "%q is this device itself", c.Player)
+	}
+	d.warn()
+	d.show(d.found.about)
+	taken := d.newMedia()
+	if err := d.newOutputs(taken); err != nil {
+		return nil, err
+	}
+	context.AfterFunc(kit.Stopping(), func() { // ends calls that stream
+		for _, o := range d.outputs {
+			o.readers.Close(nil)
+		}
+	})
+	return d, nil
+}
+
+// warn logs what is wrong with the recording.
+func (d *driver) warn() {
+	if err := d.found.recording.Problem(); err != nil {
+		d.kit.Log.Warn("the recording is damaged; what can be read is played", "error", err)
+	}
+	if d.found.problem != nil {
+		d.kit.Log.Warn("the services of the device are not served", "error", d.found.problem)
+	}
+}
+
+// newOutputs defines the streams that are published byte for byte, and the services.
+func (d *driver) newOutputs(taken taken) error {
+	m := &methods{device: d.kit.Address().Device, recording: d.found.name}
+	named := map[string]bool{}
+	for name := range taken.streams {
+		named[name] = true
+	}
+	for _, c := range d.found.outs() {
+		if taken.streams[c.Waldo.Stream] {
+			continue
+		}
+		o, err := newOutput(d.kit, d.found, c, named)
+		if err != nil {
+			return robot.BadField("files", "%v", err)
+		}
+		named[o.name] = true
+		d.outputs[c] = o
+		m.outputs = append(m.outputs, o)
+	}
+	for _, s := range d.found.services() {
+		if !taken.services[string(s.FullName())] {
+			d.kit.RegisterDefined(s, m)
+		}
+	}
+	return nil
+}
+
+// taken are the streams and services of pictures and sound.
+type taken struct{ streams, services map[string]bool }
+
+// newMedia makes what serves pictures and sound.
+func (d *driver) newMedia() taken {
+	return taken{streams: map[string]bool{}, services: map[string]bool{}}
+}
+
+// show shows the attributes that the device had.
+func (d *driver) show(about *devicev1.Device) {
+	now := d.found.attributes(about)
+	for key := range d.shown {
+		if _, still := now[key]; !still {
+			now[key] = "" // removes it
+		}
+	}
+	d.kit.SetAttributes(now)
+	for key, value := range now {
+		if value == "" {
+			delete(now, key)
+		}
+	}
+	d.shown = now
+}
+
+// Run serves until ctx ends, or there is no picture or sound. What is played goes on meanwhile.
+func (d *driver) Run(ctx context.Context, ready func()) error {
+	failed := d.play()
+	ctx, cancel := context.WithCancel(ctx)
+	var owned sync.WaitGroup
+	defer owned.Wait()
+	defer cancel()
+	for _, o := range d.outputs {
+		owned.Go(func() { _ = o.greet(ctx) }) // ends with ctx
+	}
+	ended := make(chan error, len(d.media))
+	var waiting sync.WaitGroup // for media that are not ready
+	for _, m := range d.media {
+		waiting.Add(1)
+		isReady := sync.OnceFunc(waiting.Done)
+		owned.Go(func() {
+			ended <- m.Run(ctx, isReady)
+			isReady()
+		})
+	}
+	owned.Go(func() {
+		waiting.Wait()
+		if ctx.Err() == nil {
+			ready()
+		}
+	})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case err := <-ended:
+		return err
+	case <-failed:
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.failed = nil // it is tried again
+		return d.err
+	}
+}
+
+// play has the device played, if it is not, and returns what is closed if that fails.
+func (d *driver) play() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.failed != nil {
+		return d.failed
+	}
+	failed := make(chan struct{})
+	d.failed = failed
+	d.playing.Go(func() {
+		err := d.follow(d.kit.Stopping())
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.err = err
+		close(failed)
+	})
+	return failed
+}
+
+// follow plays what the player says, until ctx ends.
+func (d *driver) follow(ctx context.Context) error {
+	player := bus.Address{Robot: d.kit.Address().Robot, Device: d.config.Player}
+	source, err := play.Follow(d.kit.Bus(), player)
+	if err != nil {
+		return fmt.Errorf("follow the player: %w", err)
+	}
+	defer source.Close()
+	return play.Run(ctx, play.Config{
+		Recording: d.found.recording, Source: source, Channels: d.plays, Start: d.start,
+	}, sink{d})
+}
+
+// plays reports whether a channel is the device's.
+func (d *driver) plays(c *play.Channel) bool {
+	return d.outputs[c] != nil || d.media[c] != nil || c == d.found.channel(recording.State, "")
+}
+
+// start is how a channel begins after a jump.
+func (d *driver) start(c *play.Channel) play.Start { return play.StartOf(c) }
+
+// sink takes what is played.
+type sink struct{ *driver }
+
+// Jump implements [play.Sink].
+func (s sink) Jump() {
+	s.epochs.Jump()
+	for _, o := range s.outputs {
+		o.jump()
+	}
+	for _, m := range s.media {
+		m.Jump()
+	}
+}
+
+// Settled implements [play.Sink].
+func (s sink) Settled() {
+	for _, m := range s.media {
+		m.Arrived(time.Now())
+	}
+}
+
+// Pace implements [play.Pacer].
+func (s sink) Pace(playing bool, speed float64) {
+	for _, m := range s.media {
+		m.Pace(playing, speed)
+	}
+}
+
+// Take implements [play.Sink].
+func (s sink) Take(m play.Message) {
+	if o := s.outputs[m.Channel]; o != nil {
+		o.take(s.epochs.WithEpoch(m.Data, o.epoch))
+		return
+	}
+	switch medium := s.media[m.Channel]; {
+	case medium == nil:
+		about := &devicev1.Device{}
+		if proto.Unmarshal(m.Data, about) == nil {
+			s.show(about)
+		}
+	case m.Ahead:
+		medium.Lead(m.Data)
+	default:
+		medium.Message(m.Data, time.Now().Add(m.Due-boottime.Now()))
+	}
+}
