@@ -40,6 +40,9 @@ func (r *Resync) Accept(epoch, seq int64, key bool) (deliver bool) {
 // changed.
 func (r *Resync) Lose() { r.synced = false }
 
+// Synced reports whether the next frame may be passed on although it is no key frame, if none is missing before it.
+func (r *Resync) Synced() bool { return r.synced }
+
 // Skipped is the number of frames that arrived but were not delivered.
 func (r *Resync) Skipped() uint64 { return r.skipped }
 

@@ -17,6 +17,7 @@ require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/waldo-robot/waldo/api v0.1.0
 	github.com/waldo-robot/waldo/pkg v0.1.0
+	github.com/waldo-robot/waldo/recording v0.1.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/net v0.60.0
 	golang.org/x/sys v0.49.0
@@ -26,7 +27,12 @@ require (
 	google.golang.org/protobuf v1.36.12
 )
 
-require github.com/hashicorp/yamux v0.1.2 // indirect
+require (
+	github.com/foxglove/mcap/go/mcap v1.9.0 // indirect
+	github.com/hashicorp/yamux v0.1.2 // indirect
+	github.com/pierrec/lz4/v4 v4.1.22 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
+)
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
@@ -63,6 +69,7 @@ require (
 replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg
+	github.com/waldo-robot/waldo/recording => ../../recording
 )
 
 replace github.com/waldo-robot/waldo/rendezvous => ../../rendezvous

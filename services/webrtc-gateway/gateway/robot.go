@@ -21,6 +21,7 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/channels"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/config"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/devices"
+	"github.com/waldo-robot/waldo/services/webrtc-gateway/foxglove"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/mjpeg"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/outside"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/publish"
@@ -57,6 +58,7 @@ type robot struct {
 	mjpeg      *mjpeg.Hub
 	publishers *publish.Publishers
 	bridge     *channels.Bridge
+	foxglove   *foxglove.Gateway
 	voices     *talk.Voices
 	engine     *rtc.Engine
 	server     *server.Server
@@ -101,7 +103,11 @@ func (a *shared) serve(
 	caller := calls.New(definitions, name, r.directory, r.drivers, metrics)
 	r.bridge = channels.New(a.conn, name, r.directory, definitions, caller,
 		channels.Config{Log: log, Metrics: metrics})
-	c.Robot, c.Drive, c.Log, c.Metrics = name, drive, log, metrics
+	r.foxglove = foxglove.New(foxglove.Config{
+		Bus: a.conn, Robot: name, Version: a.version, Epoch: a.epoch, Directory: r.directory, Caller: caller, Drive: drive,
+		Log: log, Metrics: metrics,
+	})
+	c.Robot, c.Drive, c.Log, c.Metrics, c.Foxglove = name, drive, log, metrics, r.foxglove
 	c.Authority = a.authority.Of(name)
 	c.Caller, c.Channels, c.Pictures, c.MotionJPEG, c.Publishers = caller, r.bridge, r.hub, r.mjpeg, r.publishers
 	c.Recorders = recorders{a.conn, name}
@@ -132,6 +138,9 @@ func (r *robot) close() {
 	}
 	if r.bridge != nil {
 		r.bridge.Close()
+	}
+	if r.foxglove != nil {
+		r.foxglove.Close()
 	}
 	if r.directory != nil {
 		r.directory.Close()

@@ -25,6 +25,7 @@ import (
 var attacked = map[string]roles.Role{
 	"GET /": roles.Viewer, "POST /logout": roles.None, "GET /healthz": roles.None, "GET /metrics": roles.Viewer,
 	"GET /devices": roles.Viewer, "GET /signal": roles.Viewer, "POST /signal": roles.Viewer,
+	"GET /foxglove":         roles.Viewer,
 	"GET /picture/{device}": roles.Viewer, "GET /mjpeg/{device}": roles.Viewer, "GET /snapshot/{file}": roles.Viewer,
 	"POST /whep/{device}": roles.Viewer, "OPTIONS /whep/{device}": roles.Viewer, "GET /whep/{device}": roles.Viewer,
 	"GET /whep/{device}/{id}": roles.Viewer, "PATCH /whep/{device}/{id}": roles.None,

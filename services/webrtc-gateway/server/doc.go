@@ -7,6 +7,7 @@
 //	GET    /ws/{topic}             WebSocket: the messages of a topic in JSON, as RTCBot's Websocket has them
 //	GET    /signal                 WebSocket, waldo.signaling.v1: one connection for many devices
 //	GET    /picture/{device}       WebSocket: the video of one camera, where WebRTC does not connect
+//	GET    /foxglove               WebSocket: Foxglove's protocol, see package foxglove; to browsers a page with an address
 //	GET    /snapshot/{device}.jpg  one picture; width and height are optional
 //	GET    /recordings             the page of the recordings; below it their files, and pieces of them to play
 //	GET    /devices                all devices, as JSON
@@ -49,6 +50,10 @@
 // long as the token is, see [Logins]. What is open ends with its token: a session with the code 4003. The address of a
 // WHEP or WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct
 // one never waits. A request may present two tokens: those after the second do not count.
+//
+// A program that can be given nothing but an address gets a pass in it: /foxglove shows one to who may look. It is good
+// for that route of that robot and for 12 h, to connect as often as needed, and ends with the token or the login that it
+// was made with. A request with a pass may come from a page of any origin.
 //
 // # Through a rendezvous server
 //

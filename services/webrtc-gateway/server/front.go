@@ -113,7 +113,11 @@ func NewFront(c FrontConfig) (*Front, error) {
 	routes := f.routes()
 	guard, err := newGuard(f.ctx, f.config.Config, newTickets(), func(r *http.Request) route {
 		_, pattern := routes.Handler(r)
-		return route{audience: f.audienceOf(r, pattern), need: roles.Viewer}
+		to := route{audience: f.audienceOf(r, pattern), need: roles.Viewer}
+		if name, rest := splitRobot(r.URL.Path); pattern == robotPatterns[0] && rest == foxglovePath {
+			to.pass = foxglovePass(name)
+		}
+		return to
 	})
 	if err != nil {
 		f.cancel()

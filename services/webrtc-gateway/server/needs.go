@@ -28,6 +28,7 @@ var routeNeeds = map[string]Route{
 	"GET /signal":           {Need: roles.Viewer, Note: "sections, calls and channels of the session need their own"},
 	"POST /signal":          {Need: roles.Viewer, Note: "tells a page why there is no session"},
 	"GET /picture/{device}": {Need: roles.Viewer},
+	foxglovePattern:         {Need: roles.Viewer, Note: "to play and pause a replay needs the role that its player wants"},
 	"GET /mjpeg/{device}":   {Need: roles.Viewer},
 	"GET /snapshot/{file}":  {Need: roles.Viewer},
 

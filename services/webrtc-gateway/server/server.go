@@ -101,6 +101,8 @@ type Config struct {
 	MotionJPEG MotionJPEG
 	// Recorders are those of the robot; nil: recordings are not served.
 	Recorders Recorders
+	// Foxglove serves the clients of Foxglove's protocol; nil: they are refused.
+	Foxglove Foxglove
 	// Page holds the static files, index.html among them; nil: none.
 	Page fs.FS
 	// Log may be nil.
@@ -128,17 +130,18 @@ type Server struct {
 	tickets  tickets
 	unpassed sync.Once // logs that a proxy does not pass WebSockets through
 
-	mu             sync.Mutex
-	closed         bool
-	signalSockets  sockets
-	pictureSockets sockets
-	mjpegResponses sockets
-	downloads      sockets
-	topicSockets   sockets
-	dialInSockets  sockets
-	dialIns        dialIns
-	resources      map[string]*resource   // by the random part of their address
-	connections    map[string]*connection // by their secret
+	mu              sync.Mutex
+	closed          bool
+	signalSockets   sockets
+	pictureSockets  sockets
+	mjpegResponses  sockets
+	downloads       sockets
+	topicSockets    sockets
+	foxgloveSockets sockets
+	dialInSockets   sockets
+	dialIns         dialIns
+	resources       map[string]*resource   // by the random part of their address
+	connections     map[string]*connection // by their secret
 }
 
 // New returns a server for the connections of engine and the devices of directory.
@@ -173,6 +176,8 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		full: "responses with Motion JPEG are being sent already: try again when one has ended, or use WHEP"}
 	s.downloads = sockets{most: maxDownloads, full: "files are being sent already: try again when one has ended"}
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
+	s.foxgloveSockets = sockets{most: maxFoxglove, full: "clients of Foxglove's protocol are connected already: try again " +
+		"when one has left"}
 	s.dialInSockets = sockets{most: maxDialIns, full: "robots have dialed in already"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page, robotPages)
@@ -187,6 +192,9 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		_, pattern := routes.Handler(r)
 		to := route{audience: audienceOf(pattern, page.public(r.URL.Path))}
 		to.need, to.device = needed(pattern, r)
+		if pattern == foxglovePattern {
+			to.pass = foxglovePass(c.Robot)
+		}
 		return to
 	})
 	if err != nil {
@@ -227,6 +235,7 @@ func (s *Server) routes(page page) *http.ServeMux {
 	mux.HandleFunc("GET /signal", s.signal)
 	mux.HandleFunc("POST /signal", s.whyNot)
 	mux.HandleFunc("GET /picture/{device}", s.picture)
+	mux.HandleFunc("GET /foxglove", s.foxglove)
 	mux.HandleFunc("GET /mjpeg/{device}", s.mjpeg)
 	mux.HandleFunc("GET /snapshot/{file}", s.snapshot)
 	mux.HandleFunc("GET /devices", s.devices)

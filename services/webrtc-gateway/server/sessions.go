@@ -44,8 +44,12 @@ func newLogin() login {
 // issue returns a value of a login, valid until sessionLife after now, for somebody with an id, which the value has;
 // empty for the owner of the shared token.
 func (s sessions) issue(l login, id string, now time.Time) string {
+	return s.issueUntil(l, id, now.Add(sessionLife))
+}
+
+func (s sessions) issueUntil(l login, id string, end time.Time) string {
 	value := make([]byte, sessionTime, sessionTime+sessionRandom+len(id)+sha256.Size)
-	binary.BigEndian.PutUint64(value, uint64(now.Add(sessionLife).Unix()))
+	binary.BigEndian.PutUint64(value, uint64(end.Unix()))
 	value = append(append(value, l...), id...)
 	return base64.RawURLEncoding.EncodeToString(append(value, s.sign(value)...))
 }
@@ -62,6 +66,11 @@ func (s sessions) find(value string, now time.Time) (id string, l login, left ti
 	}
 	left = max(0, time.Unix(int64(binary.BigEndian.Uint64(signed)), 0).Sub(now))
 	return string(signed[sessionTime+sessionRandom:]), login(signed[sessionTime : sessionTime+sessionRandom]), left
+}
+
+// forPurpose returns others, whose values are good for something else only.
+func (s sessions) forPurpose(purpose string) sessions {
+	return sessions{s.sign([]byte("waldo purpose " + purpose))}
 }
 
 func (s sessions) signed(data, code []byte) bool { return hmac.Equal(code, s.sign(data)) }

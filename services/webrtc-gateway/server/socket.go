@@ -53,10 +53,15 @@ func (k *sockets) count(change int) {
 
 // accept upgrades a request to a WebSocket whose messages have at most limit bytes. If it fails, it has answered.
 func accept(w http.ResponseWriter, r *http.Request, limit int64) (*websocket.Conn, error) {
+	return acceptAs(w, r, limit, subprotocol)
+}
+
+// acceptAs is accept for the first of some sub-protocols that the far end offers.
+func acceptAs(w http.ResponseWriter, r *http.Request, limit int64, protocols ...string) (*websocket.Conn, error) {
 	socket, err := websocket.Accept(w, r, &websocket.AcceptOptions{
 		InsecureSkipVerify: true, // the guard has checked the origin already
 		CompressionMode:    websocket.CompressionDisabled,
-		Subprotocols:       []string{subprotocol},
+		Subprotocols:       protocols,
 	})
 	if err != nil {
 		return nil, err

@@ -37,8 +37,11 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) (shown, bool)
 		return shown{grant: grant}, true
 	}
 	s := g.try(r)
-	if s.err != nil {
-		if found := g.resume(w, r); found.err == nil || errors.Is(s.err, tokens.ErrMissing) {
+	for _, other := range []func() shown{func() shown { return g.resume(w, r) }, func() shown { return g.passed(r) }} {
+		if s.err == nil {
+			break
+		}
+		if found := other(); found.err == nil || errors.Is(s.err, tokens.ErrMissing) {
 			found.guessed = s.guessed
 			s = found
 		}
