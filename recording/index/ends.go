@@ -33,9 +33,12 @@ func Ends(r io.ReaderAt, size int64, c *Chunk, channel uint16) (first, last []by
 
 // plain returns where the records of a chunk begin and end that is not compressed.
 func (f file) plain(c *Chunk) (start, end int64, err error) {
-	_, body, err := f.header(int64(c.ChunkStartOffset))
+	op, body, err := f.header(int64(c.ChunkStartOffset))
 	if err != nil {
 		return 0, 0, err
+	}
+	if op != mcap.OpChunk {
+		return 0, 0, errIndex
 	}
 	h, err := f.chunkHeader(int64(c.ChunkStartOffset), body)
 	if err != nil {

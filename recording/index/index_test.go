@@ -327,6 +327,9 @@ func FuzzLoad(f *testing.F) {
 		for _, c := range x.Chunks {
 			_, _ = index.Records(bytes.NewReader(data), size, c)
 			_, _, _ = index.Pick(bytes.NewReader(data), size, c, func(uint16) bool { return true }, 0, math.MaxUint64)
+			for id := range c.MessageIndexOffsets {
+				_, _, _, _ = index.Ends(bytes.NewReader(data), size, c, id)
+			}
 		}
 		if err := x.CheckLast(bytes.NewReader(data), size); err != nil {
 			t.Fatal(err)

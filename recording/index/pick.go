@@ -38,18 +38,13 @@ func Pick(r io.ReaderAt, size int64, c *Chunk, wanted func(channel uint16) bool,
 			return nil, false, nil
 		}
 	}
-	_, body, err := f.header(int64(c.ChunkStartOffset))
+	start, end, err := f.plain(c)
 	if err != nil {
 		return nil, false, err
 	}
-	h, err := f.chunkHeader(int64(c.ChunkStartOffset), body)
-	if err != nil {
-		return nil, false, err
-	}
-	start := int64(c.ChunkStartOffset) + HeaderBytes + h.at
-	records := file{r, start + h.compressed}
+	records := file{r, end}
 	for _, place := range places {
-		message, err := records.message(start + int64(min(place, uint64(h.compressed))))
+		message, err := records.message(start + int64(min(place, uint64(end-start))))
 		if err != nil {
 			return bodies, true, err
 		}

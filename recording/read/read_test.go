@@ -161,7 +161,7 @@ func TestCut(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for size := 0; size < len(whole); size += 331 {
+	for size := 0; size < len(whole); size += 1013 {
 		cut := filepath.Join(folder, "cut.mcap.part")
 		data := whole[:size]
 		if size%2 == 1 { // a file system that has the length, and not yet the data

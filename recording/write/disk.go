@@ -62,6 +62,9 @@ func newDisk(file output, head Head) (*disk, error) {
 		return nil, err
 	}
 	for _, a := range head.Attachments {
+		if err := a.check(); err != nil {
+			return nil, err
+		}
 		if err := d.writer.WriteAttachment(a.record()); err != nil {
 			return nil, err
 		}

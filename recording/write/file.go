@@ -64,6 +64,16 @@ type Attachment struct {
 	Data            []byte
 }
 
+// MaxAttachment bounds the size of an attachment.
+const MaxAttachment = 15 << 20
+
+func (a Attachment) check() error {
+	if len(a.Data) > MaxAttachment {
+		return fmt.Errorf("attachment %s has %d bytes, more than %d", a.Name, len(a.Data), MaxAttachment)
+	}
+	return nil
+}
+
 func (a Attachment) record() *mcap.Attachment {
 	now := uint64(time.Now().UnixNano())
 	return &mcap.Attachment{Name: a.Name, MediaType: a.MediaType, LogTime: now, CreateTime: now,
@@ -249,7 +259,7 @@ func (f *File) channel(c recording.Channel, id uint16) (*channel, error) {
 func (f *File) Attach(a Attachment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if err := f.usable(); err != nil {
+	if err := errors.Join(f.usable(), a.check()); err != nil {
 		return err
 	}
 	if f.chunk == nil {

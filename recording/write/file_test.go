@@ -318,6 +318,13 @@ func TestRefused(t *testing.T) {
 	if err := f.Write(0, write.Message{Data: make([]byte, write.MaxMessage+1)}); err == nil || !strings.Contains(err.Error(), "more than") {
 		t.Error(err)
 	}
+	large := write.Attachment{Name: "a", Data: make([]byte, write.MaxAttachment+1)}
+	if err := f.Attach(large); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Error(err)
+	}
+	if _, err := write.Create(path+"2", write.Head{Attachments: []write.Attachment{large}}, write.Config{}); err == nil {
+		t.Error("a large attachment")
+	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
