@@ -9,7 +9,6 @@ import (
 
 	"github.com/waldo-robot/waldo/recording/frames"
 	"github.com/waldo-robot/waldo/recording/mp4"
-	"github.com/waldo-robot/waldo/recording/read"
 )
 
 const (
@@ -23,7 +22,7 @@ const (
 
 // pictures builds the piece that has the picture shown at a time.
 func (s *Source) pictures(ctx context.Context, n name, at time.Time, wantInit bool) (built, error) {
-	key, arrived, found, err := s.keyBefore(n, at.Add(keyTolerance))
+	key, found, err := frames.KeyBefore(s.files, n.is, at.Add(keyTolerance))
 	if err != nil {
 		return built{}, err
 	}
@@ -37,7 +36,7 @@ func (s *Source) pictures(ctx context.Context, n name, at time.Time, wantInit bo
 		}
 		return s.group(ctx, n, f, s.frames(n, at.Add(-frames.MaxDelay)), wantInit)
 	}
-	b, err := s.group(ctx, n, key, s.frames(n, arrived), wantInit)
+	b, err := s.group(ctx, n, key.Frame, s.frames(n, key.Arrived), wantInit)
 	if err != nil || b.next.IsZero() || at.Before(b.next.Add(-cutTolerance)) {
 		return b, err
 	}
@@ -47,54 +46,6 @@ func (s *Source) pictures(ctx context.Context, n name, at time.Time, wantInit bo
 		return b, err
 	}
 	return s.collect(ctx, n, b.description, rest, c, true)
-}
-
-// keyBefore returns the newest key frame that is shown at or before a time, and when it arrived.
-func (s *Source) keyBefore(n name, at time.Time) (key frames.Frame, arrived time.Time, found bool, err error) {
-	for i := len(s.files) - 1; i >= 0; i-- {
-		f := s.files[i]
-		if first, _ := f.Span(); first.After(at.Add(frames.MaxDelay)) {
-			continue
-		}
-		for _, c := range f.Channels() {
-			if !n.is(c) || c.Count == 0 {
-				continue
-			}
-			k, t, ok, err := keyIn(f, c, at)
-			if err != nil {
-				return frames.Frame{}, time.Time{}, false, err
-			}
-			if ok && (!found || t.After(arrived)) {
-				key, arrived, found = k, t, true
-			}
-		}
-		if found {
-			break
-		}
-	}
-	return key, arrived, found, nil
-}
-
-// keyIn returns the newest key frame of a channel that is shown at or before a time.
-func keyIn(f *read.File, c *read.Channel, at time.Time) (key frames.Frame, arrived time.Time, found bool, err error) {
-	r, err := frames.Of(c)
-	if err != nil {
-		return frames.Frame{}, time.Time{}, false, err
-	}
-	for limit := at.Add(frames.MaxDelay); ; limit = arrived.Add(-1) {
-		t, ok := f.KeyFrame(c, limit, r.Key)
-		if !ok {
-			return frames.Frame{}, time.Time{}, false, nil
-		}
-		arrived = t
-		m, err := f.Messages(read.Query{From: t, To: t.Add(1), Sparse: true, Channels: func(o *read.Channel) bool { return o == c }}).Next()
-		if err != nil {
-			return frames.Frame{}, time.Time{}, false, fmt.Errorf("read the key frame: %w", err)
-		}
-		if key, err = r.Frame(m); err == nil && key.Key && !key.Shown.After(at) {
-			return key, arrived, true, nil
-		}
-	}
 }
 
 // at returns the picture that is shown exactly at a time, and what follows it; no cursor if there is none.
@@ -141,7 +92,7 @@ func (s *Source) sameBefore(n name, key frames.Frame, d mp4.Description) bool {
 	if before, known := s.remembered(place{n, key.Shown.UnixNano()}); known {
 		return before.Same(d)
 	}
-	before, _, found, err := s.keyBefore(n, key.Shown.Add(-1))
+	before, found, err := frames.KeyBefore(s.files, n.is, key.Shown.Add(-1))
 	if err != nil || !found {
 		return true // the first has none before it, and is asked for with its initialization
 	}

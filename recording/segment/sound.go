@@ -104,7 +104,7 @@ func (t *tape) fill(ctx context.Context, c *cursor, end time.Time) (built, error
 
 // silence adds packets of silence up to a time, or until the piece is full.
 func (t *tape) silence(to time.Time) {
-	for to.Sub(t.at) >= mp4.Silence+jitter && t.at.Before(t.until) {
+	for to.Sub(t.at) >= mp4.Silence && t.at.Before(t.until) {
 		t.add(mp4.SilentPacket(t.channels()), mp4.Silence)
 	}
 }
