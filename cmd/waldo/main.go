@@ -42,6 +42,8 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo call front                 list the methods of "front"; add a method and a request to call one
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
+  waldo recordings                 list the recordings of the robot, or of a folder
+  waldo export a.mcap --to a.mp4   pictures and sound as they were recorded; --format csv: messages
   waldo token create anna --role driver
                                    make a token, with which anna may drive
   waldo trust robot.yaml           print what phones, browsers and programs need to trust the robot's certificate
@@ -72,20 +74,23 @@ type commands struct {
 
 	Doctor doctorCommand `cmd:"" help:"Find out what is wrong with this machine."`
 
-	Ls       lsCommand       `cmd:"" help:"List the devices on the bus."`
-	Restart  restartCommand  `cmd:"" help:"Restart the process of a device."`
-	Upgrade  upgradeCommand  `cmd:"" help:"Replace the process of a device by one of the installed program, without a gap."`
-	Reload   reloadCommand   `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
-	Discover discoverCommand `cmd:"" help:"Find network cameras, and list their streams."`
-	Snapshot snapshotCommand `cmd:"" help:"Take a picture with a camera."`
-	View     viewCommand     `cmd:"" help:"Show a camera in a window."`
-	Watch    watchCommand    `cmd:"" help:"Print a device's messages, one line of JSON each."`
-	Call     callCommand     `cmd:"" help:"Call a method of a device, or list its methods."`
-	Send     sendCommand     `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
-	Estop    estopCommand    `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
-	Trust    trustCommand    `cmd:"" help:"Print what phones, browsers and programs need to trust the robot's certificate."`
-	Link     linkCommand     `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
-	Token    tokenCommand    `cmd:"" help:"Make, list and revoke tokens, which let others reach the robot."`
+	Ls         lsCommand         `cmd:"" help:"List the devices on the bus."`
+	Restart    restartCommand    `cmd:"" help:"Restart the process of a device."`
+	Upgrade    upgradeCommand    `cmd:"" help:"Replace the process of a device by one of the installed program, without a gap."`
+	Reload     reloadCommand     `cmd:"" help:"Read robot.yaml again, and restart what has changed."`
+	Discover   discoverCommand   `cmd:"" help:"Find network cameras, and list their streams."`
+	Snapshot   snapshotCommand   `cmd:"" help:"Take a picture with a camera."`
+	View       viewCommand       `cmd:"" help:"Show a camera in a window."`
+	Watch      watchCommand      `cmd:"" help:"Print a device's messages, one line of JSON each."`
+	Call       callCommand       `cmd:"" help:"Call a method of a device, or list its methods."`
+	Send       sendCommand       `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
+	Estop      estopCommand      `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Recordings recordingsCommand `cmd:"" help:"List recordings."`
+	Export     exportCommand     `cmd:"" help:"Write what is in recordings as MP4, CSV, or a LeRobot dataset."`
+
+	Trust trustCommand `cmd:"" help:"Print what phones, browsers and programs need to trust the robot's certificate."`
+	Link  linkCommand  `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`
+	Token tokenCommand `cmd:"" help:"Make, list and revoke tokens, which let others reach the robot."`
 
 	Hub        hubCommand        `cmd:"" help:"Run a server at which the robots of a fleet meet."`
 	Rendezvous rendezvousCommand `cmd:"" help:"Run a server through which robots behind NAT are reached from anywhere."`

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func newColumns(t protoreflect.MessageDescriptor) *columns {
 func (c *columns) add(t protoreflect.MessageDescriptor, path []protoreflect.FieldDescriptor, prefix string) {
 	for i := range t.Fields().Len() {
 		f := t.Fields().Get(i)
-		here := append(path[:len(path):len(path)], f)
+		here := slices.Concat(path, []protoreflect.FieldDescriptor{f})
 		name := prefix + string(f.Name())
 		if nested(f) && len(here) < maxDepth && len(c.all)+f.Message().Fields().Len() < maxColumns {
 			c.add(f.Message(), here, name+".")

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/recording/recordingtest"
+	"github.com/waldo-robot/waldo/recording/write"
+)
+
+// drive records a drive of 10 s, without any picture that could be decoded, in a folder.
+func drive(t *testing.T, name string) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), name)
+	if err := recordingtest.Record(t, path, 300, 100, write.Config{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestRecordings(t *testing.T) {
+	path := drive(t, "2026-11-30T07-00-00.000Z_rover_001.mcap")
+	damaged := filepath.Join(filepath.Dir(path), "2026-11-30T08-00-00.000Z_rover_001.mcap")
+	if err := os.WriteFile(damaged, []byte("no recording"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errOut := waldo(t, "recordings", filepath.Dir(path), path)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 0 || len(lines) != 4 {
+		t.Fatalf("exit code %d\n%s\n%s", code, out, errOut)
+	}
+	for line, words := range map[int][]string{
+		0: {"NAME", "DURATION", "PROBLEM"},
+		1: {filepath.Base(damaged), "not an MCAP file"},
+		2: {filepath.Base(path), "10s", "front,motors"},
+		3: {filepath.Base(path), "10s", "front,motors"},
+	} {
+		for _, word := range words {
+			if !strings.Contains(lines[line], word) {
+				t.Errorf("line %d lacks %q: %s", line, word, lines[line])
+			}
+		}
+	}
+	code, out, errOut = waldo(t, "recordings", "--json", path)
+	var all []recorded
+	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
+		t.Fatalf("exit code %d, %v\n%s\n%s", code, err, out, errOut)
+	}
+	if r := all[0]; r.Messages != 330 || !slices.Equal(r.Devices, []string{"front", "motors"}) || !r.Start.Equal(recordingtest.Begin) {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestExport(t *testing.T) {
+	path := drive(t, "drive.mcap")
+	to := filepath.Join(t.TempDir(), "csv")
+	code, _, errOut := waldo(t, "export", path, "--to", to, "--format", "csv", "--device", "motors", "--until", "5s")
+	if code != 0 || errOut != "wrote "+filepath.Join(to, "motors.csv")+"\n" {
+		t.Fatalf("exit code %d: %s", code, errOut)
+	}
+	data, err := os.ReadFile(filepath.Join(to, "motors.csv"))
+	if rows := strings.Count(string(data), "\r\n"); err != nil || rows != 1+15 {
+		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
+func TestExportRefused(t *testing.T) {
+	path := drive(t, "2026-11-30T07-00-00.000Z_rover_001.mcap")
+	other := drive(t, "2026-11-30T09-00-00.000Z_rover_001.mcap")
+	to := t.TempDir()
+	for _, tt := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"no target", []string{path}, 2, "missing flags: --to"},
+		{"unknown format", []string{path, "--to", to, "--format", "avi"}, 2, `must be one of "mp4","csv","lerobot"`},
+		{"no file", []string{"nothing.mcap", "--to", to}, 1, "nothing.mcap: no such file"},
+		{"no recording", []string{"export_test.go", "--to", to}, 1, "not an MCAP file"},
+		{"unknown device", []string{path, "--to", to, "--device", "rear"}, 1, "front, motors"},
+		{"two recordings in one film", []string{path, other, "--to", "a.mp4"}, 1, "name a folder"},
+		{"no picture that can be decoded", []string{path, "--to", to}, 1, "front/video: H.264: a key frame has no parameter sets"},
+		{"times of a dataset", []string{path, "--to", to, "--format", "lerobot", "--from", "1s"}, 1, "not for lerobot"},
+		{"no Python", []string{path, "--to", to, "--format", "lerobot", "--python", "/nowhere/python"}, 1, "pip install 'waldo-robot[lerobot]'"},
+		{"no module", []string{path, "--to", to, "--format", "lerobot", "--python", "./testdata/no-module"}, 1, "has no waldo.lerobot"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, _, errOut := waldo(t, append([]string{"export"}, tt.args...)...)
+			if code != tt.code || !strings.Contains(errOut, tt.want) {
+				t.Errorf("exit code %d: %s", code, errOut)
+			}
+		})
+	}
+	if left, _ := os.ReadDir(to); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestRecordingsOf: the files of a recording belong together, whatever their order.
+func TestRecordingsOf(t *testing.T) {
+	a1, a2, b := "x/2026-11-30T07-00-00.000Z_rover_001.mcap", "x/2026-11-30T07-00-00.000Z_rover_002.mcap", "x/other.mcap"
+	got := recordingsOf([]string{a2, b, a1})
+	if len(got) != 2 || !slices.Equal(got[0], []string{a2, a1}) || !slices.Equal(got[1], []string{b}) {
+		t.Errorf("%v", got)
+	}
+}
