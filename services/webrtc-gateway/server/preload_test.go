@@ -95,8 +95,8 @@ func TestPreloadPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := append(preloaded(p["/"].data), preloaded(list["/"].data)...)
-	got = slices.Compact(slices.Sorted(slices.Values(append(got, "page/fleetmain.js"))))
+	got := slices.Concat(preloaded(p["/"].data), preloaded(p[recordingsAddress].data), preloaded(list["/"].data))
+	got = slices.Compact(slices.Sorted(slices.Values(append(got, "page/fleetmain.js", "page/recordingsmain.js"))))
 	slices.Sort(modules)
 	if len(got) == 0 || !slices.Equal(got, modules) {
 		t.Errorf("preloads %q,\nbuilt in are %q", got, modules)

@@ -8,9 +8,9 @@ package web
 
 import "embed"
 
-// Files are the static files to serve at the root: index.html is the page of a robot, fleet.html the list of robots that
-// a gateway of a fleet has in its place.
+// Files are the static files to serve at the root: index.html is the page of a robot, recordings.html that of its
+// recordings, fleet.html the list of robots that a gateway of a fleet has in its place.
 //
-//go:embed index.html fleet.html waldo.js rtcbot.js page/*.css page/*.svg
-//go:embed base/*.js channels/*.js control/*.js inputs/*.js link/*.js media/*.js page/*.js proto/*.js robot/*.js
+//go:embed index.html fleet.html recordings.html waldo.js rtcbot.js page/*.css page/*.svg
+//go:embed base/*.js channels/*.js control/*.js inputs/*.js link/*.js media/*.js page/*.js playback/*.js proto/*.js robot/*.js
 var Files embed.FS

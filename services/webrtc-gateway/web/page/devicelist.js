@@ -1,22 +1,10 @@
 /** @file The list of all devices, whatever their kind. */
 
+import { describeState } from './devicewords.js';
 import { byId, make, setText } from './dom.js';
 import { uptime } from './format.js';
 
 /** @typedef {import('../proto/signaling.js').Device} Device */
-
-/** @type {Record<Device['state'], string>} */
-const STATES = { ready: 'Ready', starting: 'Starting', away: 'Away', stopping: 'Stopping', unknown: 'Unknown' };
-
-/**
- * The name of a device's state, and its reason.
- * @param {Device} d
- * @returns {{state: string, text: string, why: string}} `state` is for styles.
- */
-export function describeState(d) {
-  if (d.gone) return { state: 'gone', text: 'Gone', why: 'silent: its process or the bus is down' };
-  return { state: d.state, text: STATES[d.state], why: d.reason };
-}
 
 /** Counts how often a device has restarted, as far as this page has seen. */
 export class Restarts {

@@ -15,7 +15,7 @@
 const KEY = /^[A-Za-z0-9_-]{43}$/;
 
 /**
- * Keeps what the address has, and returns what is known. A key that is trusted once is not replaced by that of another
+ * Keeps what the address has, and returns what is known; what else stands after `#` stays there. A key that is trusted once is not replaced by that of another
  * link: a link is easily forged.
  * @param {Pick<Location, 'pathname'|'search'|'hash'>} place
  * @param {Pick<History, 'replaceState'>} history
@@ -26,7 +26,12 @@ export function rememberLink(place, history, storage) {
   const name = `waldo link ${place.pathname.replace(/[^/]*$/, '')}`;
   const link = new URLSearchParams(place.hash.slice(1));
   const [key, token] = [link.get('key') ?? '', link.get('token') ?? ''];
-  if (key !== '' || token !== '') history.replaceState(null, '', place.pathname + place.search);
+  if (key !== '' || token !== '') {
+    link.delete('key');
+    link.delete('token');
+    const rest = String(link);
+    history.replaceState(null, '', place.pathname + place.search + (rest && `#${rest}`));
+  }
   const known = read(storage, name);
   const other = known.key !== '' && KEY.test(key) && key !== known.key ? key : '';
   if (other !== '') return { ...known, other };

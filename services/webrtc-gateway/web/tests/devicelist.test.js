@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { describeState, Restarts } from '../page/devicelist.js';
+import { Restarts } from '../page/devicelist.js';
+import { describeState } from '../page/devicewords.js';
 import { parse } from '../proto/signaling.js';
 
 test('a device that is ready and has a problem besides says so', () => {

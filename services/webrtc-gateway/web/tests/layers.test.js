@@ -7,7 +7,7 @@ import { test } from 'node:test';
 const root = fileURLToPath(new URL('../', import.meta.url));
 
 /** The folders, each above those that it may import; `.` is waldo.js. README.md says what they are for. */
-const layers = ['base', 'proto', 'link', 'channels', 'media', 'inputs', 'control', 'robot', '.', 'page'];
+const layers = ['base', 'proto', 'link', 'channels', 'media', 'inputs', 'control', 'robot', '.', 'playback', 'page'];
 
 test('modules and types are imported from the same folder, or from one below', () => {
   let imports = 0;

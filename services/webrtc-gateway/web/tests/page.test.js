@@ -10,13 +10,13 @@ import { parseRobots } from '../proto/fleet.js';
 const root = new URL('../', import.meta.url);
 const read = (name) => readFileSync(new URL(name, root), 'utf8');
 /** Each page, and the module that it starts with. */
-const pages = { 'index.html': 'page/main.js', 'fleet.html': 'page/fleetmain.js' };
+const pages = { 'index.html': 'page/main.js', 'fleet.html': 'page/fleetmain.js', 'recordings.html': 'page/recordingsmain.js' };
 const folders = readdirSync(root, { withFileTypes: true }).filter((f) => f.isDirectory() && !['node_modules', 'tests'].includes(f.name));
 const modules = ['', ...folders.map((f) => `${f.name}/`)].flatMap((dir) =>
   readdirSync(new URL(dir || '.', root)).filter((f) => f.endsWith('.js')).map((f) => dir + f));
 
 test('the page gets along with its content security policy, and with no other host', () => {
-  for (const name of [...Object.keys(pages), 'page/style.css', 'page/icon.svg']) {
+  for (const name of [...Object.keys(pages), 'page/style.css', 'page/recordings.css', 'page/icon.svg']) {
     // Names of namespaces are no addresses.
     const text = read(name).replaceAll('http://www.w3.org/2000/svg', '');
     assert.doesNotMatch(text, /https?:\/\/|\bstyle=|\bon[a-z]+=|@import|<style|<script(?! type="module" src=|>)/, name);

@@ -1,0 +1,123 @@
+/** @file The clock of a recording that plays: all its tracks are kept at one place, and wait for one another. */
+
+/** @typedef {import('./track.js').Track} Track */
+/** @typedef {Pick<Track, 'stateAt'|'enough'|'tick'|'jump'|'close'>} Player */
+
+/** How fast a recording can be played. */
+export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
+
+/**
+ * Plays several tracks in step. Its events: `change` when it plays, pauses, waits, or has jumped.
+ */
+export class Stage extends EventTarget {
+  /** Whether it should play. */
+  playing = false;
+  /** Whether it stands still because something has not arrived yet. */
+  waiting = false;
+
+  #duration;
+  #now;
+  /** @type {Player[]} */
+  #tracks = [];
+  #speed = 1;
+  #base = 0;
+  #since = 0;
+
+  /** @param {number} duration In s. @param {() => number} now In ms. */
+  constructor(duration, now) {
+    super();
+    this.#duration = duration;
+    this.#now = now;
+  }
+
+  /** @param {Player} track */
+  add(track) {
+    this.#tracks.push(track);
+  }
+
+  get duration() {
+    return this.#duration;
+  }
+
+  /** The place, in s. */
+  get place() {
+    if (!this.playing || this.waiting) return this.#base;
+    return Math.min(this.#duration, this.#base + (this.#now() - this.#since) / 1000 * this.#speed);
+  }
+
+  get speed() {
+    return this.#speed;
+  }
+
+  set speed(speed) {
+    this.#rest();
+    this.#speed = speed;
+    this.#changed();
+  }
+
+  /** Plays on; from the beginning if it is at the end. */
+  play() {
+    if (this.playing) return;
+    if (this.#base >= this.#duration) this.seek(0);
+    this.playing = true;
+    this.waiting = true; // until the next tick knows better
+    this.#changed();
+    this.tick();
+  }
+
+  pause() {
+    this.#rest();
+    this.playing = false;
+    this.waiting = false;
+    this.#changed();
+    this.tick();
+  }
+
+  /** @param {number} place In s. */
+  seek(place) {
+    this.#base = Math.min(this.#duration, Math.max(0, place));
+    this.#since = this.#now();
+    for (const track of this.#tracks) track.jump();
+    this.#changed();
+    this.tick();
+  }
+
+  /** Moves everything on. Called many times a second. */
+  tick() {
+    this.#judge();
+    const { place } = this;
+    const moving = this.playing && !this.waiting;
+    for (const track of this.#tracks) track.tick(place, this.#speed, moving);
+  }
+
+  /** Ends it. */
+  close() {
+    for (const track of this.#tracks.splice(0)) track.close();
+  }
+
+  #judge() {
+    if (!this.playing) return;
+    const { place } = this;
+    if (place >= this.#duration) {
+      this.pause();
+      return;
+    }
+    // Once it waits, it goes on when there is enough to go on for a while.
+    const wait = this.waiting
+      ? this.#tracks.some((t) => !t.enough(place, this.#speed)) : this.#tracks.some((t) => t.stateAt(place) === 'missing');
+    if (wait === this.waiting) return;
+    this.#rest();
+    this.waiting = wait;
+    this.#changed();
+  }
+
+  /** Keeps the place while what it depends on changes. */
+  #rest() {
+    this.#base = this.place;
+    this.#since = this.#now();
+  }
+
+  #changed() {
+    this.dispatchEvent(new Event('change'));
+  }
+}

@@ -1,0 +1,281 @@
+/** @file One recorded stream in a media element, by MSE: it is fetched in pieces around the place where it plays. */
+
+import { coveredUntil, enoughAt, MOST_BYTES, toAsk, toDrop, withPiece } from './plan.js';
+
+/** How long to wait before a piece is asked for again, in ms. */
+const AGAIN_MS = 1000;
+/** A place that is so little outside of what the element has is as good as inside, in s: two pictures of a slow camera. */
+const EDGE_S = 0.3;
+/** Further off than this, the element jumps; between the two, it goes a little faster or slower. In s. */
+const JUMP_S = 0.3;
+const STEP_S = 0.015;
+/** How much faster or slower it goes per second that it is off, and at most. */
+const GAIN = 1.5;
+const MOST_NUDGE = 0.15;
+/** Elements go no slower and no faster. */
+const RATES = /** @type {const} */ ([0.07, 15]);
+
+/**
+ * What there is of the stream at the place: a picture or sound; nothing, because nothing was recorded; not yet.
+ * @typedef {'ready'|'empty'|'missing'|'failed'} TrackState
+ *
+ * @typedef {object} TrackEnv
+ * @property {() => MediaSource} newSource Makes a source for an element.
+ * @property {(source: MediaSource) => string} url Makes its address. @property {(url: string) => void} forget Ends it.
+ * @property {() => number} now In ms.
+ */
+
+/** @returns {typeof MediaSource|undefined} What the browser has for it; phones have another. */
+export function mediaSources() {
+  const { ManagedMediaSource, MediaSource: plain } = /** @type {any} */ (globalThis);
+  return plain ?? ManagedMediaSource;
+}
+
+/** @returns {TrackEnv} */
+export function trackEnv() {
+  return {
+    newSource: () => new /** @type {typeof MediaSource} */ (mediaSources())(),
+    url: (source) => URL.createObjectURL(source),
+    forget: (url) => URL.revokeObjectURL(url),
+    now: () => performance.now(),
+  };
+}
+
+/** Fetches a stream and keeps its element at the place. Nothing is fetched before {@link Track.tick} is called. */
+export class Track {
+  /** Why it is not shown, for people; empty if nothing is wrong. */
+  problem = '';
+
+  #element;
+  #source;
+  #env;
+  #duration;
+  #mime;
+  #codec;
+  #media;
+  #url;
+  /** @type {SourceBuffer|null} */
+  #buffer = null;
+  /** @type {import('./plan.js').Held[]} */
+  #held = [];
+  #most = MOST_BYTES;
+  /** @type {AbortController|null} What is being fetched. */
+  #fetching = null;
+  /** Where the piece after the one that was appended last begins, if it follows it. */
+  #follows = -1;
+  #notBefore = 0;
+  /** Where pieces begin that were fetched again, because the browser had let go of them. */
+  #again = new Set();
+  #final = false;
+  #closed = false;
+
+  /**
+   * @param {HTMLMediaElement} element
+   * @param {import('./pieces.js').Source} source
+   * @param {{kind: 'video'|'audio', codec: string, duration: number}} of The duration of the recording, in s.
+   * @param {TrackEnv} env
+   */
+  constructor(element, source, { kind, codec, duration }, env) {
+    this.#element = element;
+    this.#source = source;
+    this.#env = env;
+    this.#duration = duration;
+    this.#mime = `${kind}/mp4`;
+    this.#codec = codec;
+    this.#media = env.newSource();
+    this.#media.addEventListener('sourceopen', () => this.#open());
+    element.disableRemotePlayback = true; // what phones ask of elements with such a source
+    this.#url = env.url(this.#media);
+    element.src = this.#url;
+  }
+
+  /** @param {number} place In s. @returns {TrackState} */
+  stateAt(place) {
+    if (this.#final) return 'failed';
+    if (this.#target(place) !== null) return 'ready';
+    return coveredUntil(this.#held, place) > place ? 'empty' : 'missing';
+  }
+
+  /**
+   * Whether there is enough to go on at a place.
+   * @param {number} place @param {number} speed
+   */
+  enough(place, speed) {
+    const until = Math.min(place + enoughAt(speed), this.#duration - 0.001);
+    return this.#final || this.stateAt(place) !== 'missing' && coveredUntil(this.#held, place) >= until;
+  }
+
+  /** How much is held, in bytes. */
+  get bytes() {
+    return this.#held.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /**
+   * Keeps the element at the place, and what it has around it. Called many times a second.
+   * @param {number} place In s. @param {number} speed @param {boolean} moving
+   */
+  tick(place, speed, moving) {
+    this.#follow(place, speed, moving);
+    if (this.#buffer === null || this.#final || this.#buffer.updating || this.#media.readyState === 'closed') return;
+    this.#missed(place);
+    const facts = { held: this.#held, place, speed, duration: this.#duration, most: this.#most };
+    const drop = toDrop(facts);
+    if (drop) {
+      this.#held = this.#held.filter((h) => h !== drop);
+      this.#buffer.remove(drop.start, drop.end);
+      return;
+    }
+    const ask = toAsk(facts);
+    if (this.#fetching || ask === null || this.#env.now() < this.#notBefore) return;
+    void this.#fetch(ask);
+  }
+
+  /** The place has jumped: what is on its way is not wanted any more. */
+  jump() {
+    this.#fetching?.abort();
+    this.#fetching = null;
+    this.#notBefore = 0;
+  }
+
+  /** Ends it; the element is empty then. */
+  close() {
+    this.#closed = true;
+    this.jump();
+    this.#element.removeAttribute('src');
+    this.#element.load();
+    this.#env.forget(this.#url);
+  }
+
+  #open() {
+    if (this.#buffer !== null || this.#closed) return;
+    try {
+      this.#buffer = this.#media.addSourceBuffer(this.#type(this.#codec));
+      // Otherwise the element is as long as what it has.
+      this.#media.duration = this.#duration + 1;
+    } catch {
+      this.#fail(unplayable(this.#codec));
+    }
+  }
+
+  /** @param {string} codec */
+  #type(codec) {
+    return `${this.#mime}; codecs="${codec}"`;
+  }
+
+  /**
+   * Where the element has to be for a place.
+   * @param {number} place
+   * @returns {number|null} Null if it has nothing there.
+   */
+  #target(place) {
+    const { buffered } = this.#element;
+    for (let i = 0; i < buffered.length; i += 1) {
+      const [start, end] = [buffered.start(i), buffered.end(i)];
+      if (start - EDGE_S <= place && place < end + EDGE_S) return Math.max(start, Math.min(end - 0.001, place));
+    }
+    return null;
+  }
+
+  /**
+   * Browsers let go of what they have when they run short. What should be at the place and is not is fetched again, once:
+   * then there is a hole in the stream.
+   * @param {number} place
+   */
+  #missed(place) {
+    if (this.#target(place) !== null) return;
+    const gone = this.#held.find((h) => h.bytes > 0 && h.from <= place && place < h.end && h.end !== Infinity);
+    if (!gone || this.#again.has(gone.start)) return;
+    this.#again.add(gone.start);
+    this.#held = this.#held.filter((h) => h !== gone);
+    this.#follows = -1;
+  }
+
+  /** @param {number} place @param {number} speed @param {boolean} moving */
+  #follow(place, speed, moving) {
+    const element = this.#element;
+    const target = this.#target(place);
+    if (target === null || !moving) {
+      if (!element.paused) element.pause();
+      if (target !== null && Math.abs(element.currentTime - target) > 0.001 && !element.seeking) element.currentTime = target;
+      return;
+    }
+    const off = element.currentTime - target;
+    if (Math.abs(off) > JUMP_S * Math.max(1, speed) && !element.seeking) element.currentTime = target;
+    const nudge = Math.abs(off) < STEP_S ? 0 : Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, -off * GAIN / Math.max(1, speed)));
+    const rate = Math.max(RATES[0], Math.min(RATES[1], speed * (1 + nudge)));
+    if (Math.abs(element.playbackRate - rate) > 0.004) element.playbackRate = rate;
+    if (element.paused) element.play().catch(() => {}); // it was paused again
+  }
+
+  /** @param {number} place */
+  async #fetch(place) {
+    const fetching = new AbortController();
+    this.#fetching = fetching;
+    try {
+      const piece = await this.#source(place, this.#follows !== place, fetching.signal);
+      if (this.#fetching === fetching) await this.#take(place, piece);
+      if (this.#fetching === fetching) this.problem = '';
+    } catch (error) {
+      if (this.#fetching !== fetching) return;
+      const { message, final = false } = /** @type {import('./pieces.js').SourceError} */ (error);
+      this.#notBefore = this.#env.now() + AGAIN_MS;
+      if (final) this.#fail(message);
+      else this.problem = message;
+    } finally {
+      if (this.#fetching === fetching) this.#fetching = null;
+    }
+  }
+
+  /** @param {number} asked @param {import('./pieces.js').Piece} piece */
+  async #take(asked, piece) {
+    const buffer = this.#buffer;
+    if (buffer === null || this.#closed) return;
+    // A recorder that does not get ahead is not asked for the same again and again.
+    const next = piece.next !== null && piece.next <= asked ? asked + 1 : piece.next;
+    const held = { start: Math.min(asked, piece.offset), from: piece.offset, end: next ?? Infinity, bytes: piece.bytes };
+    if (piece.bytes > 0) {
+      if (piece.codec !== '' && piece.codec !== this.#codec) {
+        if (!mediaSources()?.isTypeSupported(this.#type(piece.codec))) throw Object.assign(new Error(unplayable(piece.codec)), { final: true });
+        buffer.changeType(this.#type(piece.codec));
+        this.#codec = piece.codec;
+      }
+      if (!(await this.#append(buffer, piece.data))) return;
+    }
+    this.#follows = next ?? -1;
+    this.#held = withPiece(this.#held, held);
+    if (next === null && this.#media.readyState === 'open' && !buffer.updating) this.#media.endOfStream();
+  }
+
+  /**
+   * @param {SourceBuffer} buffer @param {BufferSource} data
+   * @returns {Promise<boolean>} False: the browser had no room, and some is being made.
+   */
+  async #append(buffer, data) {
+    const ended = new Promise((done, failed) => {
+      buffer.addEventListener('updateend', done, { once: true });
+      buffer.addEventListener('error', () => failed(Object.assign(new Error(`${BROKEN}.`), { final: true })), { once: true });
+    });
+    try {
+      buffer.appendBuffer(data);
+    } catch (error) {
+      if (/** @type {DOMException} */ (error).name !== 'QuotaExceededError') throw Object.assign(new Error(BROKEN), { final: true });
+      this.#most = Math.min(this.#most, this.bytes) * 0.7;
+      return false;
+    }
+    await ended;
+    return true;
+  }
+
+  /** @param {string} problem */
+  #fail(problem) {
+    this.problem = problem;
+    this.#final = true;
+  }
+}
+
+const BROKEN = 'The browser cannot decode this stream';
+
+/** @param {string} codec What to say of a stream that the browser does not play. */
+export function unplayable(codec) {
+  return `This browser does not play ${codec || 'it'}`;
+}
