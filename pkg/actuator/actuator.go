@@ -145,6 +145,11 @@ func (a *Actuator) start() context.Context {
 func (a *Actuator) close() {
 	a.cancel()
 	a.owned.Wait()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if holder := a.arbiter.State().Holder; holder != "" {
+		a.record(audit.Event{Kind: audit.LeaseEnded, Who: holder, What: a.leaseName(), Reason: "device_stopped"})
+	}
 }
 
 // do lets f work with the arbiter at the present time, and sees to what follows from it.

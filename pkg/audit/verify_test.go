@@ -388,3 +388,30 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+func TestList(t *testing.T) {
+	folder := t.TempDir()
+	if got, err := List(folder); err != nil || len(got) != 0 {
+		t.Errorf("of an empty folder: %v, %v", got, err)
+	}
+	want := []Name{{"", "tokens"}, {"other", "gone"}, {"rover", "front"}, {"rover", "motors"}}
+	for _, n := range want {
+		fill(t, n.Path(folder), 1)
+	}
+	fill(t, Path(folder, "rover", "motors"), 30) // it is rotated
+	gone := Path(folder, "other", "gone")
+	if err := os.Rename(gone, gone+".1"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"x.jsonl~", "x.jsonl.10", ".jsonl", "x.txt"} {
+		if err := os.WriteFile(filepath.Join(folder, "audit", "rover", name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := List(folder); err != nil || !slices.Equal(got, want) {
+		t.Errorf("%v, %v", got, err)
+	}
+	if got := want[3].String() + " " + want[0].String(); got != "rover/motors tokens" {
+		t.Error(got)
+	}
+}

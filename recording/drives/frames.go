@@ -1,0 +1,92 @@
+package drives
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/read"
+)
+
+const (
+	// maxFrames bounds how many of the newest pictures of a camera are remembered: 22 s of three streams at 30 a second.
+	maxFrames = 2000
+	// exact is how far the time that a driver names may be from the capture time of the picture: pages know it in
+	// milliseconds.
+	exact = time.Millisecond
+	// epochField is the number of VideoFrame.epoch.
+	epochField = 1
+)
+
+// frames are pictures that drivers may have seen, by camera.
+type frames map[string][]frame
+
+type frame struct {
+	Frame
+	captured time.Time
+}
+
+// add notes a picture.
+func (f *frames) add(m read.Message, fields recording.Fields) {
+	facts := fields.Read(m.Data)
+	if facts.Captured.IsZero() {
+		return
+	}
+	if *f == nil {
+		*f = frames{}
+	}
+	camera := m.Channel.Waldo.Device
+	all := append((*f)[camera], frame{Frame{camera, m.Channel.Waldo.Stream, epochOf(m.Data), facts.Sequence}, facts.Captured})
+	if len(all) > 2*maxFrames {
+		all = append([]frame(nil), all[len(all)-maxFrames:]...)
+	}
+	(*f)[camera] = all
+}
+
+// epochOf returns the epoch of a picture; 0 if it says none.
+func epochOf(message []byte) (epoch int64) {
+	for len(message) > 0 {
+		number, kind, n := protowire.ConsumeField(message)
+		if n < 0 {
+			return 0
+		}
+		if number == epochField && kind == protowire.VarintType {
+			_, _, tag := protowire.ConsumeTag(message)
+			value, _ := protowire.ConsumeVarint(message[tag:])
+			epoch = int64(value) // the last one counts
+		}
+		message = message[n:]
+	}
+	return epoch
+}
+
+// find returns the picture that was captured at a time, of the camera, or if that is not known, of the only one that has
+// such a picture. Of the streams of a camera, the one with the shortest name is meant: the others are made from it.
+func (f frames) find(camera string, at time.Time) *Frame {
+	var found *frame
+	for name, all := range f {
+		if camera != "" && name != camera {
+			continue
+		}
+		for i := len(all) - 1; i >= 0; i-- {
+			one := &all[i]
+			if one.captured.Sub(at).Abs() > exact {
+				continue
+			}
+			switch {
+			case found == nil:
+				found = one
+			case found.Camera != one.Camera:
+				return nil // it may be either
+			case len(one.Stream) < len(found.Stream),
+				one.Stream == found.Stream && one.captured.Sub(at).Abs() < found.captured.Sub(at).Abs():
+				found = one
+			}
+		}
+	}
+	if found == nil {
+		return nil
+	}
+	return &found.Frame
+}
