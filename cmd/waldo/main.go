@@ -31,6 +31,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo install robot.yaml         run it with systemd, from now on and after every start of the machine
   waldo doctor                     find out what is wrong with this machine
   waldo ls                         list the running devices
+  waldo replay drive.mcap          bring the devices of a recording back, as they were
   waldo restart front              restart the process of the device "front"
   waldo upgrade                    replace all processes by those of the installed programs, without a gap
   waldo reload                     read robot.yaml again, and restart what has changed
@@ -69,6 +70,8 @@ const lastWords = 100 * time.Millisecond
 type commands struct {
 	Up  upCommand  `cmd:"" help:"Run a robot: its devices, the gateway and, unless it uses another, a NATS server."`
 	Bus busCommand `cmd:"" help:"Run only the NATS server, for devices that are started one by one."`
+
+	Replay replayCommand `cmd:"" help:"Bring the devices of a recording back, as they were."`
 
 	Install installCommand `cmd:"" help:"Run a robot as units of systemd, or change what they run."`
 

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/recording/recordingtest"
+	"github.com/waldo-robot/waldo/recording/write"
+)
+
+// TestReplayRefuses: what cannot be replayed is told before anything runs, with the file or the flag, and no file changes.
+func TestReplayRefuses(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("STATE_DIRECTORY", dir) // the command sets another one
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	states := filepath.Join(dir, "states.mcap")
+	f, err := write.Create(states, write.Head{}, write.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	good := filepath.Join(dir, "good.mcap")
+	if err := recordingtest.Record(t, good, 30, 100, write.Config{}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args []string
+		want string
+	}{
+		"missing":     {[]string{filepath.Join(dir, "none.mcap")}, "none.mcap: no such file"},
+		"zero length": {[]string{file("zero.mcap", "")}, "zero.mcap: this is not an MCAP file: it is empty"},
+		"foreign":     {[]string{file("video.mp4", "....ftypisom")}, "video.mp4: this is not an MCAP file"},
+		"folder":      {[]string{dir}, "it is not a file"},
+		"no message":  {[]string{states}, "there is no message in it"},
+		"robot":       {[]string{good, "--robot", "My Robot"}, "--robot"},
+		"http":        {[]string{good, "--http", "8080"}, "--http"},
+	} {
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append([]string{"replay"}, c.args...), console{&out, &errs})
+		if code != device.ExitConfiguration || !strings.Contains(errs.String(), c.want) {
+			t.Errorf("%s: exit %d, %s", name, code, errs.String())
+		}
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
+		t.Errorf("there are files %v", left)
+	}
+}
