@@ -2,9 +2,9 @@
 //
 // # Concepts
 //
-// A [File] collects messages in chunks. A chunk ends after a second, or 512 KB, and rather before a key frame than after it.
+// A [File] collects messages in chunks. A chunk ends after 0.8 s, or 512 KB, and rather before a key frame than after it.
 // Then it goes to the disk, and is made durable before the next one is written, so what a crash or a power failure takes
-// is the last second. Until [File.Close] the file is called NAME.part: package repair completes one that was left behind.
+// is less than the last second. Until [File.Close] the file is called NAME.part: package repair completes one that was left behind.
 //
 // # A slow or full disk
 //

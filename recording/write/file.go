@@ -24,14 +24,14 @@ const PartSuffix = ".part"
 
 // What [Config] has for fields that are zero.
 const (
-	chunkTime  = time.Second
+	chunkTime  = 800 * time.Millisecond
 	chunkBytes = 512 << 10
 	queueBytes = 32 << 20
 )
 
 // Config adjusts a [File]. The zero value works.
 type Config struct {
-	ChunkTime  time.Duration // after which a chunk ends; 0: 1 s
+	ChunkTime  time.Duration // after which a chunk ends; 0: 0.8 s
 	ChunkBytes int           // at which a chunk ends; 0: 512 KB
 	QueueBytes int           // of chunks that wait for the disk; 0: 32 MiB
 }

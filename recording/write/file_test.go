@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,6 +26,10 @@ import (
 func TestMain(m *testing.M) {
 	if path := os.Getenv(fullDisk); path != "" {
 		os.Exit(fillDisk(path))
+	}
+	if path := os.Getenv(recordForever); path != "" {
+		fmt.Println(recordUntilKilled(path))
+		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -104,8 +109,8 @@ func TestChunks(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"one", []step{small}, []int{1}},
-		{"a second", []step{small, after(small, 900*time.Millisecond), after(small, 200*time.Millisecond)}, []int{2, 1}},
-		{"a second, from the first message", []step{after(small, 5*time.Second), after(small, 900*time.Millisecond)}, []int{2}},
+		{"a second", []step{small, after(small, 700*time.Millisecond), after(small, 200*time.Millisecond)}, []int{2, 1}},
+		{"a second, from the first message", []step{after(small, 5*time.Second), after(small, 700*time.Millisecond)}, []int{2}},
 		{"size", []step{{size: 6000}, {size: 6000}, {size: 6000}}, []int{2, 1}},
 		{"larger than a chunk", []step{small, {size: 50_000}, small}, []int{2, 1}},
 		{"a key frame soon after another", []step{key, after(key, 100*time.Millisecond)}, []int{2}},
