@@ -38,7 +38,7 @@ func (n Name) Next() Name {
 
 // recording is what the names of the files of a recording have in common.
 func (n Name) recording() Name {
-	n.Number = 1
+	n.Start, n.Number = n.Start.UTC().Truncate(time.Millisecond), 1 // as it can be compared
 	return n
 }
 

@@ -19,23 +19,49 @@ type Repaired struct {
 }
 
 // Repair completes the files that were left behind by a crash, a power failure or a full disk, and removes those without
-// any message. It is called before the first file is created. A file that cannot be repaired does not keep others from it.
+// any message. A file that cannot be repaired does not keep others from it. Other recordings can be written meanwhile.
 func (w *Writer) Repair() ([]Repaired, error) {
+	left, done, err := w.leftBehind()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	var all []Repaired
+	for _, e := range left {
+		all = append(all, w.repair(e))
+	}
+	return all, nil
+}
+
+// leftBehind returns the files that nobody writes, which stay as if they were being written until done is called.
+func (w *Writer) leftBehind() (left []entry, done func(), err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all, err := w.groups()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var done []Repaired
+	var busy []Name
 	for _, g := range all {
+		if w.open[g.first] > 0 {
+			continue
+		}
+		before := len(left)
 		for _, e := range g.files {
-			if e.part() && w.open[g.first] == 0 {
-				done = append(done, w.repair(e))
+			if e.part() {
+				left = append(left, e)
 			}
 		}
+		if len(left) > before {
+			busy = append(busy, g.first)
+			w.open[g.first]++
+		}
 	}
-	return done, nil
+	return left, func() {
+		for _, n := range busy {
+			w.release(n)
+		}
+	}, nil
 }
 
 func (w *Writer) repair(e entry) Repaired {

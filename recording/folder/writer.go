@@ -79,13 +79,16 @@ func (w *Writer) Create(n Name, head write.Head, c write.Config) (f *write.File,
 		return nil, nil, explain(w.path, err)
 	}
 	w.open[which]++
-	return f, sync.OnceFunc(func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.open[which]--; w.open[which] == 0 {
-			delete(w.open, which)
-		}
-	}), nil
+	return f, sync.OnceFunc(func() { w.release(which) }), nil
+}
+
+// release ends what was begun with a file of a recording.
+func (w *Writer) release(which Name) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.open[which]--; w.open[which] == 0 {
+		delete(w.open, which)
+	}
 }
 
 // ErrFull is about a disk with less free space than is to be kept free.

@@ -1,0 +1,183 @@
+package recorder
+
+import (
+	"cmp"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+	"time"
+
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/recording/write"
+	"github.com/waldo-robot/waldo/services/recorder/reel"
+)
+
+// queueBytes is how much may wait for the disk.
+const queueBytes = 32 << 20
+
+// begin begins a recording. r.doing is held.
+func (r *recorder) begin(now time.Time) error {
+	if err := r.room(leastRoom); err != nil {
+		r.fails(err)
+		return err
+	}
+	r.mu.Lock()
+	w, early := r.wish, 0
+	if r.buffer != nil {
+		early = r.buffer.Bytes()
+	}
+	r.mu.Unlock()
+	described := map[string]bool{}
+	current, err := reel.Begin(now, reel.Config{
+		Folder: r.owner, Robot: r.kit.Address().Robot, Finished: r.finished,
+		Head:  func(name string, part int) write.Head { return r.head(w, name, part, described) },
+		Write: write.Config{QueueBytes: queueBytes + early}, // all of the pre-roll comes at once
+	})
+	if err != nil {
+		r.fails(err)
+		return err
+	}
+	r.record(current, w, now, described)
+	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
+	r.kit.Audit.Write(w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name()))
+	r.note(now)
+	r.ears.tune()
+	r.ears.askAll()
+	return nil
+}
+
+// record has messages go to a recording from now on, those of the pre-roll first.
+func (r *recorder) record(current *reel.Reel, w wish, now time.Time, described map[string]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.reel, r.problem, r.retry = current, "", time.Time{}
+	r.session = session{started: now, by: w.by, devices: described, lookAt: now.Add(lookEvery)}
+	if r.buffer != nil {
+		for _, m := range r.buffer.Take() {
+			_ = current.Write(m) // the recording tells when it fails
+		}
+	}
+	_ = current.Write(r.stateMessage(now))
+}
+
+// end completes the recording, if there is one, and returns what is in it. r.doing is held.
+func (r *recorder) end(why string) (*recorderv1.Recording, error) {
+	r.mu.Lock()
+	current, w := r.reel, r.wish
+	if current == nil {
+		r.mu.Unlock()
+		return nil, nil
+	}
+	_ = current.Write(r.stateMessage(time.Now()))
+	r.reel = nil
+	r.mu.Unlock()
+	err := current.End()
+	s := current.Stats()
+	r.mu.Lock()
+	r.lost += int64(s.Lost)
+	result := r.summary(current, s)
+	r.session = session{}
+	r.mu.Unlock()
+	result.Open = false
+	r.kit.Log.Info("recorded", "to", current.Name(), "bytes", s.Bytes, "messages", s.Messages, "lost", s.Lost, "why", why)
+	event := w.event(audit.RecordingStopped, r.kit.Address().Device, current.Name())
+	event.Reason = why
+	r.kit.Audit.Write(event)
+	r.ears.tune()
+	return result, err
+}
+
+// finished is called for each file that is complete.
+func (r *recorder) finished(f reel.Finished) {
+	r.metrics.files.Inc()
+	r.kit.Audit.Write(audit.Event{Kind: audit.RecordingFinished, Device: r.kit.Address().Device, What: f.File,
+		SHA256: hex.EncodeToString(f.Sum[:])})
+}
+
+// room deletes what is not kept, and fails if there is too little room then; more is wanted beside what is to be left free.
+func (r *recorder) room(more int64) error {
+	k := r.config.Keep
+	_, deleted, err := r.owner.Room(folder.Keep{Recordings: k.Recordings, Free: int64(k.Free) + more,
+		DeleteOldest: k.Full == fullDelete})
+	for _, name := range deleted {
+		r.kit.Log.Info("a recording was deleted to make room", "name", name)
+		r.kit.Audit.Write(audit.Event{Kind: audit.RecordingDeleted, Device: r.kit.Address().Device, What: name, Reason: "keep"})
+	}
+	return err
+}
+
+// head is what a file begins with. The devices in it are added to described.
+func (r *recorder) head(w wish, name string, part int, described map[string]bool) write.Head {
+	first := name
+	if n, ok := folder.Parse(name); ok {
+		n.Number = 1
+		first = n.String()
+	}
+	h := write.Head{Metadata: map[string]string{
+		"robot": r.kit.Address().Robot, "recording": first, "part": strconv.Itoa(part), "recorder": r.kit.Address().Device,
+		"version": version.Version, "commit": version.Commit(), "machine": machine(), "started_by": w.by, "reason": w.reason,
+	}}
+	if r.config.robot != nil {
+		if text, err := r.config.robot.Redacted(); err == nil { // it was read before
+			h.Attachments = append(h.Attachments, write.Attachment{Name: "robot.yaml", MediaType: "application/yaml", Data: text})
+		}
+	}
+	devices := map[string]bool{}
+	streams, _ := r.tap.Streams()
+	for _, s := range r.chosen(streams) {
+		devices[s.Channel.Device] = true
+	}
+	for _, device := range slices.Sorted(maps.Keys(devices)) {
+		if a, known := r.definitions(device); known {
+			h.Attachments = append(h.Attachments, a)
+			r.mu.Lock()
+			described[device] = true
+			r.mu.Unlock()
+		}
+	}
+	return h
+}
+
+// definitions describes the services and messages of a device.
+func (r *recorder) definitions(device string) (a write.Attachment, known bool) {
+	data := r.tap.Definitions(device)
+	return write.Attachment{Name: "descriptors/" + device, MediaType: "application/x-protobuf", Data: data}, data != nil
+}
+
+// describeNew describes devices that have come since the file was begun.
+func (r *recorder) describeNew(current *reel.Reel) {
+	streams, _ := r.tap.Streams()
+	for _, s := range r.chosen(streams) {
+		device := s.Channel.Device
+		r.mu.Lock()
+		has := r.session.devices[device]
+		r.mu.Unlock()
+		if has {
+			continue
+		}
+		a, known := r.definitions(device)
+		if !known || current.Attach(a) != nil { // the recording tells when it fails
+			continue
+		}
+		r.mu.Lock()
+		r.session.devices[device] = true
+		r.mu.Unlock()
+	}
+}
+
+// tellLosses puts on record that messages were lost.
+func (r *recorder) tellLosses(current *reel.Reel, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if lost := r.lostNow(); lost != r.session.lostTold {
+		r.session.lostTold = lost
+		_ = current.Write(r.stateMessage(now)) // the recording tells when it fails
+	}
+}
+
+// orUnknown is a name for people.
+func orUnknown(name string) string { return cmp.Or(name, "unknown") }

@@ -1,0 +1,293 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/version"
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/recording/tap"
+	"github.com/waldo-robot/waldo/services/recorder/preroll"
+	"github.com/waldo-robot/waldo/services/recorder/reel"
+)
+
+// Kind is what package device runs.
+func Kind() device.Kind[Config] {
+	return device.Kind[Config]{Name: "recorder", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+}
+
+const (
+	// tick is how often it is looked whether something is to be done, and the state told while something is recorded.
+	tick = time.Second
+	// lookEvery is how often the room on the disk is looked at while something is recorded.
+	lookEvery = 5 * time.Second
+	// firstRetry and lastRetry are after what times it is tried again to record.
+	firstRetry = 5 * time.Second
+	lastRetry  = time.Minute
+	// leastRoom is how much of the disk has to be free beside what is to be left free for a recording to begin.
+	leastRoom = 16 << 20
+)
+
+// recorder is the driver.
+type recorder struct {
+	kit     *device.Kit
+	config  Config
+	path    string // of the folder
+	reader  *folder.Folder
+	tap     *tap.Tap
+	ears    *ears
+	metrics *metrics
+
+	stateChannel, marksChannel *recording.Channel
+	states                     *stream.Topic[*recorderv1.RecorderState]
+	out                        *device.Out[*recorderv1.RecorderState]
+	marked                     *device.Out[*recorderv1.Mark]
+	poked                      chan struct{} // holds a token when something may be to be done
+
+	doing sync.Mutex
+	owner *folder.Writer // nil: the folder is not ours
+
+	mu      sync.Mutex
+	wish    wish
+	drives  drives
+	reel    *reel.Reel      // nil: nothing is recorded
+	session session         // about the reel
+	buffer  *preroll.Buffer // nil: there is no pre-roll
+	problem string          // why nothing is recorded although it should be
+	retry   time.Time       // when it is tried again
+	wait    time.Duration   // from one try to the next
+	lost    int64           // of recordings that have ended
+	free    int64           // bytes of the disk
+}
+
+// session is what is known of the recording that is being written. recorder.mu guards it.
+type session struct {
+	started  time.Time
+	by       string
+	marks    []*recorderv1.Mark
+	devices  map[string]bool // that are described in it
+	lookAt   time.Time       // when the room on the disk is looked at next
+	lostTold int64           // of what the recording tells
+}
+
+func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
+	path, err := c.folder(os.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1),
+		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry}
+	if c.Preroll > 0 {
+		r.buffer = preroll.New(c.Preroll+c.KeyFrames, int(c.PrerollSize))
+	}
+	if r.metrics, err = newMetrics(kit.Metrics, r); err != nil {
+		return nil, err
+	}
+	r.out = device.NewOut[*recorderv1.RecorderState](kit, recorderStream, device.OutOptions{})
+	r.marked = device.NewOut[*recorderv1.Mark](kit, marksStream, device.OutOptions{})
+	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r})
+	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot, tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
+		return nil, err
+	}
+	r.ears = newEars(r)
+	r.stateChannel = r.ownChannel(recorderStream, &recorderv1.RecorderState{})
+	r.marksChannel = r.ownChannel(marksStream, &recorderv1.Mark{})
+	kit.OnStop(r.stopped)
+	kit.SetAttributes(map[string]string{"folder": path})
+	return r, nil
+}
+
+// stopped ends what lives as long as the process.
+func (r *recorder) stopped() {
+	r.ears.close()
+	r.tap.Close()
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	if r.owner != nil {
+		r.owner.Close()
+	}
+}
+
+// Run implements [device.Driver].
+func (r *recorder) Run(ctx context.Context, ready func()) error {
+	if err := r.own(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var work sync.WaitGroup
+	defer work.Wait()
+	defer cancel()
+	work.Go(func() { r.ears.run(ctx) })
+	work.Go(func() { _ = r.out.WhileHeld(ctx, r.publish) }) // ends with ctx
+	work.Go(func() { r.repair(ctx) })
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		switch err := r.settle(); {
+		case err == nil:
+			ready()
+		case !errors.Is(err, errLater):
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			r.suspend()
+			return nil
+		case <-ticker.C:
+		case <-r.poked:
+		case <-r.failed():
+		}
+	}
+}
+
+// own takes the folder, and what was wanted there when the process before ended.
+func (r *recorder) own() error {
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	if r.owner != nil {
+		return nil
+	}
+	owner, err := folder.Own(r.path)
+	if err != nil {
+		r.fails(err)
+		return err
+	}
+	r.owner = owner
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problem = ""
+	switch {
+	case r.wish.wanted:
+	case r.config.When == whenAlways:
+		r.wish = wish{wanted: true, by: "boot", reason: whenAlways}
+	default:
+		r.wish = readNote(r.path, now, r.config.After)
+	}
+	if r.wish.wanted {
+		r.kit.Log.Info("it is to be recorded", "why", r.wish.reason, "by", r.wish.by)
+	}
+	return nil
+}
+
+// poke has Run look whether something is to be done.
+func (r *recorder) poke() {
+	select {
+	case r.poked <- struct{}{}:
+	default:
+	}
+}
+
+// failed is closed when the recording has failed.
+func (r *recorder) failed() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reel == nil {
+		return nil
+	}
+	return r.reel.Failed()
+}
+
+// suspend completes the recording because the process ends; the next one goes on.
+func (r *recorder) suspend() {
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	r.note(time.Now())
+	_, _ = r.end("the recorder stops") // it says so
+	r.states.Close(nil)
+}
+
+// errLater is about what is wanted and will be tried later.
+var errLater = errors.New("it is tried again later")
+
+// settle brings what is done in line with what is wanted. It returns why that is not possible.
+func (r *recorder) settle() error {
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	defer r.tell()
+	now := time.Now()
+	r.mu.Lock()
+	r.drives.expire(now)
+	r.follow(now)
+	w, current, retry := r.wish, r.reel, r.retry
+	r.mu.Unlock()
+	switch {
+	case current != nil && current.Err() != nil:
+		return r.broke(current.Err())
+	case current != nil && !w.wanted:
+		r.note(now)
+		_, err := r.end(w.reason)
+		return err
+	case current != nil:
+		return r.look(current, now)
+	case !w.wanted:
+		r.fine()
+		return nil
+	case now.Before(retry):
+		return errLater
+	}
+	return r.begin(now)
+}
+
+// fine forgets a problem of what is not wanted any more.
+func (r *recorder) fine() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problem, r.retry, r.wait = "", time.Time{}, firstRetry
+}
+
+// fails notes a problem, and when it is tried again.
+func (r *recorder) fails(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.problem = err.Error()
+	r.retry = time.Now().Add(r.wait)
+	r.wait = min(2*r.wait, lastRetry)
+}
+
+// broke ends a recording that cannot go on. What was written is completed.
+func (r *recorder) broke(err error) error {
+	_, _ = r.end(err.Error())
+	r.metrics.failures.Inc()
+	r.fails(err)
+	return fmt.Errorf("nothing is recorded: %w", err)
+}
+
+// look sees to the recording that is being written.
+func (r *recorder) look(current *reel.Reel, now time.Time) error {
+	r.describeNew(current)
+	r.tellLosses(current, now)
+	s := current.Stats()
+	split := r.config.Split
+	if split.Size > 0 && s.PartBytes >= int64(split.Size) || split.Time > 0 && s.Part >= split.Time {
+		if err := current.Turn(); err != nil {
+			return r.broke(err)
+		}
+		r.ears.askAll()
+	}
+	r.mu.Lock()
+	due := !now.Before(r.session.lookAt)
+	if due {
+		r.session.lookAt = now.Add(lookEvery)
+	}
+	if now.Sub(r.session.started) > lastRetry {
+		r.wait = firstRetry
+	}
+	r.mu.Unlock()
+	if !due {
+		return nil
+	}
+	r.note(now)
+	if err := r.room(0); err != nil {
+		return r.broke(err)
+	}
+	return nil
+}

@@ -1,0 +1,503 @@
+package recorder_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	messagev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/message/v1"
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/recording/write"
+	"github.com/waldo-robot/waldo/services/recorder/recorder"
+)
+
+// TestRecord: what passes on the bus is in the file, byte for byte and in order, with what explains it.
+func TestRecord(t *testing.T) {
+	r := start(t, nil)
+	r.record(t)
+	r.begin(t)
+	if err := r.conn.Publish(bus.Address{Robot: "rover", Device: "front"}.In("speaker"), &mediav1.AudioFrame{Sequence: 7}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.conn.Publish(bus.Topic("rover", "chat"), &messagev1.Message{Topic: "chat", Body: &messagev1.Message_Text{Text: "hello"}}); err != nil {
+		t.Fatal(err)
+	}
+	mark, err := r.client.AddMark(t.Context(), &recorderv1.AddMarkRequest{Text: "a stone", By: "anna"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.more(t, 200)
+	one := r.end(t)
+	if one.GetOpen() || len(one.GetFiles()) != 1 || one.GetName() != one.GetFiles()[0] || one.GetMessageCount() < 300 ||
+		!slices.Equal(one.GetDevices(), []string{"front", "recorder"}) || len(one.GetMarks()) != 1 {
+		t.Errorf("%v", one)
+	}
+	all, f := r.read(t, one.GetName())
+	if int64(len(all)) != one.GetMessageCount() {
+		t.Errorf("%d messages, want %d", len(all), one.GetMessageCount())
+	}
+	r.checkPictures(t, on(all, "/front/video"))
+	for topic, want := range map[string]int{"/front": 1, "/front/control": 10, "/front/in/speaker": 1, "/msg/chat": 1,
+		"/recorder/marks": 1, "/recorder/recorder": 2, "/front/video-small": 0} {
+		if n := len(on(all, topic)); n < want || want < 2 && topic != "/front" && n != want {
+			t.Errorf("%d of %s, want %d", n, topic, want)
+		}
+	}
+	var again recorderv1.Mark
+	if err := proto.Unmarshal([]byte(on(all, "/recorder/marks")[0].data), &again); err != nil || !proto.Equal(&again, mark.GetMark()) {
+		t.Errorf("the mark %v, want %v", &again, mark.GetMark())
+	}
+	data, err := f.Attachment("descriptors/front")
+	var d devicev1.GetDescriptorsResponse
+	if err != nil || proto.Unmarshal(data, &d) != nil || !slices.Contains(d.GetServices(), "waldo.camera.v1.CameraService") {
+		t.Errorf("services %v, %v", d.GetServices(), err)
+	}
+	about, err := f.Metadata(write.AboutRobot)
+	if err != nil || about["robot"] != "rover" || about["recording"] != one.GetName() || about["part"] != "1" || about["started_by"] != "test" {
+		t.Errorf("%v, %v", about, err)
+	}
+	if n := r.camera.asked.Load(); n == 0 {
+		t.Error("no key frame was asked for at the beginning")
+	}
+}
+
+// checkPictures compares what was recorded with what was sent.
+func (r *rig) checkPictures(t *testing.T, got []message) {
+	t.Helper()
+	r.camera.mu.Lock()
+	defer r.camera.mu.Unlock()
+	if len(got) < 10 {
+		t.Fatalf("%d pictures", len(got))
+	}
+	first := slices.IndexFunc(r.camera.sent, func(data []byte) bool { return string(data) == got[0].data })
+	if first < 0 || first+len(got) > len(r.camera.sent) {
+		t.Fatalf("the first is the %d-th of %d, and there are %d", first, len(r.camera.sent), len(got))
+	}
+	for i, m := range got {
+		if m.data != string(r.camera.sent[first+i]) {
+			t.Fatalf("picture %d is another one than was sent", i)
+		}
+		var f mediav1.VideoFrame
+		if err := proto.Unmarshal([]byte(m.data), &f); err != nil || !m.captured.Equal(f.GetCaptureTime().AsTime()) || i > 0 && m.logged.Before(got[i-1].logged) {
+			t.Fatalf("picture %d: captured %v, logged %v, %v", i, m.captured, m.logged, err)
+		}
+	}
+}
+
+// TestErrors: bad requests say what is wrong with them.
+func TestErrors(t *testing.T) {
+	r := start(t, nil)
+	r.record(t)
+	r.await(t, "it is there", idle)
+	long := strings.Repeat("x", 300)
+	for name, tt := range map[string]struct {
+		call func(context.Context) error
+		code codes.Code
+		says string
+	}{
+		"nothing is recorded": {func(ctx context.Context) error {
+			_, err := r.client.AddMark(ctx, &recorderv1.AddMarkRequest{Text: "x"})
+			return err
+		}, codes.FailedPrecondition, "start a recording"},
+		"a long mark": {func(ctx context.Context) error {
+			_, err := r.client.AddMark(ctx, &recorderv1.AddMarkRequest{Text: long})
+			return err
+		}, codes.InvalidArgument, "text: has 300 bytes"},
+		"no mark": {func(ctx context.Context) error {
+			_, err := r.client.AddMark(ctx, &recorderv1.AddMarkRequest{})
+			return err
+		}, codes.InvalidArgument, "text: "},
+		"a name that is none": {func(ctx context.Context) error {
+			_, err := r.client.StartRecording(ctx, &recorderv1.StartRecordingRequest{By: "a\x1b"})
+			return err
+		}, codes.InvalidArgument, "by: "},
+		"no such recording": {func(ctx context.Context) error {
+			_, err := r.client.DeleteRecording(ctx, &recorderv1.DeleteRecordingRequest{Name: "../x"})
+			return err
+		}, codes.NotFound, "no such recording"},
+		"no such file": {func(ctx context.Context) error {
+			_, err := r.client.ReadFile(ctx, &recorderv1.ReadFileRequest{File: "../../etc/passwd"})
+			return err
+		}, codes.NotFound, "no such"},
+		"a large page": {func(ctx context.Context) error {
+			_, err := r.client.ListRecordings(ctx, &recorderv1.ListRecordingsRequest{PageSize: 1001})
+			return err
+		}, codes.InvalidArgument, "page_size: "},
+		"a made-up page": {func(ctx context.Context) error {
+			_, err := r.client.ListRecordings(ctx, &recorderv1.ListRecordingsRequest{PageToken: "x"})
+			return err
+		}, codes.InvalidArgument, "page_token: "},
+		"many bytes": {func(ctx context.Context) error {
+			_, err := r.client.ReadFile(ctx, &recorderv1.ReadFileRequest{MaxBytes: 5 << 20})
+			return err
+		}, codes.InvalidArgument, "max_bytes: "},
+	} {
+		if err := tt.call(t.Context()); status.Code(err) != tt.code || !strings.Contains(err.Error(), tt.says) {
+			t.Errorf("%s: %v, want %v with %q", name, err, tt.code, tt.says)
+		}
+	}
+	if one := r.end(t); one != nil {
+		t.Errorf("the end of nothing: %v", one)
+	}
+}
+
+// TestFiles: recordings are listed, read and deleted.
+func TestFiles(t *testing.T) {
+	r := start(t, nil)
+	r.record(t)
+	var names []string
+	for range 3 {
+		r.begin(t)
+		names = append(names, r.end(t).GetName())
+	}
+	open := r.begin(t).GetRecording().GetName()
+	var listed []string
+	token := ""
+	for pages := 0; pages == 0 || token != ""; pages++ {
+		q, err := r.client.ListRecordings(t.Context(), &recorderv1.ListRecordingsRequest{PageSize: 2, PageToken: token})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, one := range q.GetRecordings() {
+			listed = append(listed, one.GetName())
+			if one.GetOpen() != (one.GetName() == open) {
+				t.Errorf("%v", one)
+			}
+		}
+		token = q.GetNextPageToken()
+	}
+	if want := []string{open, names[2], names[1], names[0]}; !slices.Equal(listed, want) {
+		t.Errorf("listed %v, want %v", listed, want)
+	}
+	content, err := os.ReadFile(filepath.Join(r.folder, names[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for {
+		q, err := r.client.ReadFile(t.Context(), &recorderv1.ReadFileRequest{File: names[0], Offset: int64(len(got)), MaxBytes: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(q.GetData()) == 0 {
+			break
+		}
+		got = append(got, q.GetData()...)
+	}
+	if string(got) != string(content) {
+		t.Errorf("%d bytes, want %d", len(got), len(content))
+	}
+	_, err = r.client.ReadFile(t.Context(), &recorderv1.ReadFileRequest{File: names[0], Offset: int64(len(content)) + 1})
+	if status.Code(err) != codes.OutOfRange {
+		t.Errorf("behind the end: %v", err)
+	}
+	if _, err := r.client.DeleteRecording(t.Context(), &recorderv1.DeleteRecordingRequest{Name: open}); status.Code(err) != codes.FailedPrecondition {
+		t.Errorf("delete what is being written: %v", err)
+	}
+	if _, err := r.client.DeleteRecording(t.Context(), &recorderv1.DeleteRecordingRequest{Name: names[0]}); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Join(r.folder, names[0])); !os.IsNotExist(err) {
+		t.Errorf("it is not deleted: %v", err)
+	}
+}
+
+// TestSplit: each file can be read alone, and nothing is lost or twice in between.
+func TestSplit(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.Split.Time = time.Second })
+	r.record(t)
+	r.begin(t)
+	r.await(t, "three files", func(s *recorderv1.RecorderState) bool { return len(s.GetRecording().GetFiles()) >= 3 })
+	asked := r.camera.asked.Load()
+	one := r.end(t)
+	if asked < int64(len(one.GetFiles())) {
+		t.Errorf("%d key frames were asked for, but there are %d files", asked, len(one.GetFiles()))
+	}
+	var pictures []message
+	for i, name := range one.GetFiles() {
+		all, f := r.read(t, name)
+		pictures = append(pictures, on(all, "/front/video")...)
+		if i == len(one.GetFiles())-1 {
+			continue // it may have been begun just now
+		}
+		if data, err := f.Attachment("descriptors/front"); err != nil || len(data) == 0 {
+			t.Errorf("file %d does not describe its device: %v", i, err)
+		}
+		if i > 0 && all[0].topic != "/front" {
+			t.Errorf("file %d begins with %s, not with a state", i, all[0].topic)
+		}
+		var first mediav1.VideoFrame
+		if err := proto.Unmarshal([]byte(on(all, "/front/video")[0].data), &first); err != nil || !first.GetKeyFrame() {
+			t.Errorf("file %d does not begin with a key frame: %v", i, err)
+		}
+	}
+	r.checkPictures(t, pictures)
+}
+
+// TestPreroll: a recording begins before it was started, with a key frame.
+func TestPreroll(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.Preroll, c.KeyFrames = 2*time.Second, 500*time.Millisecond })
+	r.record(t)
+	r.await(t, "there is a pre-roll", func(s *recorderv1.RecorderState) bool {
+		return idle(s) && s.GetPreroll().AsDuration() >= time.Second
+	})
+	before := time.Now()
+	r.begin(t)
+	one := r.end(t)
+	all, _ := r.read(t, one.GetName())
+	pictures := on(all, "/front/video")
+	r.checkPictures(t, pictures)
+	if early := before.Sub(pictures[0].logged); early < 500*time.Millisecond {
+		t.Errorf("it begins %v before the start", early)
+	}
+	var first mediav1.VideoFrame
+	if err := proto.Unmarshal([]byte(pictures[0].data), &first); err != nil || !first.GetKeyFrame() {
+		t.Errorf("it does not begin with a key frame: %v", err)
+	}
+	if r.camera.asked.Load() < 2 {
+		t.Error("no key frames were asked for")
+	}
+}
+
+// TestDriven: it is recorded while somebody drives.
+func TestDriven(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.When, c.After = "driven", 0 })
+	r.record(t)
+	r.await(t, "nobody drives", idle)
+	drive := func(holder string) {
+		r.camera.state.Store(&controlv1.ControlState{Epoch: r.camera.epoch, Holder: holder})
+	}
+	drive("anna")
+	if s := r.await(t, "somebody drives", recording); s.GetStartedBy() != "drive" {
+		t.Errorf("%v", s)
+	}
+	drive("")
+	r.await(t, "nobody drives any more", idle)
+	drive("ben")
+	r.await(t, "somebody drives again", recording)
+	r.end(t)
+	r.await(t, "the rest of the drive is not recorded", idle)
+	drive("")
+	time.Sleep(100 * time.Millisecond) // so that the end of the drive is heard
+	drive("ben")
+	r.await(t, "the next drive", recording)
+}
+
+// TestEStop: what came before an e-stop is recorded, and what comes after it for a time.
+func TestEStop(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.OnEStop, c.Preroll, c.After = true, time.Second, 500*time.Millisecond })
+	r.record(t)
+	r.await(t, "there is a pre-roll", func(s *recorderv1.RecorderState) bool { return s.GetPreroll().AsDuration() >= 500*time.Millisecond })
+	r.camera.state.Store(&controlv1.ControlState{Epoch: r.camera.epoch, EStop: &controlv1.EStop{Id: 5, PressTime: timestamppb.Now()}})
+	if s := r.await(t, "it records", recording); s.GetStartedBy() != "e-stop" {
+		t.Errorf("%v", s)
+	}
+	r.await(t, "that ends by itself", idle)
+	files := r.files(t, ".mcap")
+	if len(files) != 1 {
+		t.Fatalf("%v", files)
+	}
+	all, _ := r.read(t, files[0])
+	var before, after int
+	for _, m := range on(all, "/front/control") {
+		var s controlv1.ControlState
+		if err := proto.Unmarshal([]byte(m.data), &s); err != nil {
+			t.Fatal(err)
+		}
+		if s.GetEStop() == nil {
+			before++
+		} else {
+			after++
+		}
+	}
+	if before < 10 || after < 10 {
+		t.Errorf("%d states before, %d after", before, after)
+	}
+}
+
+// TestAgain: a recorder that is ended while it records goes on when it runs again; one that was stopped does not.
+func TestAgain(t *testing.T) {
+	r := start(t, nil)
+	p := r.record(t)
+	first := r.begin(t).GetRecording().GetName()
+	p.Stop()
+	p = r.record(t)
+	s := r.await(t, "it goes on", recording)
+	if s.GetRecording().GetName() == first || s.GetStartedBy() != "test" {
+		t.Errorf("%v", s)
+	}
+	r.end(t)
+	p.Stop()
+	r.record(t)
+	r.await(t, "it is there", idle)
+	if files := r.files(t, ".mcap"); len(files) != 2 {
+		t.Errorf("%v", files)
+	}
+}
+
+// TestRestart: what a device says in its next life is recorded as well, and one that comes later.
+func TestRestart(t *testing.T) {
+	r := start(t, nil)
+	r.record(t)
+	r.begin(t)
+	late := &camera{}
+	p := run(t, r, "late", late.kind(), struct{}{})
+	r.await(t, "the new device is recorded", func(s *recorderv1.RecorderState) bool {
+		return slices.Contains(s.GetRecording().GetDevices(), "late")
+	})
+	r.more(t, 300)
+	p.Stop()
+	again := &camera{}
+	run(t, r, "late", again.kind(), struct{}{})
+	for deadline := time.Now().Add(patience); !again.out.Held(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the next life is not held")
+		}
+	}
+	r.more(t, 300)
+	one := r.end(t)
+	all, f := r.read(t, one.GetName())
+	epochs := map[int64]int{}
+	for _, m := range on(all, "/late/video") {
+		var v mediav1.VideoFrame
+		if err := proto.Unmarshal([]byte(m.data), &v); err != nil {
+			t.Fatal(err)
+		}
+		epochs[v.GetEpoch()]++
+	}
+	if epochs[late.epoch] < 10 || epochs[again.epoch] < 10 || len(epochs) != 2 {
+		t.Errorf("%v", epochs)
+	}
+	n := 0
+	for _, c := range f.Channels() {
+		if c.Record.Topic == "/late/video" {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d channels for definitions that are the same", n)
+	}
+	if data, err := f.Attachment("descriptors/late"); err != nil || len(data) == 0 {
+		t.Errorf("the device that came later is not described: %v", err)
+	}
+}
+
+// TestNoFolder: a folder without rights, or one that another recorder has, is told, and tried again.
+func TestNoFolder(t *testing.T) {
+	r := start(t, nil)
+	if err := os.WriteFile(r.folder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := r.record(t)
+	s := r.await(t, "it fails", func(s *recorderv1.RecorderState) bool {
+		return s.GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_FAILED
+	})
+	if !strings.Contains(s.GetProblem(), "folder") {
+		t.Errorf("%v", s)
+	}
+	if d := p.Kit().Device(); d.GetState() != devicev1.DeviceState_DEVICE_STATE_AWAY || !strings.Contains(d.GetStateReason(), "folder") {
+		t.Errorf("%v", d)
+	}
+	if _, err := r.client.StartRecording(t.Context(), &recorderv1.StartRecordingRequest{}); status.Code(err) != codes.Unavailable {
+		t.Errorf("started: %v", err)
+	}
+	if err := os.Remove(r.folder); err != nil {
+		t.Fatal(err)
+	}
+	r.await(t, "it is there", idle)
+	other := run(t, r, "second", recorder.Kind(), r.config)
+	for deadline := time.Now().Add(patience); !strings.Contains(other.Kit().Device().GetStateReason(), "another recorder"); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("a second recorder: %v", other.Kit().Device())
+		}
+	}
+}
+
+// TestFull: a disk without room is told, and nothing is recorded until there is room.
+func TestFull(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.Keep.Free = 1 << 60 })
+	r.record(t)
+	r.await(t, "it is there", idle)
+	_, err := r.client.StartRecording(t.Context(), &recorderv1.StartRecordingRequest{})
+	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "room") {
+		t.Errorf("%v", err)
+	}
+	r.await(t, "nothing is wanted", idle)
+	always := r.config
+	always.When, always.Folder = "always", r.folder+"-2"
+	p := run(t, r, "other", recorder.Kind(), always)
+	client := recorderv1.NewRecorderServiceClient(r.conn.Client(p.Kit().Address()))
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		q, err := client.GetRecorder(t.Context(), &recorderv1.GetRecorderRequest{})
+		if err == nil && q.GetState().GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_FAILED &&
+			strings.Contains(q.GetState().GetProblem(), "room") &&
+			p.Kit().Device().GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%v, %v", q, err)
+		}
+	}
+	if files := r.files(t, "mcap"); len(files) != 0 {
+		t.Errorf("%v", files)
+	}
+}
+
+// TestKeep: the oldest recordings go when there are too many.
+func TestKeep(t *testing.T) {
+	r := start(t, func(c *recorder.Config) { c.Keep.Recordings = 2 })
+	r.record(t)
+	var names []string
+	for range 3 {
+		r.begin(t)
+		names = append(names, r.end(t).GetName())
+	}
+	r.begin(t)
+	if files := r.files(t, ".mcap"); slices.Contains(files, names[0]) || !slices.Contains(files, names[2]) {
+		t.Errorf("%v are left of %v", files, names)
+	}
+}
+
+// TestAudit: who records is in the audit log, and the sum of each file.
+func TestAudit(t *testing.T) {
+	r := start(t, nil)
+	folder := t.TempDir()
+	p, err := device.Start(recorder.Kind(), device.Settings{Robot: "rover", Device: "recorder", NATS: r.url, State: folder}, r.config, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.begin(t)
+	name := r.end(t).GetName()
+	content, err := os.ReadFile(filepath.Join(r.folder, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Stop()
+	log, err := os.ReadFile(audit.Path(folder, "rover", "recorder"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+	for _, want := range []string{`"event":"recording_started","who":"test"`, `"event":"recording_stopped"`, hex.EncodeToString(sum[:])} {
+		if !strings.Contains(string(log), want) {
+			t.Errorf("the log lacks %s:\n%s", want, log)
+		}
+	}
+}

@@ -1,0 +1,314 @@
+package recorder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/text"
+	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/services/recorder/reel"
+)
+
+const (
+	maxBy       = 128
+	maxMark     = 256
+	maxMarks    = 1000
+	defaultPage = 100
+	maxPage     = 1000
+	defaultRead = 1 << 20
+	maxRead     = 4 << 20
+)
+
+// service is the RecorderService.
+type service struct {
+	recorderv1.UnimplementedRecorderServiceServer
+	*recorder
+}
+
+// who is who calls.
+func who(ctx context.Context, by string) (string, error) {
+	if len(by) > maxBy || !text.IsPrintable(by) {
+		return "", status.Errorf(codes.InvalidArgument, "by: use up to %d bytes of printable text", maxBy)
+	}
+	return orUnknown(access.Named(access.User(ctx), by)), nil
+}
+
+// failure gives an error its code.
+func failure(err error) error {
+	code := codes.Internal
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, folder.ErrFull):
+		code = codes.ResourceExhausted
+	case errors.Is(err, folder.ErrNone), errors.Is(err, fs.ErrNotExist):
+		code = codes.NotFound
+	case errors.Is(err, folder.ErrOpen):
+		code = codes.FailedPrecondition
+	case isDisk(err):
+		code = codes.Unavailable
+	}
+	return status.Error(code, err.Error())
+}
+
+// isDisk reports whether the disk is what an error is about.
+func isDisk(err error) bool {
+	var path *fs.PathError
+	return errors.As(err, &path) || errors.Is(err, errNotOurs)
+}
+
+// errNotOurs is about a folder that could not be had.
+var errNotOurs = errors.New("the recorder has no folder")
+
+// notOurs says why there is no folder.
+func (r *recorder) notOurs() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fmt.Errorf("%w: %s", errNotOurs, r.problem)
+}
+
+// StartRecording implements the RecorderService.
+func (s *service) StartRecording(ctx context.Context, q *recorderv1.StartRecordingRequest) (
+	*recorderv1.StartRecordingResponse, error) {
+	by, err := who(ctx, q.GetBy())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(wish{wanted: true, by: by, token: access.TokenID(ctx), from: access.From(ctx), reason: whenAsked}); err != nil {
+		return nil, failure(err)
+	}
+	return &recorderv1.StartRecordingResponse{State: s.now()}, nil
+}
+
+// start begins a recording that somebody wants. One that is being written goes on until they want it no more.
+func (r *recorder) start(w wish) error {
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	defer r.tell()
+	if r.owner == nil {
+		return r.notOurs()
+	}
+	r.mu.Lock()
+	before, current := r.wish, r.reel
+	if before.wanted && before.until.IsZero() && before.reason != whenDriven {
+		w = before // nothing new
+	}
+	r.wish = w
+	r.mu.Unlock()
+	if current != nil && current.Err() == nil {
+		return nil
+	}
+	if current != nil {
+		_, _ = r.end(current.Err().Error()) // it says so
+	}
+	err := r.begin(time.Now())
+	if err != nil && !before.wanted {
+		r.mu.Lock()
+		r.wish = before // they are told, and can ask again
+		r.mu.Unlock()
+		r.fine()
+	}
+	r.poke()
+	return err
+}
+
+// StopRecording implements the RecorderService.
+func (s *service) StopRecording(ctx context.Context, _ *recorderv1.StopRecordingRequest) (*recorderv1.StopRecordingResponse,
+	error) {
+	by, err := who(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	one, err := s.stop(wish{by: by, token: access.TokenID(ctx), from: access.From(ctx), reason: whenAsked})
+	if err != nil {
+		return nil, failure(err)
+	}
+	return &recorderv1.StopRecordingResponse{Recording: one}, nil
+}
+
+// stop ends the recording, also the one of a drive that goes on.
+func (r *recorder) stop(w wish) (*recorderv1.Recording, error) {
+	r.doing.Lock()
+	defer r.doing.Unlock()
+	defer r.tell()
+	r.mu.Lock()
+	r.wish = w
+	r.drives.declined = r.drives.driven()
+	r.mu.Unlock()
+	r.note(time.Now())
+	one, err := r.end(w.reason)
+	r.fine()
+	r.poke()
+	return one, err
+}
+
+// AddMark implements the RecorderService.
+func (s *service) AddMark(ctx context.Context, q *recorderv1.AddMarkRequest) (*recorderv1.AddMarkResponse, error) {
+	by, err := who(ctx, q.GetBy())
+	if err != nil {
+		return nil, err
+	}
+	if n := len(q.GetText()); n < 1 || n > maxMark || !text.IsPrintable(q.GetText()) {
+		return nil, status.Errorf(codes.InvalidArgument, "text: has %d bytes: use 1 to %d bytes of printable text", n, maxMark)
+	}
+	mark, err := s.mark(q.GetText(), by)
+	if err != nil {
+		return nil, err
+	}
+	s.marked.Publish(mark)
+	s.tell()
+	return &recorderv1.AddMarkResponse{Mark: mark}, nil
+}
+
+// mark puts a mark on record.
+func (r *recorder) mark(text, by string) (*recorderv1.Mark, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.reel == nil {
+		return nil, status.Error(codes.FailedPrecondition, "nothing is being recorded: start a recording first")
+	}
+	now := time.Now()
+	m := &recorderv1.Mark{Time: timestamppb.New(r.reel.Time(now)), Text: text, By: by}
+	data, err := proto.Marshal(m)
+	if err == nil {
+		err = r.reel.Write(reel.Message{Channel: r.marksChannel, At: now, Data: data})
+	}
+	if err != nil {
+		return nil, failure(err)
+	}
+	if len(r.session.marks) < maxMarks {
+		r.session.marks = append(r.session.marks, m)
+	}
+	return m, nil
+}
+
+// GetRecorder implements the RecorderService.
+func (s *service) GetRecorder(context.Context, *recorderv1.GetRecorderRequest) (*recorderv1.GetRecorderResponse, error) {
+	return &recorderv1.GetRecorderResponse{State: s.now()}, nil
+}
+
+// WatchRecorder implements the RecorderService.
+func (s *service) WatchRecorder(_ *recorderv1.WatchRecorderRequest,
+	to grpc.ServerStreamingServer[recorderv1.WatchRecorderResponse]) error {
+	ctx, cancel := context.WithCancel(to.Context())
+	defer cancel()
+	defer context.AfterFunc(s.kit.Stopping(), cancel)()
+	changes := s.states.Subscribe(stream.Latest())
+	defer changes.Close()
+	if err := to.Send(&recorderv1.WatchRecorderResponse{State: s.now()}); err != nil {
+		return err
+	}
+	for state, err := range changes.All(ctx) {
+		switch {
+		case to.Context().Err() != nil:
+			return status.FromContextError(to.Context().Err()).Err()
+		case err != nil:
+			return status.Error(codes.Unavailable, "the device is stopping")
+		}
+		if err := to.Send(&recorderv1.WatchRecorderResponse{State: state}); err != nil {
+			return err
+		}
+	}
+	return status.Error(codes.Unavailable, "the device is stopping")
+}
+
+// ListRecordings implements the RecorderService.
+func (s *service) ListRecordings(_ context.Context, q *recorderv1.ListRecordingsRequest) (*recorderv1.ListRecordingsResponse,
+	error) {
+	n := int(q.GetPageSize())
+	if n < 0 || n > maxPage {
+		return nil, status.Errorf(codes.InvalidArgument, "page_size: %d is out of range: use 1 to %d, or 0 for %d", n, maxPage,
+			defaultPage)
+	}
+	if n == 0 {
+		n = defaultPage
+	}
+	all, err := s.reader.List()
+	if err != nil {
+		return nil, failure(err)
+	}
+	if after := q.GetPageToken(); after != "" {
+		if _, ok := folder.Parse(after); !ok {
+			return nil, status.Error(codes.InvalidArgument, "page_token: is not one that was given")
+		}
+		begin := slices.IndexFunc(all, func(one *recorderv1.Recording) bool { return one.GetName() < after })
+		if begin < 0 {
+			begin = len(all)
+		}
+		all = all[begin:]
+	}
+	r := &recorderv1.ListRecordingsResponse{Recordings: all}
+	if len(all) > n {
+		r.Recordings, r.NextPageToken = all[:n], all[n-1].GetName()
+	}
+	return r, nil
+}
+
+// ReadFile implements the RecorderService.
+func (s *service) ReadFile(_ context.Context, q *recorderv1.ReadFileRequest) (*recorderv1.ReadFileResponse, error) {
+	n := int(q.GetMaxBytes())
+	switch {
+	case n < 0 || n > maxRead:
+		return nil, status.Errorf(codes.InvalidArgument, "max_bytes: %d is out of range: use 1 to %d, or 0 for %d", n, maxRead,
+			defaultRead)
+	case n == 0:
+		n = defaultRead
+	}
+	path, err := s.reader.File(q.GetFile())
+	if err != nil {
+		return nil, failure(err)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, failure(err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	about, err := f.Stat()
+	if err != nil {
+		return nil, failure(err)
+	}
+	if at := q.GetOffset(); at < 0 || at > about.Size() {
+		return nil, status.Errorf(codes.OutOfRange, "offset: %d is not in the file, which has %d bytes", at, about.Size())
+	}
+	data := make([]byte, min(int64(n), about.Size()-q.GetOffset()))
+	read, err := f.ReadAt(data, q.GetOffset())
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, failure(err)
+	}
+	return &recorderv1.ReadFileResponse{Data: data[:read], SizeBytes: about.Size()}, nil
+}
+
+// DeleteRecording implements the RecorderService.
+func (s *service) DeleteRecording(ctx context.Context, q *recorderv1.DeleteRecordingRequest) (
+	*recorderv1.DeleteRecordingResponse, error) {
+	s.doing.Lock()
+	owner := s.owner
+	s.doing.Unlock()
+	if owner == nil {
+		return nil, failure(s.notOurs())
+	}
+	if err := owner.Delete(q.GetName()); err != nil {
+		return nil, failure(err)
+	}
+	s.kit.Log.Info("a recording was deleted", "name", q.GetName(), "by", orUnknown(access.User(ctx)))
+	s.kit.Audit.Write(audit.Event{Kind: audit.RecordingDeleted, Who: access.User(ctx), Token: access.TokenID(ctx),
+		From: access.From(ctx), Device: s.kit.Address().Device, What: q.GetName(), Reason: whenAsked})
+	s.poke()
+	return &recorderv1.DeleteRecordingResponse{}, nil
+}
