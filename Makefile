@@ -37,11 +37,11 @@ WEB     := services/webrtc-gateway/web/node_modules/.package-lock.json
 # The modules of go.work, as folders. e2e is tested last, with the programs built from the others.
 MODULES  = $(shell $(GO) list -m -f '{{.Dir}}' | sed 's|^$(CURDIR)/||')
 # The kinds of devices: each is a module of services/ with its own program.
-KINDS   := audio camera input peer player replay rtsp-ingest serial uplink
+KINDS   := audio camera input peer player recorder replay rtsp-ingest serial uplink
 # Kinds that do not need a C library are linked without one: nothing to load at start, and 2 MB less memory.
-STATIC  := input player serial uplink
+STATIC  := input player recorder serial uplink
 # The modules that must build without a C compiler, and for which machines.
-PURE    := api pkg recording rendezvous cmd/waldo services/input services/player services/serial services/uplink services/webrtc-gateway
+PURE    := api pkg recording rendezvous cmd/waldo services/input services/player services/recorder services/serial services/uplink services/webrtc-gateway
 MACHINES := arm64 arm amd64
 # The architectures, in Debian's words, that packages are made for.
 ARCHITECTURES ?= amd64 arm64 armhf
@@ -115,7 +115,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg recording rendezvous services/audio services/camera services/input services/rtsp-ingest services/serial services/uplink services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg recording rendezvous services/audio services/camera services/input services/recorder services/rtsp-ingest services/serial services/uplink services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: bench-compare
 bench-compare: deps ## compare the benchmarks of packages with those of the commit BASE; also WITH=commit, BENCH, PACKAGES, RENAMED=old=new

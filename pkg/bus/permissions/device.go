@@ -24,6 +24,7 @@ var kinds = map[string]func(r *robot.Robot, d *robot.Device) []Rule{
 	"input":       nothing,
 	"peer":        talks,
 	"player":      plays,
+	"recorder":    records,
 	"replay":      replays,
 	"rtsp-ingest": sees("ptz.see"),
 	"serial":      sees("control.see"),
@@ -118,6 +119,17 @@ func forwards(r *robot.Robot, _ *robot.Device) []Rule {
 	return append(reading(all, everything, "what somebody at the hub reads"),
 		Rule{Publish, all.In(everything), "what people at the hub say"},
 		Rule{Publish, all.RPC(camera, "RequestKeyFrame"), why}, Rule{Publish, all.RPC(camera, "LimitBitrate"), why})
+}
+
+// records has a recorder read everything that passes on the bus, and ask cameras for key frames.
+func records(r *robot.Robot, _ *robot.Device) []Rule {
+	all := bus.Address{Robot: r.Name, Device: bus.Any}
+	const why, keys = "what it records", "key frames, with which recordings can begin and be sought"
+	return append(reading(all, everything, why),
+		Rule{Subscribe, all.In(everything), why}, Rule{Subscribe, bus.Topic(r.Name, bus.Any), why},
+		Rule{Publish, all.RPC("waldo.device.v1.DeviceService", "GetDevice"), "what defines it"},
+		Rule{Publish, all.RPC("waldo.device.v1.DeviceService", "GetDescriptors"), "what defines it"},
+		Rule{Publish, all.RPC("waldo.camera.v1.CameraService", "RequestKeyFrame"), keys})
 }
 
 // plays has a player say again what pages and programs said to each other.

@@ -83,6 +83,7 @@ devices:
   guest: {kind: peer, call: "http://10.0.0.8/connect", topic: topic}
   uplink: {kind: uplink}
   player: {kind: player}
+  recorder: {kind: recorder}
   rear: {kind: replay}
   voice: {kind: audio}
 `
@@ -128,7 +129,7 @@ func render(t *testing.T) string {
 	for _, d := range []struct{ name, title string }{
 		{"camera", "A simulated camera also (`source: sim`)"}, {"board", "An actuator also (`see:`), for example a board"},
 		{"guest", "A slot of the kind peer also, if it calls a robot (`call:`)"}, {"uplink", "An uplink to a hub also"},
-		{"player", "A player of a recording also"}, {"rear", "A device of a recording also"},
+		{"recorder", "A recorder also"}, {"player", "A player of a recording also"}, {"rear", "A device of a recording also"},
 	} {
 		one, err := r.Device(d.name)
 		if err != nil {

@@ -39,6 +39,7 @@ devices:
   bot: {kind: peer, call: "http://10.0.0.8/connect", topic: chat}
   plain: {kind: peer, call: "http://10.0.0.8/connect"}
   link: {kind: uplink}
+  box: {kind: recorder}
   mind: {kind: mind, may: {read: [front/video-jpeg, arm], write: [voice/speaker], call: [motors], topics: [chat]}}
   free: {kind: mind}
 drive: {device: motors, see: front}
@@ -136,7 +137,7 @@ func TestNobodySpeaksForOthers(t *testing.T) {
 		"slot": permissions.Slot("rover", "slot", "peer"),
 	}
 	for i := range r.Devices {
-		if d := &r.Devices[i]; d.Name != "mind" && d.Kind != "uplink" {
+		if d := &r.Devices[i]; d.Name != "mind" && d.Kind != "uplink" && d.Kind != "recorder" {
 			all[d.Name] = permissions.Device(r, d)
 		}
 	}
