@@ -14,6 +14,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/recording/library"
 	"github.com/waldo-robot/waldo/recording/tap"
 	"github.com/waldo-robot/waldo/services/recorder/preroll"
 	"github.com/waldo-robot/waldo/services/recorder/reel"
@@ -93,7 +94,9 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	}
 	r.out = device.NewOut[*recorderv1.RecorderState](kit, recorderStream, device.OutOptions{})
 	r.marked = device.NewOut[*recorderv1.Mark](kit, marksStream, device.OutOptions{})
-	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r})
+	recordings := library.New(r.reader)
+	kit.OnStop(recordings.Close)
+	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r, library: recordings})
 	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot, tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
 		return nil, err
 	}

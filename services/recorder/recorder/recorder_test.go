@@ -76,6 +76,12 @@ func TestRecord(t *testing.T) {
 	if n := r.camera.asked.Load(); n == 0 {
 		t.Error("no key frame was asked for at the beginning")
 	}
+	line, err := r.client.GetTimeline(t.Context(), &recorderv1.GetTimelineRequest{Name: one.GetName()})
+	if err != nil || len(line.GetEvents()) == 0 || !slices.ContainsFunc(line.GetStreams(), func(s *recorderv1.RecordedStream) bool {
+		return s.GetDevice() == "front" && s.GetStream() == "video" && s.GetMediaType() == "video/H264"
+	}) {
+		t.Errorf("the timeline: %v, %v", line, err)
+	}
 }
 
 // checkPictures compares what was recorded with what was sent.
@@ -130,6 +136,10 @@ func TestErrors(t *testing.T) {
 		}, codes.InvalidArgument, "by: "},
 		"no such recording": {func(ctx context.Context) error {
 			_, err := r.client.DeleteRecording(ctx, &recorderv1.DeleteRecordingRequest{Name: "../x"})
+			return err
+		}, codes.NotFound, "no such recording"},
+		"no such timeline": {func(ctx context.Context) error {
+			_, err := r.client.GetTimeline(ctx, &recorderv1.GetTimelineRequest{Name: "x"})
 			return err
 		}, codes.NotFound, "no such recording"},
 		"no such file": {func(ctx context.Context) error {

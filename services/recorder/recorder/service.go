@@ -22,6 +22,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/recording/library"
 	"github.com/waldo-robot/waldo/services/recorder/reel"
 )
 
@@ -39,6 +40,7 @@ const (
 type service struct {
 	recorderv1.UnimplementedRecorderServiceServer
 	*recorder
+	library *library.Library
 }
 
 // who is who calls.
@@ -52,9 +54,16 @@ func who(ctx context.Context, by string) (string, error) {
 // failure gives an error its code.
 func failure(err error) error {
 	code := codes.Internal
+	for known, of := range library.Codes() {
+		if errors.Is(err, known) {
+			return status.Error(of, err.Error())
+		}
+	}
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return status.FromContextError(err).Err()
 	case errors.Is(err, folder.ErrFull):
 		code = codes.ResourceExhausted
 	case errors.Is(err, folder.ErrNone), errors.Is(err, fs.ErrNotExist):
@@ -258,6 +267,18 @@ func (s *service) ListRecordings(_ context.Context, q *recorderv1.ListRecordings
 		r.Recordings, r.NextPageToken = all[:n], all[n-1].GetName()
 	}
 	return r, nil
+}
+
+// GetTimeline implements the RecorderService.
+func (s *service) GetTimeline(ctx context.Context, q *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
+	r, err := s.library.Timeline(ctx, q)
+	return r, failure(err)
+}
+
+// GetSegment implements the RecorderService.
+func (s *service) GetSegment(ctx context.Context, q *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
+	r, err := s.library.Segment(ctx, q)
+	return r, failure(err)
 }
 
 // ReadFile implements the RecorderService.
