@@ -16,7 +16,8 @@ var errTooManyHolders = errors.New("too many holders")
 
 // holds remembers who reads a stream on the bus and until when.
 type holds struct {
-	told func() // called after the number of holders changed, without mu
+	told   func() // called after the number of holders changed, without mu
+	joined func() // likewise, if one came to others; nil for nobody who wants to know
 
 	mu      sync.Mutex
 	until   map[string]time.Time
@@ -93,6 +94,9 @@ func (h *holds) update(change func()) {
 	h.mu.Unlock()
 	if before != after {
 		h.told()
+	}
+	if h.joined != nil && before > 0 && after > before {
+		h.joined()
 	}
 }
 

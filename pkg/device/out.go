@@ -30,6 +30,9 @@ type OutOptions struct {
 	// Begin asks for a message that a reader can begin with, a key frame, which then comes soon. By it a process that takes
 	// over from another one begins the stream; see `waldo upgrade`. Nil: every message will do, or one comes by itself.
 	Begin func(context.Context) error
+	// Joined is called when somebody begins to read a stream that others read already, who may get nothing for long.
+	// It must not wait. Nil: nobody wants to know.
+	Joined func()
 	// Together has two processes, of which one takes over from the other, both publish the stream meanwhile.
 	Together bool
 	// Whole has messages travel in one piece, up to what the server takes, so that they can be dealt
@@ -85,6 +88,7 @@ func newOut(k *Kit, name string, message protoreflect.MessageDescriptor, o OutOp
 		lost: newStreamCounter("waldo_device_lost_total",
 			"Messages of a held stream that could not be published, for example because the bus was away.", name),
 	}
+	core.holds.joined = o.Joined
 	holders := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "waldo_device_holders", Help: "Readers on the bus that hold a stream now.",
 		ConstLabels: prometheus.Labels{"stream": name}}, func() float64 { return float64(core.holds.count()) })

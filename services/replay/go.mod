@@ -3,9 +3,11 @@ module github.com/waldo-robot/waldo/services/replay
 go 1.26.0
 
 require (
+	github.com/prometheus/client_golang v1.25.0
 	github.com/waldo-robot/waldo/api v0.1.0
 	github.com/waldo-robot/waldo/pkg v0.1.0
 	github.com/waldo-robot/waldo/recording v0.1.0
+	github.com/waldo-robot/waldo/video v0.1.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
@@ -14,6 +16,7 @@ require (
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect
+	github.com/bluenviron/mediacommon/v2 v2.9.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/foxglove/mcap/go/mcap v1.9.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
@@ -26,7 +29,6 @@ require (
 	github.com/nats-io/nkeys v0.4.16 // indirect
 	github.com/nats-io/nuid v1.0.1 // indirect
 	github.com/pierrec/lz4/v4 v4.1.22 // indirect
-	github.com/prometheus/client_golang v1.25.0 // indirect
 	github.com/prometheus/client_model v0.6.3 // indirect
 	github.com/prometheus/common v0.72.0 // indirect
 	github.com/prometheus/procfs v0.22.0 // indirect
@@ -44,4 +46,6 @@ replace (
 	github.com/waldo-robot/waldo/api => ../../api
 	github.com/waldo-robot/waldo/pkg => ../../pkg
 	github.com/waldo-robot/waldo/recording => ../../recording
+	github.com/waldo-robot/waldo/sound => ../../sound
+	github.com/waldo-robot/waldo/video => ../../video
 )

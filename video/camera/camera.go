@@ -106,6 +106,13 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 		options := device.OutOptions{AlternativeTo: s.AlternativeTo, Small: s.Content.Small,
 			Whole: !media.InterCoded(mediaType),
 			Begin: func(ctx context.Context) error { return d.pipeline.RequestKeyFrame(ctx, s.Content) }}
+		if config.Joined != nil {
+			options.Joined = func() {
+				if d.pipeline.PassesThrough(s.Content) {
+					config.Joined()
+				}
+			}
+		}
 		if s.AlternativeTo == "" || config.Codecs.Encodes(mediaType) { // whatever the source sends, as far as is known
 			options.KeyFrameOnRequest, options.MediaTypes = true, []string{mediaType}
 		}

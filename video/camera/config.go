@@ -17,6 +17,9 @@ type Config struct {
 	Bitrate     int // of each stream, bit/s; 0 picks one for size and rate
 	JPEGQuality int // 1 to 100; 0 means codec.DefaultJPEGQuality
 	Preprocess  preprocess.Command
+	// Joined is called when somebody begins to read a stream of the source's own frames that others read already. It must
+	// not wait. Nil: frames never cease to come, so nobody wants to know.
+	Joined func()
 }
 
 // Validate checks what robot.yaml says of every kind of camera, under the keys bitrate, jpegQuality, rotate and

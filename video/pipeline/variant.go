@@ -198,7 +198,7 @@ func (v *variant) takes(c *capture) bool {
 
 // pass publishes a capture as it is, with what it depends on.
 func (v *variant) pass(c *capture, lead []*capture) {
-	if v.inter && !v.passing.Accept(1, c.number, c.frame.Key || len(lead) > 0) {
+	if v.inter && !v.passing.Accept(1, c.number, c.frame.Begins()) {
 		v.p.wantKey(v.key)
 		return
 	}

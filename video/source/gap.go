@@ -28,7 +28,7 @@ func (g *Gap) Close(f Frame, lost uint64) (Frame, bool) {
 		g.missing += int(lost - g.lost)
 		g.lost, g.open = lost, media.InterCoded(f.Format.GetMediaType())
 	}
-	if g.open && !f.Key {
+	if g.open && !f.Begins() {
 		g.missing += 1 + f.Lost
 		return f, false
 	}

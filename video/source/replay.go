@@ -12,3 +12,6 @@ type Replay struct {
 	// Again says that this is the picture that was delivered last, for those who have come since: the replay stands still.
 	Again bool
 }
+
+// Begins reports whether a decoder can begin with a frame, or with what comes along with it.
+func (f Frame) Begins() bool { return f.Key || f.Replay != nil && len(f.Replay.Lead) > 0 }

@@ -94,7 +94,7 @@ func frames(t *testing.T, s source.Source) {
 			t.Errorf("frame %d was captured at %v, now is %v", i, f.Time, time.Now())
 		}
 		last = f.Time
-		if !f.Key && (i == 0 || !media.InterCoded(f.Format.GetMediaType())) {
+		if !f.Begins() && (i == 0 || !media.InterCoded(f.Format.GetMediaType())) {
 			t.Errorf("frame %d (%s) is not a key frame", i, f.Format.GetMediaType())
 		}
 	}
@@ -102,7 +102,7 @@ func frames(t *testing.T, s source.Source) {
 
 func restarts(t *testing.T, s source.Source) {
 	for range 3 {
-		if first := take(t, s, 1)[0]; !first.Key {
+		if first := take(t, s, 1)[0]; !first.Begins() {
 			t.Error("a capture did not begin with a key frame")
 		}
 	}
