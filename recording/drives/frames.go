@@ -37,7 +37,8 @@ func (f *frames) add(m read.Message, fields recording.Fields) {
 		*f = frames{}
 	}
 	camera := m.Channel.Waldo.Device
-	all := append((*f)[camera], frame{Frame{camera, m.Channel.Waldo.Stream, epochOf(m.Data), facts.Sequence}, facts.Captured})
+	all := (*f)[camera]
+	all = append(all, frame{Frame{camera, m.Channel.Waldo.Stream, epochOf(m.Data), facts.Sequence}, facts.Captured})
 	if len(all) > 2*maxFrames {
 		all = append([]frame(nil), all[len(all)-maxFrames:]...)
 	}

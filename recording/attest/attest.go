@@ -1,0 +1,215 @@
+package attest
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/recording/write"
+)
+
+// Config says what is checked.
+type Config struct {
+	State   string   // the robot's folder of state, which has the logs
+	Folders []string // of recordings
+	// Heads are those of logs at earlier times that were kept elsewhere.
+	Heads map[audit.Name][]audit.Head
+}
+
+// Log is what was found out about a log.
+type Log struct {
+	Name audit.Name
+	*audit.Report
+}
+
+// Verdict is what was found out about a file of a recording.
+type Verdict string
+
+const (
+	// Attested means that it is as it was when the recorder completed it.
+	Attested Verdict = "attested"
+	// Changed means that it is not.
+	Changed Verdict = "changed"
+	// Gone means that a log tells that it was completed, and not that it was deleted.
+	Gone Verdict = "gone"
+	// Unknown means that no log that is kept tells of it.
+	Unknown Verdict = "unknown"
+	// Incomplete means that it was not completed, or is being written.
+	Incomplete Verdict = "incomplete"
+)
+
+// File is a file of a recording.
+type File struct {
+	Name    string  `json:"name"`
+	Path    string  `json:"path,omitempty"` // empty for one that is gone
+	Verdict Verdict `json:"verdict"`
+	SHA256  string  `json:"sha256,omitempty"`
+	Text    string  `json:"text,omitempty"` // for people
+}
+
+// Result is what was found out.
+type Result struct {
+	Logs  []Log
+	Files []File // by name
+}
+
+// Altered reports whether something was altered: a log, or a recording.
+func (r *Result) Altered() bool {
+	for _, l := range r.Logs {
+		if l.Altered() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(r.Files, func(f File) bool { return f.Verdict == Changed || f.Verdict == Gone })
+}
+
+// Check checks logs and recordings. It fails if something cannot be read.
+func Check(ctx context.Context, c Config) (*Result, error) {
+	names, err := audit.List(c.State)
+	if err != nil {
+		return nil, err
+	}
+	told := map[string]entry{}
+	for _, n := range names {
+		if err := audit.Read(n.Path(c.State), func(l audit.Line) error { note(told, n, l); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	r := &Result{}
+	if r.Files, err = checkFiles(ctx, c.Folders, told); err != nil {
+		return nil, err
+	}
+	heads := witnesses{}
+	for n, kept := range c.Heads {
+		for _, h := range kept {
+			heads.add(n, h)
+		}
+	}
+	for _, f := range r.Files {
+		if f.Verdict != Attested && f.Verdict != Unknown {
+			continue // what was changed is no witness
+		}
+		if err := heads.read(ctx, f.Path); err != nil {
+			return nil, err
+		}
+	}
+	names = append(names, heads.gone(names, c.Heads)...)
+	for _, n := range names {
+		report, err := audit.Verify(n.Path(c.State), slices.Collect(maps.Keys(heads[n]))...)
+		if err != nil {
+			return nil, err
+		}
+		r.Logs = append(r.Logs, Log{n, report})
+	}
+	return r, nil
+}
+
+// entry is what logs tell of a file.
+type entry struct {
+	hash string // when it was completed; empty: it was deleted
+	by   string // which event
+}
+
+// note notes what a line tells of recordings.
+func note(told map[string]entry, of audit.Name, l audit.Line) {
+	e := l.Event
+	by := fmt.Sprintf("event %d of %s", l.Number, of)
+	switch e.Kind {
+	case audit.RecordingFinished, audit.RecordingRepaired:
+		told[e.What] = entry{e.SHA256, by}
+	case audit.RecordingDeleted:
+		told[e.What] = entry{"", by}
+	}
+}
+
+// suffix ends the names of files of recordings.
+const suffix = ".mcap"
+
+// checkFiles compares the files in folders with what logs tell of them.
+func checkFiles(ctx context.Context, folders []string, told map[string]entry) ([]File, error) {
+	var all []File
+	there := map[string]bool{}
+	for _, folder := range folders {
+		entries, err := os.ReadDir(folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			name, part := strings.CutSuffix(e.Name(), write.PartSuffix)
+			if !e.Type().IsRegular() || !strings.HasSuffix(name, suffix) {
+				continue
+			}
+			there[name] = true
+			f := File{Name: name, Path: filepath.Join(folder, e.Name())}
+			if part {
+				f.Verdict, f.Text = Incomplete, "it is being written, or was left open; a recorder that starts completes it"
+			} else if err := f.check(ctx, told[name]); err != nil {
+				return nil, err
+			}
+			all = append(all, f)
+		}
+	}
+	for name, e := range told {
+		if len(folders) > 0 && e.hash != "" && !there[name] {
+			all = append(all, File{Name: name, Verdict: Gone, Text: e.by + " tells that it was completed, and none that it was deleted"})
+		}
+	}
+	slices.SortFunc(all, func(a, b File) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path)) })
+	return all, nil
+}
+
+// check compares a file with what logs tell of it.
+func (f *File) check(ctx context.Context, e entry) (err error) {
+	if f.SHA256, err = sum(ctx, f.Path); err != nil {
+		return err
+	}
+	switch e.hash {
+	case f.SHA256:
+		f.Verdict, f.Text = Attested, "by "+e.by
+	case "":
+		f.Verdict, f.Text = Unknown, "no audit log that is kept tells of it"
+		if e.by != "" {
+			f.Text = e.by + " tells that it was deleted"
+		}
+	default:
+		f.Verdict, f.Text = Changed, fmt.Sprintf("it is not what it was: its SHA-256 was %s in %s", e.hash, e.by)
+	}
+	return nil
+}
+
+// sum returns the SHA-256 of a file.
+func sum(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = f.Close() }()
+	hash := sha256.New()
+	if _, err := io.CopyBuffer(hash, reader{ctx, f}, make([]byte, 1<<20)); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), nil
+}
+
+// reader reads until a context ends.
+type reader struct {
+	ctx  context.Context
+	from io.Reader
+}
+
+// Read implements [io.Reader].
+func (r reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.from.Read(p)
+}
