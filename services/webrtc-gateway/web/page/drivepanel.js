@@ -10,6 +10,7 @@ import { driveStatus } from './drivewords.js';
 import { count, firstSentence, milliseconds } from './format.js';
 import { motorsStatus, pictureWarning, sightWarning } from './motorwords.js';
 import { padName, padNotes } from './padwords.js';
+import { replayedFrom, replayedWords } from './recorderwords.js';
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */
 
@@ -121,7 +122,7 @@ export class DrivePanel {
     setText(this.#pill, status.pill);
     setData(this.#pill, { state: drive.state === 'driving' && status.pill !== 'You drive' ? 'lost' : drive.state });
     const lacked = drive.state !== 'off' ? '' : this.#robot.lacks(other === '' ? 'driver' : 'operator', other === '' ? 'Driving' : 'Taking over');
-    this.#button.forbid(lacked);
+    this.#button.forbid(lacked || replayedWords(name, replayedFrom(device)));
     if (lacked !== '') setText(this.#why, lacked);
     if (drive.state !== 'off') this.#button.show('Stop');
     else if (other !== '') this.#button.show('Take over', 'Really take over?');

@@ -2,6 +2,7 @@
 
 import { uptime } from './format.js';
 import { pace } from './motorwords.js';
+import { replayedFrom } from './recorderwords.js';
 
 /**
  * @typedef {object} DriveFacts
@@ -59,6 +60,7 @@ export function driveStatus({ name, drive, device, state, other, atRest, nowMs, 
 function idle(device, state, other, nowMs, motors) {
   if (device === null || device.gone) return 'Silent';
   if (device.state === 'away') return `Away: ${device.reason}`;
+  if (replayedFrom(device) !== '') return 'A replay: it cannot be driven';
   if (state === null) return 'Connecting';
   if (motors === 'unknown') return 'Unknown who drives';
   if (other === '') return 'Nobody drives';

@@ -10,7 +10,9 @@ import { showEmpty } from './empty.js';
 import { EStopBar } from './estopbar.js';
 import { milliseconds, since } from './format.js';
 import { bindKeys } from './keys.js';
+import { PlayerBar } from './playerbar.js';
 import { Readings } from './readings.js';
+import { RecorderPanels } from './recorderpanels.js';
 import { otherKeyWords, rememberLink } from './remember.js';
 import { SharePanels } from './sharepanels.js';
 import { signOutButton } from './signout.js';
@@ -40,6 +42,8 @@ const showSignOut = signOutButton(byId('sign-out', HTMLButtonElement), announce)
 const tiles = new Map();
 const drive = new DrivePanel(robot, announce, () => [...tiles.values()].map((tile) => tile.shown));
 const sounds = new SoundPanels(robot, announce);
+const recorders = new RecorderPanels(robot, announce);
+const player = new PlayerBar(robot);
 const shares = new SharePanels(robot, announce);
 const readings = new Readings(robot);
 const consoles = new Consoles(robot);
@@ -95,6 +99,7 @@ function showDetour() {
 
 /** Shows the side panel if it has content. */
 function showSide() {
+  recorders.describe();
   sounds.describe();
   shares.describe();
   readings.describe();
@@ -110,6 +115,8 @@ function showSide() {
 function tick() {
   if (!document.hidden) {
     drive.tick();
+    recorders.tick();
+    player.tick();
     sounds.tick();
     shares.tick();
     readings.tick();

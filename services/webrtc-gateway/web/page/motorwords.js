@@ -2,6 +2,7 @@
 
 import { isOwn } from '../base/holder.js';
 import { firstSentence, since } from './format.js';
+import { replayedFrom } from './recorderwords.js';
 
 /**
  * @typedef {'unknown'|'away'|'estopped'|'stopped'|'driven'} MotorsState Unknown: the actuator has been silent, so its last state may no longer be true.
@@ -48,6 +49,7 @@ const CAUSES = {
  */
 export function motorsStatus({ name, link, device, state, known, ageMs, holder, refusal }) {
   if (link !== 'live') return { state: 'unknown', text: link === 'connecting' ? `${name}: connecting` : `${name}: unknown, the gateway is lost` };
+  if (replayedFrom(device) !== '') return { state: 'stopped', text: `${name}: replayed, it cannot be driven` };
   if (state === null) return { state: 'unknown', text: `${name}: no report yet` };
   if (!known) return { state: 'unknown', text: `${name}: unknown, last report ${since(ageMs)} ago` };
   if (state.phase === 'e-stopped') return { state: 'estopped', text: `${name}: stopped by the e-stop` };

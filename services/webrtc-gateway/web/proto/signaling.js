@@ -319,9 +319,9 @@ export function takesCamera(d) {
 }
 
 /**
- * Whether the device can move something, and therefore requires a lease.
+ * Whether the device can move something, and therefore requires a lease. One that is replayed cannot.
  * @param {Device} d
  */
 export function isActuator(d) {
-  return d.streams.some((s) => s.messageType === 'waldo.control.v1.ControlState' && s.direction === 'out');
+  return d.attributes?.replay === undefined && d.streams.some((s) => s.messageType === 'waldo.control.v1.ControlState' && s.direction === 'out');
 }

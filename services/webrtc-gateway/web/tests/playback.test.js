@@ -6,8 +6,13 @@ import { overCalls, overHttp } from '../playback/pieces.js';
 import { aheadOf, bytesOf, coveredUntil, MOST_BYTES, toAsk, toDrop, withPiece } from '../playback/plan.js';
 import { findTime, readSpot, writeSpot } from '../playback/spot.js';
 import { emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
+import { placeNow, recorderStatus, replayedFrom, replayedWords, replayWords } from '../page/recorderwords.js';
 import { rememberLink } from '../page/remember.js';
+import { driveStatus } from '../page/drivewords.js';
+import { motorsStatus } from '../page/motorwords.js';
+import { isActuator } from '../proto/signaling.js';
 import { recorderState, recording, timeline } from '../proto/recorder.js';
+import { playerState } from '../proto/player.js';
 
 const piece = (start, end, bytes = 1000) => ({ start, from: start, end, bytes });
 const facts = (held, place, more = {}) => ({ held, place, speed: 1, duration: 100, ...more });
@@ -156,6 +161,7 @@ test('what recorders and players say is read with care', () => {
   for (const garbage of [undefined, null, 7, 'x', [], {}]) {
     assert.equal(recorderState(garbage).phase, 'unknown');
     assert.deepEqual([recording(garbage).startMs, recording(garbage).files], [none.start, []]);
+    assert.deepEqual([playerState(garbage).speed, playerState(garbage).playing], [1, false]);
   }
   const t = timeline({
     recording: { name: 'a.mcap', duration: '61.5s', sizeBytes: '5000000000', startTime: '2026-11-30T07:10:00Z', marks: [{ text: 'door' }, 7] },
@@ -191,4 +197,43 @@ test('pieces come over HTTP or by calls, with where they are', async () => {
   const got = await call(2.5, true);
   assert.deepEqual([got.offset, got.next, got.bytes, new TextDecoder().decode(got.data)], [2, 4.500000001, 8, 'ftypmoof']);
   assert.deepEqual(calls[0][2], { name: 'a b.mcap', device: 'front', stream: 'video', offset: '2.500000000s', initialization: true });
+});
+
+test('what a recorder does is told, with the room that is left and what is wrong', () => {
+  const device = { state: 'ready', reason: '', gone: false };
+  const state = { phase: 'idle', problem: '', recording: null, startedBy: '', prerollMs: 0, freeBytes: 12e9, lost: 0, streams: [] };
+  const told = (more, of = device, silent = '') => recorderStatus(more && { ...state, ...more }, of, silent, 70_000);
+  assert.deepEqual(told({}), { phase: 'idle', text: 'Not recording · 12 GB free', problem: '' });
+  assert.match(told({ prerollMs: 30_400 }).text, /begins 30 s before/);
+  const recording = { startMs: 5000, durationMs: 60_000, bytes: 45e6 };
+  assert.deepEqual(told({ phase: 'recording', recording }), { phase: 'recording', text: 'Recording, 1:05 · 45 MB · 12 GB free', problem: '' });
+  assert.match(told({ phase: 'recording', recording, lost: 3 }).problem, /3 messages were lost/);
+  const failed = told({ phase: 'failed', problem: 'the disk is full: delete recordings' });
+  assert.deepEqual([failed.phase, failed.problem], ['failed', 'the disk is full: delete recordings']);
+  assert.equal(told(null).phase, 'unknown');
+  assert.equal(told(null, device, 'no answer').problem, 'no answer');
+  assert.equal(told({}, { ...device, state: 'away', reason: 'no such folder' }).problem, 'no such folder');
+  assert.equal(told({}, null).phase, 'unknown');
+});
+
+test('a replay goes on between two reports, and says what it is', () => {
+  const state = playerState({ playing: true, offset: '10s', speed: 2, duration: '60s', startTime: '2026-11-30T07:10:00Z', name: 'a.mcap' });
+  assert.equal(placeNow(state, 500), 11);
+  assert.equal(placeNow({ ...state, playing: false }, 500), 10);
+  assert.equal(placeNow(state, 60_000), 60);
+  assert.equal(placeNow({ ...state, loop: true }, 27_000), 4);
+  assert.match(replayWords(state, 11, Date.parse('2026-12-01')), /^Replay of a\.mcap, .*:10:11$/);
+  assert.equal(replayWords({ ...state, startMs: null }, 11, 0), 'Replay of a.mcap');
+});
+
+test('what is replayed cannot be driven, and nobody is made to believe it', () => {
+  const streams = [{ name: 'control', direction: 'out', messageType: 'waldo.control.v1.ControlState' }];
+  const live = { name: 'motors', state: 'ready', reason: '', gone: false, attributes: {}, streams };
+  const device = { ...live, attributes: { replay: 'a.mcap' } };
+  assert.deepEqual([isActuator(live), isActuator(device), replayedFrom(live), replayedFrom(null)], [true, false, '', '']);
+  assert.equal(replayedWords('motors', replayedFrom(device)), 'motors is replayed from a.mcap: it cannot be driven');
+  const facts = { name: 'motors', link: 'live', device, state: null, known: false, ageMs: Infinity, holder: 'me', refusal: '' };
+  assert.deepEqual(motorsStatus(facts), { state: 'stopped', text: 'motors: replayed, it cannot be driven' });
+  const status = driveStatus({ ...facts, drive: { state: 'off', why: '', reason: '' }, other: '', atRest: true, nowMs: 0 });
+  assert.equal(status.text, 'A replay: it cannot be driven');
 });
