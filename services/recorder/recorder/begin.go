@@ -44,7 +44,7 @@ func (r *recorder) begin(now time.Time) error {
 	r.record(current, w, now, described)
 	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
 	r.kit.Audit.Write(w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name()))
-	r.note(now)
+	r.note()
 	r.ears.tune()
 	r.ears.askAll()
 	return nil

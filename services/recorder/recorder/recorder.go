@@ -203,7 +203,7 @@ func (r *recorder) failed() <-chan struct{} {
 func (r *recorder) suspend() {
 	r.doing.Lock()
 	defer r.doing.Unlock()
-	r.note(time.Now())
+	r.note()
 	_, _ = r.end("the recorder stops") // it says so
 	r.states.Close(nil)
 }
@@ -226,7 +226,7 @@ func (r *recorder) settle() error {
 	case current != nil && current.Err() != nil:
 		return r.broke(current.Err())
 	case current != nil && !w.wanted:
-		r.note(now)
+		r.note()
 		_, err := r.end(w.reason)
 		return err
 	case current != nil:
@@ -288,7 +288,7 @@ func (r *recorder) look(current *reel.Reel, now time.Time) error {
 	if !due {
 		return nil
 	}
-	r.note(now)
+	r.note()
 	if err := r.room(0); err != nil {
 		return r.broke(err)
 	}

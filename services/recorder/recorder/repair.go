@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"os"
 	"time"
@@ -55,7 +56,7 @@ func (r *recorder) sum(ctx context.Context, file string) (string, error) {
 	h := sha256.New()
 	for {
 		switch n, err := io.CopyN(h, f, piece); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return hex.EncodeToString(h.Sum(nil)), nil
 		case err != nil:
 			return "", err

@@ -2,6 +2,7 @@ package recorder_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"os"
@@ -230,7 +231,7 @@ func (r *rig) read(t *testing.T, name string) ([]message, *read.File) {
 	messages := f.Messages(read.Query{})
 	for {
 		m, err := messages.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return all, f
 		}
 		if err != nil {

@@ -160,7 +160,7 @@ func (r *recorder) stop(w wish) (*recorderv1.Recording, error) {
 	r.wish = w
 	r.drives.declined = r.drives.driven()
 	r.mu.Unlock()
-	r.note(time.Now())
+	r.note()
 	one, err := r.end(w.reason)
 	r.fine()
 	r.poke()

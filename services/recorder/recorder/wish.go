@@ -142,7 +142,7 @@ func bootID() string {
 }
 
 // note keeps what is wanted for the next process. A disk that is full costs only that.
-func (r *recorder) note(now time.Time) {
+func (r *recorder) note() {
 	r.mu.Lock()
 	w := r.wish
 	r.mu.Unlock()
