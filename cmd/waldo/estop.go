@@ -115,7 +115,7 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 }
 
 func (e *estopCommand) press(ctx context.Context, client controlv1.ControlServiceClient) error {
-	r, err := client.EStop(ctx, &controlv1.EStopRequest{By: by(), Reason: strings.ToValidUTF8(e.Reason, "�")})
+	r, err := client.EStop(ctx, &controlv1.EStopRequest{By: by("waldo estop"), Reason: strings.ToValidUTF8(e.Reason, "�")})
 	if err != nil {
 		return err
 	}
@@ -131,15 +131,15 @@ func (e *estopCommand) clear(ctx context.Context, client controlv1.ControlServic
 	if err != nil || r.GetState().GetEStop() == nil {
 		return err
 	}
-	_, err = client.ClearEStop(ctx, &controlv1.ClearEStopRequest{By: by(), Key: e.Key,
+	_, err = client.ClearEStop(ctx, &controlv1.ClearEStopRequest{By: by("waldo estop"), Key: e.Key,
 		Id: r.GetState().GetEStop().GetId()})
 	return err
 }
 
-// by names the user at the terminal.
-func by() string {
+// by names a command at the terminal.
+func by(command string) string {
 	if host, err := os.Hostname(); err == nil {
-		return "waldo estop on " + host
+		return command + " on " + host
 	}
-	return "waldo estop"
+	return command
 }

@@ -43,6 +43,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo call front                 list the methods of "front"; add a method and a request to call one
   waldo send motors '[10, 10]'     send it a message, under a lease if it can move something
   waldo estop                      stop everything that moves, until waldo estop --clear
+  waldo record start               record the robot, until waldo record stop; mark TEXT marks a moment
   waldo recordings                 list the recordings of the robot, or of a folder
   waldo export a.mcap --to a.mp4   pictures and sound as they were recorded; --format csv: messages
   waldo token create anna --role driver
@@ -88,6 +89,7 @@ type commands struct {
 	Call       callCommand       `cmd:"" help:"Call a method of a device, or list its methods."`
 	Send       sendCommand       `cmd:"" help:"Send a message to a device; to a board that moves something, under a lease."`
 	Estop      estopCommand      `cmd:"" help:"Stop everything that moves, and keep it stopped until cleared."`
+	Record     recordCommand     `cmd:"" help:"Begin, mark and end recordings."`
 	Recordings recordingsCommand `cmd:"" help:"List recordings."`
 	Export     exportCommand     `cmd:"" help:"Write what is in recordings as MP4, CSV, or a LeRobot dataset."`
 
