@@ -5,6 +5,7 @@ go 1.26.0
 replace (
 	github.com/waldo-robot/waldo/api => ../api
 	github.com/waldo-robot/waldo/pkg => ../pkg
+	github.com/waldo-robot/waldo/recording => ../recording
 	github.com/waldo-robot/waldo/video => ../video
 )
 
@@ -21,6 +22,7 @@ require (
 	github.com/pion/turn/v5 v5.1.0
 	github.com/waldo-robot/waldo/api v0.1.0
 	github.com/waldo-robot/waldo/pkg v0.1.0
+	github.com/waldo-robot/waldo/recording v0.1.0
 	github.com/waldo-robot/waldo/video v0.1.0
 	go.yaml.in/yaml/v3 v3.0.5
 	golang.org/x/sys v0.49.0
@@ -34,6 +36,7 @@ require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/bluenviron/mediacommon/v2 v2.9.3 // indirect
 	github.com/coder/websocket v1.8.15 // indirect
+	github.com/foxglove/mcap/go/mcap v1.9.0 // indirect
 	github.com/go-jose/go-jose/v4 v4.1.4 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -41,6 +44,7 @@ require (
 	github.com/minio/highwayhash v1.0.4 // indirect
 	github.com/nats-io/jwt/v2 v2.8.2 // indirect
 	github.com/nats-io/nats-server/v2 v2.15.2 // indirect
+	github.com/pierrec/lz4/v4 v4.1.22 // indirect
 	github.com/pion/datachannel v1.6.2 // indirect
 	github.com/pion/dtls/v3 v3.1.8 // indirect
 	github.com/pion/interceptor v0.1.48 // indirect
@@ -53,6 +57,7 @@ require (
 	github.com/pion/sdp/v3 v3.0.19 // indirect
 	github.com/pion/srtp/v3 v3.0.13 // indirect
 	github.com/pion/webrtc/v4 v4.2.20 // indirect
+	github.com/stretchr/testify v1.12.1 // indirect
 	github.com/valyala/fastrand v1.1.0 // indirect
 	github.com/valyala/histogram v1.2.0 // indirect
 	github.com/wlynxg/anet v0.0.5 // indirect
