@@ -52,9 +52,11 @@ type driver struct {
 	config  Config
 	found   *recorded
 	epochs  play.Epochs // used by the goroutine that plays
-	media   map[*play.Channel]medium
-	outputs map[*play.Channel]*output
-	shown   map[string]string // the attributes that are shown; used by the goroutine that plays
+	media   []medium
+	feeds   map[*play.Channel]medium // which of them takes a channel
+	outputs []*output
+	streams map[*play.Channel]*output // which of them takes a channel
+	shown   map[string]string         // the attributes that are shown; used by the goroutine that plays
 
 	playing sync.WaitGroup
 	mu      sync.Mutex
@@ -69,8 +71,8 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 	if err := c.find(); err != nil {
 		return nil, err
 	}
-	d := &driver{kit: kit, config: c, found: c.found, media: map[*play.Channel]medium{},
-		outputs: map[*play.Channel]*output{}, shown: map[string]string{}}
+	d := &driver{kit: kit, config: c, found: c.found, feeds: map[*play.Channel]medium{},
+		streams: map[*play.Channel]*output{}, shown: map[string]string{}}
 	kit.OnStop(func() {
 		d.playing.Wait()
 		_ = d.found.recording.Close() // it was only read
@@ -80,8 +82,7 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 	}
 	d.warn()
 	d.show(d.found.about)
-	taken := d.newMedia()
-	if err := d.newOutputs(taken); err != nil {
+	if err := d.newOutputs(d.newMedia()); err != nil {
 		return nil, err
 	}
 	context.AfterFunc(kit.Stopping(), func() { // ends calls that stream
@@ -100,41 +101,6 @@ func (d *driver) warn() {
 	if d.found.problem != nil {
 		d.kit.Log.Warn("the services of the device are not served", "error", d.found.problem)
 	}
-}
-
-// newOutputs defines the streams that are published byte for byte, and the services.
-func (d *driver) newOutputs(taken taken) error {
-	m := &methods{device: d.kit.Address().Device, recording: d.found.name}
-	named := map[string]bool{}
-	for name := range taken.streams {
-		named[name] = true
-	}
-	for _, c := range d.found.outs() {
-		if taken.streams[c.Waldo.Stream] {
-			continue
-		}
-		o, err := newOutput(d.kit, d.found, c, named)
-		if err != nil {
-			return robot.BadField("files", "%v", err)
-		}
-		named[o.name] = true
-		d.outputs[c] = o
-		m.outputs = append(m.outputs, o)
-	}
-	for _, s := range d.found.services() {
-		if !taken.services[string(s.FullName())] {
-			d.kit.RegisterDefined(s, m)
-		}
-	}
-	return nil
-}
-
-// taken are the streams and services of pictures and sound.
-type taken struct{ streams, services map[string]bool }
-
-// newMedia makes what serves pictures and sound.
-func (d *driver) newMedia() taken {
-	return taken{streams: map[string]bool{}, services: map[string]bool{}}
 }
 
 // show shows the attributes that the device had.
@@ -227,7 +193,7 @@ func (d *driver) follow(ctx context.Context) error {
 
 // plays reports whether a channel is the device's.
 func (d *driver) plays(c *play.Channel) bool {
-	return d.outputs[c] != nil || d.media[c] != nil || c == d.found.channel(recording.State, "")
+	return d.streams[c] != nil || d.feeds[c] != nil || c == d.found.channel(recording.State, "")
 }
 
 // start is how a channel begins after a jump.
@@ -263,11 +229,11 @@ func (s sink) Pace(playing bool, speed float64) {
 
 // Take implements [play.Sink].
 func (s sink) Take(m play.Message) {
-	if o := s.outputs[m.Channel]; o != nil {
+	if o := s.streams[m.Channel]; o != nil {
 		o.take(s.epochs.WithEpoch(m.Data, o.epoch))
 		return
 	}
-	switch medium := s.media[m.Channel]; {
+	switch medium := s.feeds[m.Channel]; {
 	case medium == nil:
 		about := &devicev1.Device{}
 		if proto.Unmarshal(m.Data, about) == nil {

@@ -27,8 +27,8 @@ type output struct {
 	last []byte // the last message; nil: there is none at this place of the recording
 }
 
-// newOutput defines the stream of a channel. Named are the streams that are defined already.
-func newOutput(kit *device.Kit, d *recorded, c *play.Channel, named map[string]bool) (*output, error) {
+// newOutput defines the stream of a channel. Defined reports whether another one is defined already.
+func newOutput(kit *device.Kit, d *recorded, c *play.Channel, defined func(string) bool) (*output, error) {
 	message, err := d.message(c)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func newOutput(kit *device.Kit, d *recorded, c *play.Channel, named map[string]b
 		keyed: start.Key != nil && media.InterCoded(c.Waldo.Media), readers: stream.NewTopic[[]byte](),
 	}
 	options := device.OutOptions{MediaTypes: info.GetMediaTypes(), Small: info.GetSmall()}
-	if named[info.GetAlternativeTo()] {
+	if defined(info.GetAlternativeTo()) {
 		options.AlternativeTo = info.GetAlternativeTo()
 	}
 	o.out = device.NewRawOut(kit, o.name, message, options)

@@ -1,0 +1,105 @@
+package replay
+
+import (
+	"slices"
+	"strings"
+
+	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/recording/play"
+	"github.com/waldo-robot/waldo/services/replay/film"
+)
+
+const (
+	videoFrame = "waldo.media.v1.VideoFrame"
+	// video is the usual stream of a camera; its others are called video-….
+	video = "video"
+)
+
+// taken are the streams and services of pictures and sound.
+type taken struct{ streams, services map[string]bool }
+
+func (t taken) add(service string, streams []string) {
+	t.services[service] = true
+	for _, name := range streams {
+		t.streams[name] = true
+	}
+}
+
+// newMedia makes what serves pictures and sound.
+func (d *driver) newMedia() taken {
+	t := taken{streams: map[string]bool{}, services: map[string]bool{}}
+	if channels := d.pictures(); len(channels) > 0 {
+		d.feed(film.New(d.kit, film.Config{Foreign: d.found.Foreign()}), channels)
+		t.add(camerav1.CameraService_ServiceDesc.ServiceName, film.Streams())
+	}
+	return t
+}
+
+// feed has a medium take channels.
+func (d *driver) feed(m medium, channels []*play.Channel) {
+	d.media = append(d.media, m)
+	for _, c := range channels {
+		d.feeds[c] = m
+	}
+}
+
+// pictures returns the channels of the stream from which a camera is made: there are several if its media type has changed.
+func (d *driver) pictures() []*play.Channel {
+	named := map[string][]*play.Channel{}
+	for _, c := range d.found.outs() {
+		name := c.Waldo.Stream
+		if c.Waldo.Type == videoFrame && (name == video || strings.HasPrefix(name, video+"-")) && !d.found.info(name).GetSmall() {
+			named[name] = append(named[name], c)
+		}
+	}
+	if usual := named[video]; usual != nil {
+		return usual
+	}
+	for _, c := range d.found.outs() { // in the order of the device
+		if channels := named[c.Waldo.Stream]; channels != nil {
+			return channels
+		}
+	}
+	return nil
+}
+
+// newOutputs defines the streams that are published byte for byte, and the services.
+func (d *driver) newOutputs(taken taken) error {
+	for _, c := range d.found.outs() {
+		name := c.Waldo.Stream
+		if taken.streams[name] {
+			continue
+		}
+		if i := slices.IndexFunc(d.outputs, func(o *output) bool { return o.name == name }); i >= 0 {
+			d.again(d.outputs[i], c)
+			continue
+		}
+		o, err := newOutput(d.kit, d.found, c, func(other string) bool {
+			return taken.streams[other] || slices.ContainsFunc(d.outputs, func(o *output) bool { return o.name == other })
+		})
+		if err != nil {
+			return robot.BadField("files", "%v", err)
+		}
+		d.streams[c] = o
+		d.outputs = append(d.outputs, o)
+	}
+	m := &methods{device: d.kit.Address().Device, recording: d.found.name, outputs: d.outputs}
+	for _, s := range d.found.services() {
+		if !taken.services[string(s.FullName())] {
+			d.kit.RegisterDefined(s, m)
+		}
+	}
+	return nil
+}
+
+// again has a stream take another channel of its name, which it has because something has changed between two files. One
+// with messages of another type is left out: a stream has one.
+func (d *driver) again(o *output, c *play.Channel) {
+	if c.Waldo.Type == string(o.message.FullName()) {
+		d.streams[c] = o
+		return
+	}
+	d.kit.Log.Warn("a stream has changed its type; messages of the later one are left out", "stream", o.name, "type",
+		c.Waldo.Type)
+}
