@@ -46,6 +46,7 @@ const description = `Waldo runs robots: one process for each device, a bus betwe
   waldo record start               record the robot, until waldo record stop; mark TEXT marks a moment
   waldo recordings                 list the recordings of the robot, or of a folder
   waldo export a.mcap --to a.mp4   pictures and sound as they were recorded; --format csv: messages
+  waldo audit                      who drove, when, and what was refused
   waldo token create anna --role driver
                                    make a token, with which anna may drive
   waldo trust robot.yaml           print what phones, browsers and programs need to trust the robot's certificate
@@ -92,6 +93,8 @@ type commands struct {
 	Record     recordCommand     `cmd:"" help:"Begin, mark and end recordings."`
 	Recordings recordingsCommand `cmd:"" help:"List recordings."`
 	Export     exportCommand     `cmd:"" help:"Write what is in recordings as MP4, CSV, or a LeRobot dataset."`
+
+	Audit auditCommand `cmd:"" help:"Tell who drove, with which commands; find out whether that was altered."`
 
 	Trust trustCommand `cmd:"" help:"Print what phones, browsers and programs need to trust the robot's certificate."`
 	Link  linkCommand  `cmd:"" help:"Print the link to a robot's page at its rendezvous server."`

@@ -44,7 +44,7 @@ const (
 	// is the file, SHA256 its content.
 	RecordingFinished Kind = "recording_finished"
 	RecordingRepaired Kind = "recording_repaired"
-	// RecordingDeleted: a file of a recording was deleted, by somebody or to make room.
+	// RecordingDeleted: a recording was deleted with all its files, by somebody or to make room. What is its name.
 	RecordingDeleted Kind = "recording_deleted"
 )
 

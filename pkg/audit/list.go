@@ -22,6 +22,12 @@ func (n Name) String() string { return filepath.Join(n.Robot, n.Process) }
 // Path is where the log is in a folder of state.
 func (n Name) Path(folder string) string { return Path(folder, n.Robot, n.Process) }
 
+// Valid reports whether a log may have the name.
+func (n Name) Valid() bool { return (n.Robot == "" || isName(n.Robot)) && isName(n.Process) }
+
+// isName reports whether a text may be a part of the name of a log: it leads to no other folder.
+func isName(s string) bool { return isLog.MatchString(s + ".jsonl") }
+
 // isLog matches the files of logs, old ones too.
 var isLog = regexp.MustCompile(`^([A-Za-z0-9_-][A-Za-z0-9._-]*)\.jsonl(\.[1-9])?$`)
 

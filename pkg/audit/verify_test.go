@@ -411,6 +411,11 @@ func TestList(t *testing.T) {
 	if got, err := List(folder); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
+	for _, n := range append(want, Name{}, Name{"..", "x"}, Name{"rover", ".."}, Name{"rover", "a/b"}, Name{"rover", ""}) {
+		if n.Valid() != slices.Contains(want, n) {
+			t.Errorf("%+v is valid: %v", n, n.Valid())
+		}
+	}
 	if got := want[3].String() + " " + want[0].String(); got != "rover/motors tokens" {
 		t.Error(got)
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
@@ -128,28 +129,37 @@ func note(told map[string]entry, of audit.Name, l audit.Line) {
 		told[e.What] = entry{e.SHA256, by}
 	case audit.RecordingDeleted:
 		told[e.What] = entry{"", by}
+		for name := range told {
+			if sameRecording(name, e.What) {
+				told[name] = entry{"", by}
+			}
+		}
 	}
 }
 
-// suffix ends the names of files of recordings.
-const suffix = ".mcap"
+// sameRecording reports whether two files are of one recording.
+func sameRecording(a, b string) bool {
+	x, ok := folder.Parse(a)
+	y, ok2 := folder.Parse(b)
+	return ok && ok2 && x.Start.Equal(y.Start) && x.Robot == y.Robot
+}
 
 // checkFiles compares the files in folders with what logs tell of them.
 func checkFiles(ctx context.Context, folders []string, told map[string]entry) ([]File, error) {
 	var all []File
 	there := map[string]bool{}
-	for _, folder := range folders {
-		entries, err := os.ReadDir(folder)
+	for _, dir := range folders {
+		entries, err := os.ReadDir(dir)
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range entries {
 			name, part := strings.CutSuffix(e.Name(), write.PartSuffix)
-			if !e.Type().IsRegular() || !strings.HasSuffix(name, suffix) {
+			if !e.Type().IsRegular() || !strings.HasSuffix(name, folder.Suffix) {
 				continue
 			}
 			there[name] = true
-			f := File{Name: name, Path: filepath.Join(folder, e.Name())}
+			f := File{Name: name, Path: filepath.Join(dir, e.Name())}
 			if part {
 				f.Verdict, f.Text = Incomplete, "it is being written, or was left open; a recorder that starts completes it"
 			} else if err := f.check(ctx, told[name]); err != nil {

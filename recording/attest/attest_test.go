@@ -24,6 +24,7 @@ const (
 	first  = "2026-11-30T07-10-00.000Z_rover_001.mcap"
 	second = "2026-11-30T07-10-00.000Z_rover_002.mcap"
 	old    = "2026-11-29T07-10-00.000Z_rover_001.mcap"
+	older  = "2026-11-29T07-10-00.000Z_rover_002.mcap" // of the same recording
 )
 
 // rig is a folder of state with logs, and a folder of recordings that they tell of.
@@ -42,14 +43,14 @@ func newRig(t *testing.T) *rig {
 	motors.Write(audit.Event{Kind: audit.LeaseAcquired, Who: "anna", What: "7/1"})
 	motors.Close()
 	recorder := audit.Open(r.writer.Path(r.state), nil)
-	for _, name := range []string{old, first, second} {
+	for _, name := range []string{old, older, first, second} {
 		hash := r.record(name, motors.Head())
 		recorder.Write(audit.Event{Kind: audit.RecordingFinished, Device: "recorder", What: name, SHA256: hash})
 	}
 	recorder.Write(audit.Event{Kind: audit.RecordingDeleted, Device: "recorder", What: old})
 	recorder.Write(audit.Event{Kind: audit.RecordingStopped, Device: "recorder", What: first})
 	recorder.Close()
-	if err := os.Remove(r.path(old)); err != nil {
+	if err := errors.Join(os.Remove(r.path(old)), os.Remove(r.path(older))); err != nil {
 		t.Fatal(err)
 	}
 	return r
