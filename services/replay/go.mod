@@ -7,10 +7,12 @@ require (
 	github.com/waldo-robot/waldo/api v0.1.0
 	github.com/waldo-robot/waldo/pkg v0.1.0
 	github.com/waldo-robot/waldo/recording v0.1.0
+	github.com/waldo-robot/waldo/sound v0.1.0
 	github.com/waldo-robot/waldo/video v0.1.0
 	go.uber.org/goleak v1.3.0
 	google.golang.org/grpc v1.85.0
 	google.golang.org/protobuf v1.36.12
+	gopkg.in/hraban/opus.v2 v2.0.0-20230925203106-0188a62cb302
 )
 
 require (

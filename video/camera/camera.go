@@ -140,7 +140,7 @@ func (d *Driver) announce() {
 func (d *Driver) Run(ctx context.Context, ready func()) error {
 	err := d.run(ctx, ready)
 	d.service.Detach(err)
-	if ctx.Err() != nil {
+	if d.kit.Stopping().Err() != nil {
 		d.pipeline.Close() // for good: ends the calls in progress
 	}
 	return err
