@@ -115,7 +115,7 @@ ifndef BENCH
 	@echo "── 1,000 reports a second of an input device, for a minute"; cd services/input && \
 		$(GO) test -run '^$$' -bench ThousandASecond -benchtime 60000x ./evdev
 endif
-	@$(call each,pkg recording rendezvous services/audio services/camera services/input services/recorder services/rtsp-ingest services/serial services/uplink services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
+	@$(call each,pkg recording rendezvous services/audio services/camera services/input services/recorder services/replay services/rtsp-ingest services/serial services/uplink services/webrtc-gateway sound video,$(GO) test -run '^$$' -bench '$(or $(BENCH),.)' ./... | grep -v 'no test files')
 
 .PHONY: bench-compare
 bench-compare: deps ## compare the benchmarks of packages with those of the commit BASE; also WITH=commit, BENCH, PACKAGES, RENAMED=old=new

@@ -84,7 +84,8 @@ func checkVersions(ctx context.Context, s *System, report report) {
 }
 
 // own are the kinds whose programs have the version of waldo.
-var own = []string{"audio", "camera", gateway, "input", "peer", "recorder", "rtsp-ingest", "serial", "uplink"}
+var own = []string{"audio", "camera", gateway, "input", "peer", "player", "recorder", "replay", "rtsp-ingest",
+	"serial", "uplink"}
 
 func isOwn(kind string) bool { return slices.Contains(own, kind) }
 

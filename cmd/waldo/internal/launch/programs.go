@@ -52,7 +52,8 @@ func (p Programs) find(kind, where string) (string, error) {
 }
 
 // packaged are the kinds of devices whose programs Waldo's packages have, and the gateway.
-var packaged = []string{"audio", "camera", gatewayKind, "input", "peer", "recorder", "rtsp-ingest", "serial", "uplink"}
+var packaged = []string{"audio", "camera", gatewayKind, "input", "peer", "player", "recorder", "replay", "rtsp-ingest",
+	"serial", "uplink"}
 
 // ofPackage says where a program comes from.
 func ofPackage(kind string) string {
