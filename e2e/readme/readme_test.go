@@ -94,6 +94,7 @@ var readmes = map[string][]step{
 		{".venv/bin/pip install ./clients/python", once},
 		{".venv/bin/python program.py", stays("(540, 960, 3)", "ms old")},
 		{"python -m waldo.workers", leftOut("it needs a function of one's own; the package's tests run such processes")},
+		{"python -m waldo.lerobot", leftOut("it needs a recording; test_lerobot.py makes some")},
 	},
 	"clients/npm/README.md": {
 		{"npm install waldo-robot", leftOut("TestHTML and TestAnyLanguage install the package of this tree")},
@@ -110,6 +111,8 @@ var readmes = map[string][]step{
 		also("bin/waldo estop --clear", runs()),
 		{"bin/waldo restart front", runs()},
 		{"bin/waldo upgrade", runs()},
+		{"bin/waldo recordings", leftOut("the built-in robot has no recorder; TestRecordings in cmd/waldo lists some")},
+		{"bin/waldo export drive.mcap", leftOut("TestExport in cmd/waldo has a recording")},
 		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
 		{"bin/waldo --help", runs("Exit codes: 0 done")},
 	},
