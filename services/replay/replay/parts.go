@@ -4,16 +4,21 @@ import (
 	"slices"
 	"strings"
 
+	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording/play"
 	"github.com/waldo-robot/waldo/services/replay/film"
+	"github.com/waldo-robot/waldo/services/replay/hearing"
 )
 
 const (
 	videoFrame = "waldo.media.v1.VideoFrame"
+	audioFrame = "waldo.media.v1.AudioFrame"
 	// video is the usual stream of a camera; its others are called video-….
 	video = "video"
+	// audio is the stream of a microphone.
+	audio = "audio"
 )
 
 // taken are the streams and services of pictures and sound.
@@ -33,7 +38,30 @@ func (d *driver) newMedia() taken {
 		d.feed(film.New(d.kit, film.Config{Foreign: d.found.Foreign()}), channels)
 		t.add(camerav1.CameraService_ServiceDesc.ServiceName, film.Streams())
 	}
+	if channels := d.sound(); len(channels) > 0 {
+		d.feed(hearing.New(d.kit, hearing.Config{Channels: d.stereo(channels[0])}), channels)
+		t.add(audiov1.AudioService_ServiceDesc.ServiceName, hearing.Streams())
+	}
 	return t
+}
+
+// sound returns the channels from which a microphone is made.
+func (d *driver) sound() (all []*play.Channel) {
+	for _, c := range d.found.outs() {
+		if c.Waldo.Type == audioFrame && c.Waldo.Stream == audio {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// stereo returns how many channels the sound has that a channel begins with.
+func (d *driver) stereo(c *play.Channel) int {
+	first, err := d.found.recording.Messages(0, 0, func(one *play.Channel) bool { return one == c }).Next()
+	if err != nil {
+		return 1
+	}
+	return hearing.Channels(first.Data)
 }
 
 // feed has a medium take channels.
