@@ -24,6 +24,8 @@ type book struct {
 	last   uint32
 	byText map[[sha256.Size]byte]*channel
 	known  map[*recording.Channel]*channel
+	// carried is what streams carry that were listed with another media type, or with none, by what they were listed with.
+	carried map[*channel]*channel
 }
 
 // videoFrame is the type of video, which cannot be decoded from just anywhere.
@@ -33,13 +35,44 @@ const videoFrame = "waldo.media.v1.VideoFrame"
 const maxBook = 4096
 
 func newBook() *book {
-	return &book{byText: map[[sha256.Size]byte]*channel{}, known: map[*recording.Channel]*channel{}}
+	return &book{byText: map[[sha256.Size]byte]*channel{}, known: map[*recording.Channel]*channel{},
+		carried: map[*channel]*channel{}}
 }
 
 // of returns the channel of a stream, whose messages are as [recording.Channel.Encode] returns them.
 func (b *book) of(c *recording.Channel) (*channel, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	return b.ofLocked(c)
+}
+
+// carriedBy returns the channel of the messages of a stream that is listed with another one, as far as is known.
+func (b *book) carriedBy(listed *recording.Channel) (*channel, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c, err := b.ofLocked(listed)
+	if carried := b.carried[c]; carried != nil {
+		c = carried
+	}
+	return c, err
+}
+
+// note remembers what a stream carries.
+func (b *book) note(listed, carried *recording.Channel) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	as, err := b.ofLocked(listed)
+	is, failed := b.ofLocked(carried)
+	if err != nil || failed != nil {
+		return
+	}
+	if len(b.carried) >= maxBook {
+		clear(b.carried)
+	}
+	b.carried[as] = is
+}
+
+func (b *book) ofLocked(c *recording.Channel) (*channel, error) {
 	if known := b.known[c]; known != nil {
 		return known, nil
 	}
@@ -72,6 +105,7 @@ func (b *book) entry(c channel, schemaName string, schema []byte) *channel {
 	if len(b.byText) >= maxBook {
 		clear(b.byText)
 		clear(b.known)
+		clear(b.carried)
 	}
 	b.last++
 	c.id = b.last

@@ -174,6 +174,10 @@ func TestMediaTypeTurnsOut(t *testing.T) {
 	if m := c.decode(is, data); field(m, "format").String() != "h264" {
 		t.Errorf("%v", m)
 	}
+	_ = c.socket.CloseNow()
+	if again := r.connect().channel("/front/video"); again != is {
+		t.Errorf("it was forgotten: %s", again.SchemaName)
+	}
 }
 
 func TestStructsAndStates(t *testing.T) {

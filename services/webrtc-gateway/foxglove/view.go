@@ -38,23 +38,16 @@ type view struct {
 	mu      sync.Mutex
 	streams map[*channel]tap.Stream
 	named   map[*channel]*feed // of topics that have had a message
-	actual  map[streamKey]actual
 	list    []*channel
 	changed chan struct{} // closed and replaced when list is
 }
-
-// streamKey is a stream of a device.
-type streamKey struct{ device, stream string }
-
-// actual is what a stream carries, if that is another media type than the one it was listed with.
-type actual struct{ listed, carried *recording.Channel }
 
 // newView is [stream.NewShared]'s.
 func (g *Gateway) newView(_ context.Context, _ struct{}) (*view, error) {
 	v := &view{
 		conn: g.config.Bus, robot: g.config.Robot, logger: g.config.Log, metrics: g.metrics, directory: g.config.Directory,
 		book: g.book, log: g.log, streams: map[*channel]tap.Stream{}, named: map[*channel]*feed{},
-		actual: map[streamKey]actual{}, changed: make(chan struct{}),
+		changed: make(chan struct{}),
 	}
 	v.player = newPlayer(v.conn, v.robot, v.directory, v.logger)
 	v.feeds = stream.NewShared(v.open)
@@ -102,27 +95,17 @@ func (v *view) update(streams []tap.Stream, changed <-chan struct{}) <-chan stru
 
 func (v *view) updateLocked(streams []tap.Stream) {
 	known := map[*channel]tap.Stream{}
-	seen := map[streamKey]bool{}
 	for _, s := range streams {
 		if s.Channel.Direction == recording.In {
 			continue // what is sent to devices is not for everybody who may look; nor may the gateway read it on the bus
 		}
-		key := streamKey{s.Channel.Device, s.Channel.Stream}
-		seen[key] = true
-		carried := s.Channel
-		if a, other := v.actual[key]; other && a.listed == s.Channel {
-			carried = a.carried
-		} else {
-			delete(v.actual, key)
-		}
-		c, err := v.book.of(carried)
+		c, err := v.book.carriedBy(s.Channel)
 		if err != nil {
 			v.logger.Warn("a stream cannot be shown", "of", s.Channel.Name(), "error", err)
 			continue
 		}
 		known[c] = s
 	}
-	maps.DeleteFunc(v.actual, func(key streamKey, _ actual) bool { return !seen[key] })
 	v.streams = known
 	v.listLocked()
 }
@@ -175,7 +158,7 @@ func (v *view) replace(carried *recording.Channel) {
 	for _, s := range streams {
 		listed := s.Channel
 		if listed.Device == carried.Device && listed.Stream == carried.Stream && listed.Direction == carried.Direction {
-			v.actual[streamKey{listed.Device, listed.Stream}] = actual{listed: listed, carried: carried}
+			v.book.note(listed, carried)
 			v.updateLocked(streams)
 			return
 		}
