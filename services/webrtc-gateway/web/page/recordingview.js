@@ -128,7 +128,7 @@ export class RecordingView {
       const source = this.#remote ? overCalls(address, this.#robot.call) : overHttp(address, (...args) => fetch(...args));
       const reel = new Reel(choice, source, duration);
       this.#reels.push(reel);
-      if (reel.track) stage.add(reel.track);
+      if (reel.track) stage.add(reel.track, choice.kind === 'audio');
     }
     const go = (/** @type {number} */ to) => this.go(to);
     this.#line = new Timeline({ streams, events, duration }, go);

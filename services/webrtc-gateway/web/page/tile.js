@@ -41,6 +41,7 @@ export class Tile {
   #enlarge;
   #encoding = '';
   #preprocess = '';
+  #replayed = false;
 
   /**
    * @param {import('../robot/robot.js').Robot} robot
@@ -73,10 +74,10 @@ export class Tile {
 
   /** Updates what changes with time. Called several times a second. */
   tick() {
-    const { state, reason, text } = this.#video.picture;
+    const { state, reason, text } = this.#picture;
     setText(this.#text, reason === 'gateway-lost' ? this.#robot.refusal || 'Reconnecting' : text);
     const ms = state === 'live' || reason === 'paused' ? null : this.#video.sinceMs;
-    const word = state === 'live' ? 'Live' : state === 'waiting' ? 'Waiting' : 'Stale';
+    const word = state === 'live' ? (this.#replayed ? 'Replay' : 'Live') : state === 'waiting' ? 'Waiting' : 'Stale';
     setText(this.#word, BADGES.get(reason) ?? word);
     setText(this.#time, ms === null ? '' : since(ms));
   }
@@ -87,6 +88,9 @@ export class Tile {
    * @param {import('../proto/signaling.js').Device} device
    */
   describe({ attributes }) {
+    this.#replayed = attributes.replay !== undefined;
+    setData(this.element, { replay: String(this.#replayed) });
+    this.#changed();
     this.#shape(Number(attributes.width_px), Number(attributes.height_px));
     this.#encoding = attributes.encoding ?? '';
     this.#preprocess = attributes.preprocess ?? '';
@@ -145,8 +149,15 @@ export class Tile {
     return tile;
   }
 
+  /** The picture of a replay that pauses, or goes slowly, is what there is to see: it is not frozen. */
+  get #picture() {
+    const { picture } = this.#video;
+    const rests = this.#replayed && picture.state === 'stale' && picture.reason === 'no-frames';
+    return rests ? /** @type {const} */ ({ state: 'live', reason: 'ok', text: '' }) : picture;
+  }
+
   #changed() {
-    const { state, reason, text } = this.#video.picture;
+    const { state, reason, text } = this.#picture;
     const was = this.element.dataset.picture;
     setData(this.element, { picture: state, reason, link: this.#robot.state });
     setText(this.#title, BADGES.get(reason) ?? (state === 'waiting' ? 'Waiting for the picture' : 'Picture is frozen'));

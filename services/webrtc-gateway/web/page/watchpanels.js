@@ -15,6 +15,7 @@ const [MOST_STREAMS, MOST_VALUES] = [60, 40];
 const NOT_LISTED = new Set([
   'waldo.media.v1.VideoFrame', 'waldo.media.v1.AudioFrame', 'waldo.serial.v1.SerialMessage',
   'waldo.control.v1.ControlState', 'waldo.control.v1.CommandRecord', 'waldo.audio.v1.Levels', 'waldo.peer.v1.Wish',
+  'waldo.recorder.v1.RecorderState', 'waldo.recorder.v1.Mark', 'waldo.player.v1.PlayerState',
 ]);
 
 /** @typedef {import('../robot/robot.js').Robot} Robot */

@@ -1,7 +1,11 @@
 /** @file The clock of a recording that plays: all its tracks are kept at one place, and wait for one another. */
 
 /** @typedef {import('./track.js').Track} Track */
-/** @typedef {Pick<Track, 'stateAt'|'enough'|'tick'|'jump'|'close'>} Player */
+/** @typedef {Pick<Track, 'stateAt'|'enough'|'tick'|'jump'|'close'|'off'>} Player */
+
+/** How much of what the leading sound is off the clock takes over, each tick; and the most that is taken over, in s. */
+const GIVE = 0.2;
+const MOST_OFF_S = 0.3;
 
 /** How fast a recording can be played. */
 export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
@@ -19,6 +23,8 @@ export class Stage extends EventTarget {
   #now;
   /** @type {Player[]} */
   #tracks = [];
+  /** @type {Player|null} The sound that the clock follows. */
+  #leader = null;
   #speed = 1;
   #base = 0;
   #since = 0;
@@ -30,9 +36,13 @@ export class Stage extends EventTarget {
     this.#now = now;
   }
 
-  /** @param {Player} track */
-  add(track) {
+  /**
+   * @param {Player} track
+   * @param {boolean} [leads] Whether it is a sound: the clock follows the first of them, as one hears when it is bent.
+   */
+  add(track, leads = false) {
     this.#tracks.push(track);
+    if (leads) this.#leader ??= track;
   }
 
   get duration() {
@@ -85,8 +95,9 @@ export class Stage extends EventTarget {
   /** Moves everything on. Called many times a second. */
   tick() {
     this.#judge();
-    const { place } = this;
     const moving = this.playing && !this.waiting;
+    if (moving) this.#listen();
+    const { place } = this;
     for (const track of this.#tracks) track.tick(place, this.#speed, moving);
   }
 
@@ -109,6 +120,14 @@ export class Stage extends EventTarget {
     this.#rest();
     this.waiting = wait;
     this.#changed();
+  }
+
+  /** Goes a little to where the sound is. */
+  #listen() {
+    const off = this.#leader?.off(this.place) ?? null;
+    if (off === null || Math.abs(off) > MOST_OFF_S) return;
+    this.#rest();
+    this.#base = Math.min(this.#duration, Math.max(0, this.#base + off * GIVE));
   }
 
   /** Keeps the place while what it depends on changes. */

@@ -6,9 +6,12 @@ import { coveredUntil, enoughAt, MOST_BYTES, toAsk, toDrop, withPiece } from './
 const AGAIN_MS = 1000;
 /** A place that is so little outside of what the element has is as good as inside, in s: two pictures of a slow camera. */
 const EDGE_S = 0.3;
-/** Further off than this, the element jumps; between the two, it goes a little faster or slower. In s. */
+/**
+ * Further off than this, the element jumps; between the two, it goes a little faster or slower. Sound is bent only when
+ * it is so far off that one sees it, because one hears that. In s.
+ */
 const JUMP_S = 0.3;
-const STEP_S = 0.015;
+const STEP_S = { video: 0.01, audio: 0.08 };
 /** How much faster or slower it goes per second that it is off, and at most. */
 const GAIN = 1.5;
 const MOST_NUDGE = 0.15;
@@ -50,7 +53,7 @@ export class Track {
   #source;
   #env;
   #duration;
-  #mime;
+  #kind;
   #codec;
   #media;
   #url;
@@ -80,7 +83,7 @@ export class Track {
     this.#source = source;
     this.#env = env;
     this.#duration = duration;
-    this.#mime = `${kind}/mp4`;
+    this.#kind = kind;
     this.#codec = codec;
     this.#media = env.newSource();
     this.#media.addEventListener('sourceopen', () => this.#open());
@@ -103,6 +106,16 @@ export class Track {
   enough(place, speed) {
     const until = Math.min(place + enoughAt(speed), this.#duration - 0.001);
     return this.#final || this.stateAt(place) !== 'missing' && coveredUntil(this.#held, place) >= until;
+  }
+
+  /**
+   * How far the element is from a place while it plays there.
+   * @param {number} place In s.
+   * @returns {number|null} In s; null if it does not play.
+   */
+  off(place) {
+    const target = this.#target(place);
+    return target !== place || this.#element.paused || this.#element.seeking ? null : this.#element.currentTime - place;
   }
 
   /** How much is held, in bytes. */
@@ -159,7 +172,7 @@ export class Track {
 
   /** @param {string} codec */
   #type(codec) {
-    return `${this.#mime}; codecs="${codec}"`;
+    return `${this.#kind}/mp4; codecs="${codec}"`;
   }
 
   /**
@@ -201,7 +214,7 @@ export class Track {
     }
     const off = element.currentTime - target;
     if (Math.abs(off) > JUMP_S * Math.max(1, speed) && !element.seeking) element.currentTime = target;
-    const nudge = Math.abs(off) < STEP_S ? 0 : Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, -off * GAIN / Math.max(1, speed)));
+    const nudge = Math.abs(off) < STEP_S[this.#kind] ? 0 : Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, -off * GAIN / Math.max(1, speed)));
     const rate = Math.max(RATES[0], Math.min(RATES[1], speed * (1 + nudge)));
     if (Math.abs(element.playbackRate - rate) > 0.004) element.playbackRate = rate;
     if (element.paused) element.play().catch(() => {}); // it was paused again

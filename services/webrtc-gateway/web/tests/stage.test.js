@@ -89,10 +89,10 @@ class FakeSource extends EventTarget {
 }
 
 /** A stream in pieces of a second from `from` to `to`, with nothing in the holes. */
-function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity } = {}) {
+function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity, kind = 'video' } = {}) {
   const element = new FakeElement();
   const media = new FakeSource(element);
-  const r = { element, media, asked: [], now: 0, failing: null, held: null, broken: false };
+  const r = { element, elements: [element], media, asked: [], now: 0, failing: null, held: null, broken: false };
   const source = async (place, initialization) => {
     r.asked.push([place, initialization]);
     if (r.held) await r.held;
@@ -104,7 +104,7 @@ function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', 
     const next = start + 1 >= hole[0] && start + 1 < hole[1] ? hole[1] : start + 1;
     return { offset: start, next: next >= to ? null : next, codec: start >= change ? 'avc1.2' : codec, data: new TextEncoder().encode(text), bytes: 1000 };
   };
-  r.track = new Track(element, source, { kind: 'video', codec, duration }, { newSource: () => media, url: () => 'blob:x', forget() {}, now: () => r.now });
+  r.track = new Track(element, source, { kind, codec, duration }, { newSource: () => media, url: () => 'blob:x', forget() {}, now: () => r.now });
   media.dispatchEvent(new Event('sourceopen'));
   r.stage = new Stage(duration, () => r.now);
   r.stage.add(r.track);
@@ -112,9 +112,9 @@ function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', 
   r.run = async (seconds) => {
     for (const end = r.now + seconds * 1000; r.now < end;) {
       r.now += 50;
-      if (!element.paused) {
-        const at = element.ranges.find(([a, b]) => a <= element.currentTime && element.currentTime < b);
-        if (at) element.currentTime = Math.min(at[1], element.currentTime + 0.05 * element.playbackRate);
+      for (const e of r.elements.filter(({ paused }) => !paused)) {
+        const at = e.ranges.find(([a, b]) => a <= e.currentTime && e.currentTime < b);
+        if (at) e.currentTime = Math.min(at[1], e.currentTime + 0.05 * e.playbackRate);
       }
       r.stage.tick();
       await settle();
@@ -196,6 +196,23 @@ test('where nothing was recorded the others go on', async () => {
   await r.run(1);
   assert.equal(r.track.stateAt(r.stage.place), 'empty', 'after its end');
   assert.ok(!r.stage.waiting);
+});
+
+test('the clock follows the sound, and the sound is not bent', async () => {
+  const [r, sound] = [rig(), rig({ kind: 'audio' })];
+  r.stage.add(sound.track, true);
+  r.elements.push(sound.element);
+  r.stage.play();
+  await r.run(1);
+  sound.element.currentTime -= 0.07; // its card was slow to start
+  const rates = new Set();
+  for (let i = 0; i < 40; i += 1) {
+    await r.run(0.05);
+    rates.add(sound.element.playbackRate);
+  }
+  assert.deepEqual([...rates], [1]);
+  assert.ok(Math.abs(sound.element.currentTime - r.stage.place) < 0.06, `${sound.element.currentTime} ${r.stage.place}`);
+  assert.ok(Math.abs(r.element.currentTime - r.stage.place) < 0.06, 'the picture follows');
 });
 
 test('it stops at the end', async () => {
