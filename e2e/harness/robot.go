@@ -250,15 +250,24 @@ func Freeze(tb testing.TB, pid int) (resume func()) {
 // Run runs a program to its end and returns its output. It fails the test if the program fails.
 func Run(tb testing.TB, env []string, program string, args ...string) string {
 	tb.Helper()
+	out, err := TryRun(env, program, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return out
+}
+
+// TryRun runs a program to its end and returns its output, and an error with all that it said if it fails.
+func TryRun(env []string, program string, args ...string) (string, error) {
 	cmd := exec.Command(program, args...)
 	cmd.Env = environment(env)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		tb.Fatalf("%s %s: %v\n%s%s", filepath.Base(program), strings.Join(args, " "), err, out, stderr.String())
+		return string(out), fmt.Errorf("%s %s: %w\n%s%s", filepath.Base(program), strings.Join(args, " "), err, out, stderr.String())
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // WriteFile writes a file into a temporary folder of the test and returns its path.
