@@ -2,10 +2,13 @@ package folder_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,7 +23,17 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// ownAs turns the test into a program that owns a folder, or says why not.
+const ownAs = "WALDO_TEST_OWN"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(ownAs); path != "" {
+		_, err := folder.Own(path)
+		fmt.Println(err)
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func own(t *testing.T, path string) *folder.Writer {
 	t.Helper()
@@ -291,5 +304,58 @@ func TestNoFolder(t *testing.T) {
 	}
 	if list, err := folder.New(filepath.Join(t.TempDir(), "missing")).List(); err != nil || len(list) != 0 {
 		t.Errorf("a missing folder: %v, %v", list, err)
+	}
+}
+
+// TestNoRights: a folder of somebody else is refused with what helps, by whoever is not root.
+func TestNoRights(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can start a program as somebody else")
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	readable, err := os.MkdirTemp("", "waldo") // which everybody may enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(readable) })
+	data, err := os.ReadFile(program)
+	program = filepath.Join(readable, "own")
+	if err := errors.Join(err, os.Chmod(readable, 0o755), os.WriteFile(program, data, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{readable, filepath.Join(readable, "new")} {
+		c := exec.CommandContext(t.Context(), program)
+		c.Env = append(os.Environ(), ownAs+"="+path)
+		c.Dir = readable
+		c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		out, err := c.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "permission denied: give the user who runs the recorder the right") {
+			t.Errorf("%s: %v, %s", path, err, out)
+		}
+	}
+}
+
+// TestChanged: what is listed of a file is read again when it has changed; one that is damaged is told of, and does not hide
+// the others.
+func TestChanged(t *testing.T) {
+	w := own(t, t.TempDir())
+	record(t, w, name(0, 1), 0, 60)
+	record(t, w, name(0, 2), 60, 90)
+	record(t, w, name(0, 4), 90, 91)
+	before, err := w.Find(name(0, 1).String())
+	if err != nil || !strings.Contains(before.GetProblem(), name(0, 4).String()+" is missing") {
+		t.Fatalf("%v, %v", before, err)
+	}
+	path := filepath.Join(w.Dir(), name(0, 2).String())
+	if err := os.WriteFile(path, []byte("this is nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after, err := w.Find(name(0, 1).String())
+	if err != nil || after.GetMessageCount() != before.GetMessageCount()-33 || !strings.Contains(after.GetProblem(),
+		name(0, 2).String()+": this is not an MCAP file") {
+		t.Errorf("%v, %v", after, err)
 	}
 }

@@ -47,7 +47,7 @@ func (f *Folder) groups() ([]group, error) {
 		return nil, fmt.Errorf("%s has more than %d files of recordings: move some elsewhere", f.path, maxFiles)
 	}
 	slices.SortFunc(files, func(a, b entry) int {
-		return cmp.Or(a.name.Start.Compare(b.name.Start), cmp.Compare(a.name.Robot, b.name.Robot),
+		return cmp.Or(a.name.Start.Compare(b.name.Start), cmp.Compare(a.name.Robot+"_", b.name.Robot+"_"), // as names sort
 			cmp.Compare(a.name.Number, b.name.Number), cmp.Compare(a.onDisk, b.onDisk))
 	})
 	var groups []group
