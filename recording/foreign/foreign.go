@@ -73,7 +73,9 @@ const epoch = 1
 func (c *Converter) Kind() Kind { return c.kind }
 
 // Message returns the VideoFrame or the AudioFrame in place of the next message, which was logged at that time.
+// One that is refused leaves a gap in the sequence.
 func (c *Converter) Message(data []byte, logged time.Time) ([]byte, error) {
+	defer func() { c.sequence++ }()
 	v, err := c.fields.read(data)
 	if err != nil {
 		return nil, err
@@ -99,7 +101,6 @@ func (c *Converter) picture(v values) ([]byte, error) {
 		Epoch: epoch, Sequence: c.sequence, CaptureTime: timestamppb.New(v.time), KeyFrame: begins(mediaType, v.data),
 		Format: &mediav1.VideoFormat{MediaType: mediaType}, Data: v.data,
 	}
-	c.sequence++
 	return proto.Marshal(f)
 }
 
@@ -154,7 +155,6 @@ func (c *Converter) sound(v values) ([]byte, error) {
 		SampleCount: int32(samples), Data: v.data,
 		Format: &mediav1.AudioFormat{MediaType: "audio/opus", SampleRateHz: rate, Channels: 1 + int32(v.data[0]>>2&1)},
 	}
-	c.sequence++
 	c.index += samples
 	return proto.Marshal(f)
 }

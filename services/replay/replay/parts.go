@@ -32,17 +32,20 @@ func (t taken) add(service string, streams []string) {
 }
 
 // newMedia makes what serves pictures and sound.
-func (d *driver) newMedia() taken {
+func (d *driver) newMedia() (taken, error) {
 	t := taken{streams: map[string]bool{}, services: map[string]bool{}}
+	if d.found.Foreign() {
+		return t, d.newForeign()
+	}
 	if channels := d.pictures(); len(channels) > 0 {
-		d.feed(film.New(d.kit, film.Config{Foreign: d.found.Foreign()}), channels)
+		d.feed(film.New(d.kit, film.Config{}), channels)
 		t.add(camerav1.CameraService_ServiceDesc.ServiceName, film.Streams())
 	}
 	if channels := d.sound(); len(channels) > 0 {
 		d.feed(hearing.New(d.kit, hearing.Config{Channels: d.stereo(channels[0])}), channels)
 		t.add(audiov1.AudioService_ServiceDesc.ServiceName, hearing.Streams())
 	}
-	return t
+	return t, nil
 }
 
 // sound returns the channels from which a microphone is made.

@@ -15,6 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/version"
 	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/foreign"
 	"github.com/waldo-robot/waldo/recording/play"
 )
 
@@ -53,10 +54,12 @@ type driver struct {
 	found   *recorded
 	epochs  play.Epochs // used by the goroutine that plays
 	media   []medium
-	feeds   map[*play.Channel]medium // which of them takes a channel
+	feeds   map[*play.Channel]medium             // which of them takes a channel
+	foreign map[*play.Channel]*foreign.Converter // of a channel of another program
 	outputs []*output
 	streams map[*play.Channel]*output // which of them takes a channel
 	shown   map[string]string         // the attributes that are shown; used by the goroutine that plays
+	warned  time.Time                 // of what is left out; likewise
 
 	playing sync.WaitGroup
 	mu      sync.Mutex
@@ -72,6 +75,7 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 		return nil, err
 	}
 	d := &driver{kit: kit, config: c, found: c.found, feeds: map[*play.Channel]medium{},
+		foreign: map[*play.Channel]*foreign.Converter{},
 		streams: map[*play.Channel]*output{}, shown: map[string]string{}}
 	kit.OnStop(func() {
 		d.playing.Wait()
@@ -82,7 +86,11 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 	}
 	d.warn()
 	d.show(d.found.about)
-	if err := d.newOutputs(d.newMedia()); err != nil {
+	taken, err := d.newMedia()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.newOutputs(taken); err != nil {
 		return nil, err
 	}
 	context.AfterFunc(kit.Stopping(), func() { // ends calls that stream
@@ -197,7 +205,12 @@ func (d *driver) plays(c *play.Channel) bool {
 }
 
 // start is how a channel begins after a jump.
-func (d *driver) start(c *play.Channel) play.Start { return play.StartOf(c) }
+func (d *driver) start(c *play.Channel) play.Start {
+	if converter := d.foreign[c]; converter != nil {
+		return play.Start{Nothing: converter.Kind() == foreign.Audio, Key: converter.Key}
+	}
+	return play.StartOf(c)
+}
 
 // sink takes what is played.
 type sink struct{ *driver }
@@ -232,6 +245,14 @@ func (s sink) Take(m play.Message) {
 	if o := s.streams[m.Channel]; o != nil {
 		o.take(s.epochs.WithEpoch(m.Data, o.epoch))
 		return
+	}
+	if converter := s.foreign[m.Channel]; converter != nil {
+		data, err := converter.Message(m.Data, s.found.recording.Begin().Add(m.Offset))
+		if err != nil {
+			s.leave(err)
+			return
+		}
+		m.Data = data
 	}
 	switch medium := s.feeds[m.Channel]; {
 	case medium == nil:
