@@ -19,6 +19,8 @@ const (
 	lockFile = ".waldo-recorder.lock"
 	// lockWait is how long a recorder waits for one that is about to end, as when it is restarted.
 	lockWait = 2 * time.Second
+	// settleTime is how long deleted files may take until their room is free.
+	settleTime = 30 * time.Second
 )
 
 // Keep is what is kept. The zero value keeps everything.
@@ -32,9 +34,14 @@ type Keep struct {
 type Writer struct {
 	*Folder
 	lock *state.Lock
+	free func(path string) (int64, error) // Free, but for tests
 
 	mu   sync.Mutex
 	open map[Name]int // recordings of which a file is being written
+	// What was promised by what Room has deleted counts as free until then: a file that somebody reads, or a lazy file
+	// system, gives its room back later.
+	promised int64
+	until    time.Time
 }
 
 // Own makes a folder if it is missing, and returns its only writer. The error says what helps.
@@ -52,7 +59,7 @@ func Own(path string) (*Writer, error) {
 	if err != nil {
 		return nil, explain(path, err)
 	}
-	return &Writer{Folder: New(path), lock: lock, open: map[Name]int{}}, nil
+	return &Writer{Folder: New(path), lock: lock, free: Free, open: map[Name]int{}}, nil
 }
 
 // explain adds to an error what helps against it.
@@ -95,8 +102,8 @@ func (w *Writer) release(which Name) {
 var ErrFull = errors.New("too little room on the disk")
 
 // Room deletes recordings until no more are there than are kept, and, if that is asked for, until enough of the disk is
-// free. It fails with [ErrFull] if it is not. It returns how many bytes are free, and which recordings were deleted.
-// Those that are being written are never deleted.
+// free. It fails with [ErrFull] if it is not; if it cannot be, as others have filled the disk, nothing is deleted for it.
+// It returns how many bytes are free, and which recordings were deleted. Those that are being written are never deleted.
 func (w *Writer) Room(k Keep) (free int64, deleted []string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -104,29 +111,46 @@ func (w *Writer) Room(k Keep) (free int64, deleted []string, err error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	old := w.deletable(all)
-	count := len(all)
-	for {
-		if free, err = Free(w.path); err != nil {
-			return 0, deleted, err
-		}
+	if free, err = w.free(w.path); err != nil {
+		return 0, nil, err
+	}
+	if time.Now().Before(w.until) {
+		free = max(free, w.promised)
+	}
+	count, old, could := len(all), w.deletable(all), int64(0)
+	for _, g := range old {
+		could += w.size(g)
+	}
+	helps := k.DeleteOldest && free+could >= k.Free
+	for _, g := range old {
 		tooMany := k.Recordings > 0 && count > k.Recordings
-		if !tooMany && free >= k.Free {
-			return free, deleted, nil
-		}
-		if len(old) == 0 || !tooMany && !k.DeleteOldest {
+		if !tooMany && (free >= k.Free || !helps) {
 			break
 		}
-		if err := w.remove(old[0]); err != nil {
+		free += w.size(g)
+		if err := w.remove(g); err != nil {
 			return free, deleted, err
 		}
-		deleted, old, count = append(deleted, old[0].name()), old[1:], count-1
+		w.promised, w.until = free, time.Now().Add(settleTime)
+		deleted = append(deleted, g.name())
+		count--
 	}
 	if free >= k.Free {
-		return free, deleted, nil // all that are too many are being written
+		return free, deleted, nil
 	}
 	return free, deleted, fmt.Errorf("%w: %d MB are free where %s is, and %d MB are to be left free: delete recordings, or "+
 		"change `keep` in robot.yaml", ErrFull, free/1e6, w.path, k.Free/1e6)
+}
+
+// size is how much of the disk a recording takes.
+func (w *Writer) size(g group) (bytes int64) {
+	for _, e := range g.files {
+		var s unix.Stat_t
+		if unix.Stat(filepath.Join(w.path, e.onDisk), &s) == nil && s.Nlink == 1 {
+			bytes += s.Blocks * 512 // the unit of blocks, whatever the file system
+		}
+	}
+	return bytes
 }
 
 // deletable returns the recordings that are not being written, the oldest first. w.mu is held.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/foxglove/mcap/go/mcap"
 	"github.com/klauspost/compress/zstd"
@@ -90,6 +91,12 @@ func (f file) records(at int64, h chunkHead) ([]byte, error) {
 	return data, nil
 }
 
+// decoders are used again, as each has large tables.
+var decoders = sync.Pool{New: func() any {
+	z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*MaxChunk)) // fails for bad options only
+	return z
+}}
+
 // decompress returns what has the size that the chunk says. Memory grows with what is really there.
 func decompress(by mcap.CompressionFormat, data []byte, size int64) ([]byte, error) {
 	var from io.Reader
@@ -100,11 +107,11 @@ func decompress(by mcap.CompressionFormat, data []byte, size int64) ([]byte, err
 		}
 		return data, nil
 	case mcap.CompressionZSTD:
-		z, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*MaxChunk))
-		if err != nil {
-			return nil, fmt.Errorf("a chunk: %w", err)
+		z := decoders.Get().(*zstd.Decoder)
+		defer decoders.Put(z)
+		if err := z.Reset(bytes.NewReader(data)); err != nil {
+			return nil, fmt.Errorf("decompress a chunk: %w", err)
 		}
-		defer z.Close()
 		from = z
 	case mcap.CompressionLZ4:
 		from = lz4.NewReader(bytes.NewReader(data))
