@@ -1,0 +1,154 @@
+package e2e
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/waldo-robot/waldo/e2e/harness"
+)
+
+// recordedRover is a robot with a recorder, whose camera paints the time into its pictures.
+const recordedRover = `front: {kind: camera, source: test, width: 640, height: 480, fps: 30}
+	voice: {kind: audio, source: tone}
+	motors: {kind: serial, port: sim, control: {safe: {left: 0, right: 0}}, write: "<hh", writeKeys: [left, right]}
+	recorder: {kind: recorder}`
+
+// atPlace waits until the recording shows the picture of a place, and returns how long before the place that picture
+// was captured, in seconds.
+const atPlace = `(async () => {
+  const { stage } = waldo.view;
+  const video = document.querySelector('.reel video');
+  const end = Date.now() + 15000;
+  while (video.seeking || Math.abs(video.currentTime - stage.place) > 0.001 || video.readyState < 2) {
+    if (Date.now() > end) throw new Error('no picture at ' + stage.place + ': ' + document.body.innerText);
+    await new Promise(requestAnimationFrame);
+  }
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const stamp = waldo.readStamp(video);
+  return stamp && $1 + stage.place - stamp.timeUs / 1e6;
+})()`
+
+// TestRecordingsPage records a drive with a mark and an e-stop from the robot's page, finds it on the page of the
+// recordings, and goes to the mark: the picture that is shown is the one of that moment.
+func TestRecordingsPage(t *testing.T) {
+	robot := harness.StartRobot(t, harness.Options{Name: "rover", Devices: recordedRover,
+		Drive: "{device: motors, keys: {left: {forward: 200}, right: {forward: 200}}}"})
+	page := harness.StartBrowser(t).Open(t, robot.URL)
+	page.Tile(t, "front").WaitFrames(t, 30)
+	const phase = "document.querySelector('.recorder').dataset.recorder === $1"
+	page.Until(t, phase, "idle")
+	page.Click(t, ".record")
+	page.Until(t, phase, "recording")
+	recordFor(t, page, 2)
+	begin(t, page)
+	recordFor(t, page, 3.5)
+	harness.Eval[any](t, page, "document.querySelector('.recorder input').value = 'a dog crosses'")
+	page.Click(t, ".recorder form .button")
+	page.Until(t, "/Marked: a dog crosses/.test(document.querySelector('.recorder').innerText)")
+	page.Click(t, "#estop")
+	page.Until(t, "document.querySelector('#estop').dataset.estop === 'latched'")
+	recordFor(t, page, 6)
+	page.Click(t, ".record")
+	page.Until(t, phase, "idle")
+
+	page.Click(t, ".record-link")
+	page.Until(t, "document.querySelectorAll('#list-rows tr').length === 1")
+	page.Click(t, "#list-rows a")
+	page.Until(t, "document.querySelector('.recording')?.dataset.state === 'shown'")
+	for _, kind := range []string{"drive", "mark", "estop"} {
+		page.Until(t, "document.querySelector(`.lane-item[data-kind=${$1}]`) && document.querySelector(`.event[data-kind=${$1}]`)",
+			kind)
+	}
+	page.Click(t, ".event[data-kind=mark]")
+	page.Until(t, "waldo.view.stage.place > 2 && /name=.*&t=/.test(location.hash)")
+	seekRecording(t, page)
+	playRecording(t, page)
+	downloadRecording(t, page)
+	fitScreens(t, page)
+
+	harness.Eval[any](t, page, "document.querySelector('.files > .button').scrollIntoView()")
+	page.Click(t, ".files > .button")
+	page.Click(t, ".files > .button[data-asking]")
+	page.Until(t, "location.hash === '' && document.querySelectorAll('#list-rows tr').length === 0")
+	page.Until(t, "/Nothing recorded yet/.test(document.querySelector('#list-empty').innerText)")
+}
+
+// recordFor waits until so many seconds have been recorded.
+func recordFor(t *testing.T, page *harness.Page, seconds float64) {
+	t.Helper()
+	harness.Until(t, "the recording is long enough", func() error {
+		length := harness.Eval[string](t, page, `waldo.robot.call('recorder', 'waldo.recorder.v1.RecorderService/GetRecorder')
+			.then(({ state }) => state.recording?.duration ?? 'nothing is recorded')`)
+		if d, err := time.ParseDuration(length); err != nil || d.Seconds() < seconds {
+			return fmt.Errorf("%s of %v s", length, seconds)
+		}
+		return nil
+	})
+}
+
+// seekRecording looks at the place that was gone to, and at others.
+func seekRecording(t *testing.T, page *harness.Page) {
+	t.Helper()
+	start := harness.Eval[float64](t, page, `(async () => {
+	  const name = new URLSearchParams(location.hash.slice(1)).get('name');
+	  const { recordings } = await waldo.robot.call('recorder', 'waldo.recorder.v1.RecorderService/ListRecordings');
+	  return Date.parse(recordings.find((r) => r.name === name).startTime) / 1000;
+	})()`)
+	for range 3 { // the mark, then a second later each time
+		// A picture is in the recording when it has come to the recorder: a busy machine encodes it late, but a place shows
+		// none of its future, and none of a second ago.
+		if late := harness.Eval[float64](t, page, atPlace, start); late < -0.01 || late > 0.9 {
+			t.Errorf("at a place the picture of %.3f s before is shown", late)
+		}
+		harness.Eval[any](t, page, "waldo.view.skip(0.5)")
+	}
+}
+
+// playRecording plays from the mark on: picture and sound in step.
+func playRecording(t *testing.T, page *harness.Page) {
+	t.Helper()
+	page.Click(t, ".event[data-kind=mark]")
+	from := harness.Eval[float64](t, page, "waldo.view.stage.place")
+	page.Click(t, ".play")
+	page.Until(t, `(() => {
+	  const [video, audio] = ['video', 'audio'].map((name) => document.querySelector(name));
+	  return waldo.view.stage.place > $1 + 0.3 && !video.paused && !audio.paused
+	    && Math.abs(video.currentTime - audio.currentTime) < 0.04;
+	})()`, math.Round(from*1000)/1000)
+	page.Until(t, "!waldo.view.stage.playing && waldo.view.stage.place === waldo.view.stage.duration")
+	page.Press(t, "KeyJ")
+	page.Release(t, "KeyJ")
+	page.Until(t, "waldo.view.stage.place < waldo.view.stage.duration")
+}
+
+// downloadRecording reads a part of the file by the link that is there for people.
+func downloadRecording(t *testing.T, page *harness.Page) {
+	t.Helper()
+	magic := harness.Eval[string](t, page, `fetch(document.querySelector('.files a').href, { headers: { Range: 'bytes=1-4' } })
+		.then((answer) => answer.text())`)
+	if magic != "MCAP" {
+		t.Errorf("the file begins with %q", magic)
+	}
+}
+
+// fitScreens looks at the page on a desktop and on a phone.
+func fitScreens(t *testing.T, page *harness.Page) {
+	t.Helper()
+	for _, screen := range []struct {
+		name          string
+		width, height int64
+	}{{"recordings-phone", 390, 844}, {"recordings", 1280, 800}} {
+		page.Resize(t, screen.width, screen.height)
+		page.Until(t, "innerWidth === $1", screen.width)
+		if wide := harness.Eval[int64](t, page, "document.documentElement.scrollWidth"); wide > screen.width {
+			t.Errorf("%s: the page is %d pixels wide on a screen of %d", screen.name, wide, screen.width)
+		}
+		if dir := os.Getenv("WALDO_PICTURES"); dir != "" {
+			page.Screenshot(t, filepath.Join(dir, screen.name+".png"))
+		}
+	}
+}
