@@ -113,11 +113,19 @@ var readmes = map[string][]step{
 		{"bin/waldo upgrade", runs()},
 		{"bin/waldo recordings", leftOut("the built-in robot has no recorder; TestRecordings in cmd/waldo lists some")},
 		{"bin/waldo export drive.mcap", leftOut("TestExport in cmd/waldo has a recording")},
+		{"bin/waldo audit", runs()},
 		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
 		{"bin/waldo --help", runs("Exit codes: 0 done")},
 	},
 	"deploy/grafana/README.md": {
 		{"deploy/grafana/targets", leftOut("it writes a file of Prometheus; TestDashboardTargets runs it")},
+	},
+	"docs/audit.md": {
+		{"sudo waldo audit", leftOut("it needs an installed robot; TestAudit has one that drove")},
+		{"sudo waldo audit 3", leftOut("TestAudit asks for a drive")},
+		{"sudo waldo audit 2026", leftOut("TestAuditDrives in cmd/waldo asks for a time")},
+		{"sudo waldo audit --device", leftOut("TestAuditDrives in cmd/waldo prints JSON")},
+		{"sudo waldo audit verify", leftOut("TestAudit verifies")},
 	},
 	"docs/fleet.md": {
 		{"waldo hub key gateway.seed", runs("U")},

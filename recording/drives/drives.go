@@ -72,8 +72,8 @@ type EStop struct {
 
 // Tally is what became of the commands of a drive, as far as they were recorded.
 type Tally struct {
-	First    time.Time        `json:"first"`
-	Last     time.Time        `json:"last"`
+	First    time.Time        `json:"first,omitzero"`
+	Last     time.Time        `json:"last,omitzero"`
 	Accepted int64            `json:"accepted"`
 	Slowed   int64            `json:"slowed,omitempty"`  // of those, carried out at a lower speed than asked for
 	Refused  map[string]int64 `json:"refused,omitempty"` // by the name of the verdict; malformed: it made no sense
@@ -106,6 +106,7 @@ type Book struct {
 	lives   map[life][]*Drive
 	next    map[life]int64 // number of the record of a command that comes next
 	strays  map[life]int64 // commands that belong to no drive
+	covered coverage
 }
 
 // lease identifies a drive.
@@ -123,7 +124,7 @@ type life struct {
 // Open reads the logs, and what became of commands in the recordings.
 func Open(ctx context.Context, c Config) (*Book, error) {
 	b := &Book{config: c, byLease: map[lease]*Drive{}, lives: map[life][]*Drive{}, next: map[life]int64{},
-		strays: map[life]int64{}}
+		strays: map[life]int64{}, covered: coverage{}}
 	var lists [][]*Drive
 	if c.State != "" {
 		logged, err := b.readLogs()
@@ -190,21 +191,7 @@ func (b *Book) know(d *Drive) {
 
 // missing says what is not known of the drives.
 func (b *Book) missing() {
-	var unrecorded, unlogged []string
-	for _, d := range b.Drives {
-		if d.Tally == nil {
-			unrecorded = append(unrecorded, strconv.Itoa(d.Number))
-		}
-		if !d.Logged {
-			unlogged = append(unlogged, strconv.Itoa(d.Number))
-		}
-	}
-	if len(unrecorded) > 0 {
-		b.lack("the commands of drive %s were not recorded", ranges(unrecorded))
-	}
-	if len(unlogged) > 0 {
-		b.lack("no audit log tells of drive %s: what is known comes from recordings", ranges(unlogged))
-	}
+	b.cover()
 	for _, l := range sortedLives(b.strays) {
 		b.lack("%d commands to %s belong to no drive that is known: their senders held no lease", b.strays[l], l.device)
 	}
@@ -221,28 +208,21 @@ func sortedLives[V any](of map[life]V) []life {
 	return all
 }
 
-// ranges shortens a list of numbers, 1 2 3 5 to 1-3, 5.
-func ranges(numbers []string) string {
+// numbers lists drives by their numbers, as 1-3, 5.
+func numbers(drives []*Drive) string {
 	var all []string
-	for i := 0; i < len(numbers); {
-		j := i
-		for j+1 < len(numbers) && follows(numbers[j], numbers[j+1]) {
-			j++
+	for i := 0; i < len(drives); {
+		first, last := drives[i].Number, drives[i].Number
+		for i++; i < len(drives) && drives[i].Number == last+1; i++ {
+			last++
 		}
-		if text := numbers[i]; i == j {
-			all = append(all, text)
-		} else {
-			all = append(all, text+"-"+numbers[j])
+		text := strconv.Itoa(first)
+		if last > first {
+			text += "-" + strconv.Itoa(last)
 		}
-		i = j + 1
+		all = append(all, text)
 	}
 	return strings.Join(all, ", ")
-}
-
-func follows(a, b string) bool {
-	x, _ := strconv.Atoi(a)
-	y, _ := strconv.Atoi(b)
-	return y == x+1
 }
 
 // ErrNone is about a drive that is not there.

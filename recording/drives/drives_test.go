@@ -380,6 +380,36 @@ func TestCommands(t *testing.T) {
 	})
 }
 
+// TestCoverage: a drive without commands was recorded if the recording is longer than it, also in several files.
+func TestCoverage(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	key := life{device: "motors"}
+	b := &Book{covered: coverage{key: {{at(0), at(10)}, {at(10), at(20)}, {at(30), at(40)}}}}
+	for i, d := range []struct {
+		device   string
+		from, to int
+		recorded bool
+	}{{"motors", 0, 10, true}, {"motors", 5, 15, true}, {"motors", 15, 31, false}, {"motors", 32, 40, true}, {"motors", 32, 41, false},
+		{"arm", 1, 2, false}, {"motors", 35, 0, false}} {
+		drive := &Drive{Number: i + 1, Device: d.device, Begin: at(d.from), Logged: true}
+		if d.to > 0 {
+			drive.End = at(d.to)
+		}
+		b.Drives = append(b.Drives, drive)
+		defer func() {
+			if (drive.Tally != nil) != d.recorded {
+				t.Errorf("drive %d: %+v", drive.Number, drive.Tally)
+			}
+		}()
+	}
+	b.Drives = append(b.Drives, &Drive{Number: 8, Device: "motors", Begin: at(15), End: at(31), Logged: true, Tally: &Tally{}})
+	b.cover()
+	if want := []string{"the commands of drive 3, 5-7 were not recorded",
+		"the commands of drive 8 were recorded in part: it is longer than the recording"}; !slices.Equal(b.Missing, want) {
+		t.Errorf("%q", b.Missing)
+	}
+}
+
 func TestFind(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 11, 30, 7, minute, 0, 500_000_000, time.UTC) }
 	b := &Book{Drives: []*Drive{{Number: 1, Begin: at(0), End: at(10)}, {Number: 2, Begin: at(20), End: at(30)}, {Number: 3, Begin: at(25)}}}
@@ -394,8 +424,12 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestRanges(t *testing.T) {
-	if got := ranges([]string{"1", "2", "3", "5", "7", "8"}); got != "1-3, 5, 7-8" {
+func TestNumbers(t *testing.T) {
+	var all []*Drive
+	for _, n := range []int{1, 2, 3, 5, 7, 8} {
+		all = append(all, &Drive{Number: n})
+	}
+	if got := numbers(all); got != "1-3, 5, 7-8" {
 		t.Error(got)
 	}
 }

@@ -90,6 +90,7 @@ func (b *Book) count(ctx context.Context, p part, found map[life][]*Drive) error
 		return err // it could be read before
 	}
 	defer func() { _ = f.Close() }()
+	b.covered.add(p.robot, f, b.isRecords)
 	messages := f.Messages(read.Query{Sparse: true, Channels: b.isRecords})
 	for {
 		if err := ctx.Err(); err != nil {
