@@ -46,7 +46,7 @@ func newFleet(t *testing.T, change func(*config.Config)) *world {
 		change(c)
 	}
 	page := fstest.MapFS{"index.html": {Data: []byte("<p>robot")}, "fleet.html": {Data: []byte("<p>fleet")},
-		"waldo.js": {Data: []byte("export {}")}}
+		"waldo.js": {Data: []byte("export {}")}, "recordings.html": {Data: []byte("<p>recordings")}}
 	g, err := gateway.Start(c, "test", page, testLog(t))
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func TestFleet(t *testing.T) {
 	for path, want := range map[string]string{
 		"": "<p>fleet", "r/rover/": "<p>robot", "r/rover": "<p>robot", "r/rover/waldo.js": "export", "waldo.js": "export",
 		"r/rover/snapshot/front.jpg": "\xff\xd8", "healthz": "ok", "r/arm/healthz": "ok",
-		"r/arm/devices": `"front"`,
+		"r/arm/devices": `"front"`, "r/rover/recordings": "<p>recordings",
 	} {
 		if code, text := w.code(http.MethodGet, path); code != http.StatusOK || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %.200q", path, code, text)
@@ -205,6 +205,12 @@ func TestRobotAway(t *testing.T) {
 	}
 	if code, text := w.code(http.MethodGet, "r/rover/"); code != http.StatusOK || !strings.Contains(text, "<p>robot") {
 		t.Errorf("its page is gone: %d %s", code, text)
+	}
+	for path, want := range map[string]int{"r/rover/recordings": http.StatusOK,
+		"r/rover/recordings/file/recorder/a.mcap": http.StatusServiceUnavailable} {
+		if code, text := w.code(http.MethodGet, path); code != want || code != 200 && !strings.Contains(text, "rover is away") {
+			t.Errorf("%s: %d %s", path, code, text)
+		}
 	}
 	w.eventually("pages are told", func() bool { return strings.Contains(w.get("r/rover/devices"), "rover is away") })
 	for begin := time.Now(); peer.Waiting() > 0 && time.Since(begin) < watcher.Timeout; {
