@@ -18,9 +18,7 @@ import (
 	"go.uber.org/goleak"
 	"google.golang.org/protobuf/proto"
 
-	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
-	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/export"
@@ -56,7 +54,7 @@ func record(t *testing.T) rover {
 	video, sound, board := add(recordingtest.Video("front")), add(recordingtest.Sound("voice")), add(rx())
 	var all []timed
 	for n, unit := range r.clip {
-		m := recordingtest.VideoMessage(n, at(n, 30), h264(), annexb.IsKeyFrame(unit), unit)
+		m := recordingtest.VideoMessage(n, at(n, 30), recordingtest.H264(320, 240), annexb.IsKeyFrame(unit), unit)
 		all = append(all, timed{video, m})
 	}
 	for n := range 150 {
@@ -89,10 +87,6 @@ type timed struct {
 
 func at(n, rate int) time.Time {
 	return recordingtest.Begin.Add(time.Duration(n) * time.Second / time.Duration(rate))
-}
-
-func h264() *mediav1.VideoFormat {
-	return &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 320, HeightPx: 240}
 }
 
 func rx() recording.Channel {

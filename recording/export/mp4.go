@@ -261,6 +261,9 @@ func (m *medium) take(message read.Message) error {
 	return m.track.Write(m.description, f.Shown.Sub(m.zero), f.Key, f.Reorders, data)
 }
 
+// maxSilence is the longest hole in sound that is filled. In a longer one the packet before it just lasts.
+const maxSilence = 24 * time.Hour
+
 // jitter is how far packets that follow one another can be from where the one before ends.
 const jitter = 15 * time.Millisecond
 
@@ -272,7 +275,7 @@ func (m *medium) sound(f frames.Frame, data []byte) error {
 	if f.End().Before(m.at.Add(f.Length / 2)) {
 		return nil // it sounds at the same time as another
 	}
-	for f.Shown.Sub(m.at) >= mp4.Silence {
+	for f.Shown.Sub(m.at) >= mp4.Silence && f.Shown.Sub(m.at) <= maxSilence {
 		if err := m.track.Write(m.description, m.at.Sub(m.zero), true, false, mp4.SilentPacket(m.description.Channels)); err != nil {
 			return err
 		}

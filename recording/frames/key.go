@@ -36,6 +36,9 @@ func KeyBefore(files []*read.File, is func(*read.Channel) bool, at time.Time) (n
 	return newest, found, nil
 }
 
+// maxTries bounds how many key frames are looked at that arrived before a time and are shown after it.
+const maxTries = 1000
+
 // keyIn returns the newest key frame of a channel that is shown at or before a time.
 func keyIn(f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
 	r, err := Of(c)
@@ -43,7 +46,8 @@ func keyIn(f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
 		return Key{}, false, err
 	}
 	only := func(o *read.Channel) bool { return o == c }
-	for limit := at.Add(MaxDelay); ; {
+	limit := at.Add(MaxDelay)
+	for range maxTries {
 		t, ok := f.KeyFrame(c, limit, r.Key)
 		if !ok {
 			return Key{}, false, nil
@@ -57,4 +61,5 @@ func keyIn(f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
 		}
 		limit = t.Add(-1)
 	}
+	return Key{}, false, nil
 }

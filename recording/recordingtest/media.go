@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
+	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/write"
@@ -66,4 +67,9 @@ func AudioMessage(n int, at time.Time, channels int, packet []byte) write.Messag
 		Format: &mediav1.AudioFormat{MediaType: "audio/opus", SampleRateHz: 48000, Channels: int32(channels)}, Data: packet,
 	})
 	return write.Message{Logged: at.Add(delay), Published: at, Sequence: uint32(n), Data: message}
+}
+
+// H264 is the format of pictures of a size.
+func H264(width, height int32) *mediav1.VideoFormat {
+	return &mediav1.VideoFormat{MediaType: media.H264, WidthPx: width, HeightPx: height}
 }

@@ -72,10 +72,6 @@ func open(t *testing.T, paths ...string) *segment.Source {
 	return segment.New(files)
 }
 
-func h264(width, height int32) *mediav1.VideoFormat {
-	return &mediav1.VideoFormat{MediaType: media.H264, WidthPx: width, HeightPx: height}
-}
-
 func at(n int) time.Time { return recordingtest.Begin.Add(time.Duration(n) * time.Second / 30) }
 
 // record writes clips one after the other, as pictures of the camera front, and what it does not have of them.
@@ -88,7 +84,7 @@ func (r *tape) record(clips ...[][]byte) {
 	n := 0
 	for _, clip := range clips {
 		for _, unit := range clip {
-			r.write(c, recordingtest.VideoMessage(n, at(n), h264(320, 240), annexb.IsKeyFrame(unit), unit))
+			r.write(c, recordingtest.VideoMessage(n, at(n), recordingtest.H264(320, 240), annexb.IsKeyFrame(unit), unit))
 			n++
 		}
 	}
@@ -276,7 +272,7 @@ func TestReordered(t *testing.T) {
 				shown++
 			}
 		}
-		m := recordingtest.VideoMessage(n, at(shown), h264(320, 240), key, unit)
+		m := recordingtest.VideoMessage(n, at(shown), recordingtest.H264(320, 240), key, unit)
 		m.Logged = at(n).Add(200 * time.Millisecond)
 		r.write(c, m)
 	}

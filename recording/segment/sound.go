@@ -44,18 +44,26 @@ func (s *Source) sound(ctx context.Context, n name, first mp4.Description, at ti
 	return t.fill(ctx, c, s.end)
 }
 
-// sounds returns the first packet that does not end before a time; nil if there is none.
+// sounds returns the packet that begins at a time, or else the first one that does not end before it; nil if there is none.
 func (c *cursor) sounds(ctx context.Context, at time.Time) (*frames.Frame, error) {
+	var found *frames.Frame
 	for {
 		f, err := c.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return nil, nil
+			return found, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		if f.Length > 0 && f.End().After(at.Add(keyTolerance)) {
+		switch {
+		case f.Length == 0 || !f.End().After(at.Add(keyTolerance)):
+		case f.Shown.Sub(at).Abs() <= keyTolerance:
 			return &f, nil
+		case found != nil:
+			c.push(f)
+			return found, nil
+		default:
+			found = &f
 		}
 	}
 }

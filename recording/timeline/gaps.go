@@ -25,7 +25,7 @@ func (t *track) gaps(ctx context.Context, f *read.File) error {
 		if counted[c.Waldo.Type] == "" || c.Waldo.Direction != recording.Out {
 			continue
 		}
-		l := losses{track: t, channel: c}
+		l := losses{track: t, file: f, channel: c}
 		for r := range f.Runs(c) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -40,7 +40,9 @@ func (t *track) gaps(ctx context.Context, f *read.File) error {
 // losses finds what a channel lacks.
 type losses struct {
 	track   *track
+	file    *read.File
 	channel *read.Channel
+	looked  int // at so many chunks more closely
 	before  read.Run
 	event   Event // that may go on; its Count is 0 if there is none
 }
@@ -50,8 +52,31 @@ func (l *losses) run(r read.Run) {
 	if l.before.Count > 0 {
 		l.lost(int64(r.FirstSequence)-int64(l.before.LastSequence)-1, l.before.Last, r.First)
 	}
-	l.lost(int64(r.LastSequence)-int64(r.FirstSequence)+1-int64(r.Count), r.First, r.Last)
+	if n := int64(r.LastSequence) - int64(r.FirstSequence) + 1 - int64(r.Count); n > 0 && n <= mostLost {
+		l.inside(r, n)
+	}
 	l.before = r
+}
+
+// maxLooked bounds at how many chunks of a channel is looked more closely.
+const maxLooked = 100
+
+// inside tells that so many messages are missing in a chunk, and of the first chunks where.
+func (l *losses) inside(r read.Run, n int64) {
+	if l.looked++; l.looked > maxLooked {
+		l.lost(n, r.First, r.Last)
+		return
+	}
+	only := func(c *read.Channel) bool { return c == l.channel }
+	messages := l.file.Messages(read.Query{From: r.First, To: r.Last.Add(1), Channels: only, Sparse: true})
+	before, err := messages.Next()
+	for err == nil {
+		var m read.Message
+		if m, err = messages.Next(); err == nil {
+			l.lost(int64(m.Sequence)-int64(before.Sequence)-1, before.Logged, m.Logged)
+			before = m
+		}
+	}
 }
 
 // lost tells that so many messages are missing between two times.

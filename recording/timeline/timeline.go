@@ -105,6 +105,8 @@ func (t *track) take(c *read.Channel) func(read.Message) {
 		return t.control
 	case "waldo.control.v1.CommandRecord":
 		return t.command
+	case "waldo.recorder.v1.RecorderState":
+		return t.recorder
 	case "waldo.device.v1.Device":
 		if c.Waldo.Direction == recording.State {
 			return t.state
