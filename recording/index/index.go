@@ -147,14 +147,19 @@ func (x *Index) addChunk(c *Chunk) error {
 		return fmt.Errorf("the file has more than %d chunks", maxChunks)
 	}
 	x.Chunks = append(x.Chunks, c)
-	if !c.empty() {
-		s := &x.Statistics
-		if s.MessageEndTime == 0 || c.MessageStartTime < s.MessageStartTime {
-			s.MessageStartTime = c.MessageStartTime
-		}
-		s.MessageEndTime = max(s.MessageEndTime, c.MessageEndTime)
-	}
+	span(&x.Statistics, c)
 	return nil
+}
+
+// span extends the times of a file by those of a chunk.
+func span(s *mcap.Statistics, c *Chunk) {
+	if c.empty() {
+		return
+	}
+	if s.MessageEndTime == 0 || c.MessageStartTime < s.MessageStartTime {
+		s.MessageStartTime = c.MessageStartTime
+	}
+	s.MessageEndTime = max(s.MessageEndTime, c.MessageEndTime)
 }
 
 func (c *Chunk) empty() bool { return c.MessageStartTime == 0 && c.MessageEndTime == 0 }

@@ -60,6 +60,11 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	if err := x.summary(f, start, at); err != nil {
 		return nil, fmt.Errorf("its index is damaged: %w", err)
 	}
+	// Writers count the times of chunks without messages, zero, as those of messages.
+	x.Statistics.MessageStartTime, x.Statistics.MessageEndTime = 0, 0
+	for _, c := range x.Chunks {
+		span(&x.Statistics, c)
+	}
 	return x, x.usable()
 }
 

@@ -97,10 +97,15 @@ func (c *chunk) writeTo(w *mcap.Writer) error {
 		w.Statistics.ChannelMessageCounts[id] += n
 		w.Statistics.MessageCount += n
 	}
-	return w.WriteChunkWithIndexes(&mcap.Chunk{
+	before := *w.Statistics
+	err := w.WriteChunkWithIndexes(&mcap.Chunk{
 		MessageStartTime: c.start, MessageEndTime: c.end, UncompressedSize: uint64(len(c.records)),
 		UncompressedCRC: crc32.ChecksumIEEE(c.records), Records: c.records,
 	}, indexes)
+	if c.messages == 0 { // the library takes its times, zero, for those of messages
+		w.Statistics.MessageStartTime, w.Statistics.MessageEndTime = before.MessageStartTime, before.MessageEndTime
+	}
+	return err
 }
 
 // encode makes the record.

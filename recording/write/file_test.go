@@ -15,6 +15,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/foxglove/mcap/go/mcap"
 	"go.uber.org/goleak"
 
 	"github.com/waldo-robot/waldo/recording/index"
@@ -288,6 +289,36 @@ func TestClock(t *testing.T) {
 	}
 	if stats := f.Stats(); !stats.First.Equal(begin) || !stats.Last.Equal(begin.Add(time.Second)) || stats.Messages != 5 {
 		t.Errorf("%+v", stats)
+	}
+}
+
+// TestEmptyChunk: what defines channels without messages changes nothing of the times of a file.
+func TestEmptyChunk(t *testing.T) {
+	disk := &memory{}
+	f, err := write.CreateOn(disk, write.Config{ChunkBytes: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := recordingtest.Add(t, f, recordingtest.State("a"))
+	if err := f.Write(a, write.Message{Logged: recordingtest.Begin, Data: make([]byte, 200)}); err != nil {
+		t.Fatal(err)
+	}
+	recordingtest.Add(t, f, recordingtest.State("b"))
+	if err := f.Complete(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := mcap.NewReader(bytes.NewReader(disk.data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	info, err := r.Info()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := info.Statistics; s.ChunkCount != 2 || s.ChannelCount != 2 || s.MessageStartTime != s.MessageEndTime ||
+		s.MessageStartTime != uint64(recordingtest.Begin.UnixNano()) {
+		t.Errorf("%+v", s)
 	}
 }
 
