@@ -22,6 +22,13 @@ func (k *keyPacer) request() {
 	k.wanted = true
 }
 
+// waits reports whether a request is yet to be met.
+func (k *keyPacer) waits() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.wanted
+}
+
 // take reports whether the next picture has to be a key frame.
 func (k *keyPacer) take(now time.Time, interval time.Duration) bool {
 	k.mu.Lock()

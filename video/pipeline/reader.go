@@ -212,5 +212,6 @@ func (p *Pipeline) captureOne(ctx context.Context, k key) (*mediav1.VideoFrame, 
 				KeyFrame: f.GetKeyFrame(), Data: f.GetData(), Metadata: f.GetMetadata(), ReplayTime: f.GetReplayTime(),
 			}, nil
 		}
+		r.v.await()
 	}
 }

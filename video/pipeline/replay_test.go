@@ -140,6 +140,7 @@ func TestReplayStandsStill(t *testing.T) {
 	src.give(t, src.at(7, 5))
 	shows(t, next(t, first), 7, 5, 5)
 	shows(t, next(t, late), 7, 5, 5)
+	shows(t, next(t, jpeg), 7, 1, 5) // it had that picture, and did not get it again
 }
 
 // A single picture is to be had while a replay stands still.

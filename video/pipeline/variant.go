@@ -45,6 +45,9 @@ type variant struct {
 	replay media.Group[output] // of a compressed source
 	begun  bool                // joined is closed
 
+	awaited bool  // a reader has come since the last frame
+	made    int64 // number of the last capture of which a frame was made; -1 before the first
+
 	// The rest is owned by Run and Close.
 	life     *life
 	governor *governor // of a live variant whose frames depend on one another
@@ -72,7 +75,7 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v := &variant{
 		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
-		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{epoch: p.config.Epoch}, pace: media.Pacer{Rate: k.rate},
+		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{epoch: p.config.Epoch}, made: -1, pace: media.Pacer{Rate: k.rate},
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
@@ -122,8 +125,8 @@ func (v *variant) Run(ctx context.Context) {
 			break
 		}
 		v.countLost()
-		if c.again() && v.inter && v.takes(c) {
-			continue // readers who have come since began with it
+		if c.again() && !v.needs(c) {
+			continue
 		}
 		order, wanted := v.wants(c)
 		if !wanted {
@@ -149,6 +152,17 @@ func (v *variant) prime() {
 		}
 	}
 	v.before = nil
+}
+
+// needs reports whether somebody waits for a picture that was delivered before. Readers of what passes through began with
+// it.
+func (v *variant) needs(c *capture) bool {
+	if v.inter && v.takes(c) {
+		return false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return c.number != v.made || v.awaited || v.inter && v.keys.waits()
 }
 
 // Close implements [stream.Resource]: it ends the readers, and the capture with the last variant.
@@ -235,6 +249,7 @@ func (v *variant) publish(out output, lead []output) {
 		}
 	}
 	out.lead = lead
+	v.made, v.awaited = out.number, false
 	v.topic.Publish(out)
 }
 
@@ -256,6 +271,7 @@ func (v *variant) add(waiting int) (*stream.Subscription[output], []output) {
 		policy = stream.DropOldest(readerQueue).Within(inflight.MaxWait)
 	}
 	sub := v.topic.Subscribe(policy)
+	v.awaited = true
 	switch {
 	case !v.begun:
 		v.begun = true
@@ -264,6 +280,13 @@ func (v *variant) add(waiting int) (*stream.Subscription[output], []output) {
 		v.requestKey()
 	}
 	return sub, v.replay.Frames()
+}
+
+// await has a picture made that was delivered before: the last frame was not one that somebody wants.
+func (v *variant) await() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.awaited = true
 }
 
 func (v *variant) requestKey() {
