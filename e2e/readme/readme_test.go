@@ -134,6 +134,20 @@ var readmes = map[string][]step{
 		{"waldo token create anna", runs("waldo_")},
 		{"waldo-gateway --fleet", leftOut("it needs a hub; the gateway's tests have one")},
 	},
+	"docs/recordings.md": {
+		{"bin/waldo recordings", leftOut("the built-in robot has no recorder; TestRecordings in cmd/waldo lists some")},
+		{"bin/waldo recordings ./recordings", leftOut("see above")},
+		{"bin/waldo recordings --json", leftOut("see above")},
+		{"bin/waldo replay drive.mcap", leftOut("it needs a recording; TestReplay makes and replays one")},
+		{"bin/waldo replay drive.mcap --start", leftOut("see above")},
+		{"WALDO_NATS=nats://127.0.0.1:PORT bin/waldo watch motors", leftOut("see above")},
+		{"WALDO_NATS=nats://127.0.0.1:PORT bin/waldo call player Seek", leftOut("see above")},
+		{"bin/waldo export drive.mcap --to drive.mp4", leftOut("TestExport in cmd/waldo has a recording")},
+		{"bin/waldo export drive.mcap --to videos/", leftOut("see above")},
+		{"bin/waldo export drive.mcap --to csv/", leftOut("see above")},
+		{`pip install "waldo-robot[lerobot]"`, leftOut("the package is not published yet")},
+		{"python -m waldo.lerobot drive.mcap", leftOut("it needs a recording; test_lerobot.py makes some")},
+	},
 	"docs/rendezvous.md": {
 		{"export WALDO_RENDEZVOUS_TOKEN=", exports("WALDO_RENDEZVOUS_TOKEN")},
 		{"waldo rendezvous --listen :443",
@@ -285,6 +299,14 @@ var readmes = map[string][]step{
 		also("waldo-rtsp-ingest --robot part --device doorcam --url rtsp://127.0.0.1:8554/live "+
 			`--ptz '{onvif: "http://127.0.0.1:8000"}'`, stays("ready")),
 		{"waldo send doorcam", runs()},
+	},
+	"services/player/README.md": {
+		{"bin/waldo call player Pause", leftOut("it needs a recording; TestReplay makes and replays one")},
+		{"bin/waldo call player Seek", leftOut("see above")},
+		{"waldo-player --robot-file robot.yaml --device player --check", runs()},
+	},
+	"services/replay/README.md": {
+		{"waldo-replay --robot-file robot.yaml --device front --check", runs()},
 	},
 	"services/serial/README.md": {
 		also("bin/waldo up examples/robot.yaml", stays(tutorial...)),

@@ -10,6 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/waldo-robot/waldo/e2e/harness"
+	"github.com/waldo-robot/waldo/recording/recordingtest"
+	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // step is how a command of a README is run.
@@ -130,6 +132,7 @@ func describe(t *testing.T, s *session, b block) {
 	if err := os.WriteFile(filepath.Join(s.folder, file), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	record(t, s, text)
 	var described struct {
 		Devices map[string]struct{ Kind string }
 		Drive   map[string]any
@@ -148,6 +151,18 @@ func describe(t *testing.T, s *session, b block) {
 		if out, err := s.run(t, check, false); err != nil {
 			t.Errorf("line %d: %s: %v:\n%s", b.line, check, err, out)
 		}
+	}
+}
+
+// record makes the recording that a text names, of a camera front and the states of motors.
+func record(t *testing.T, s *session, text string) {
+	t.Helper()
+	path := filepath.Join(s.folder, "drive.mcap")
+	if _, err := os.Stat(path); err == nil || !strings.Contains(text, filepath.Base(path)) {
+		return
+	}
+	if err := recordingtest.Record(t, path, 30, 1000, write.Config{}).Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
