@@ -37,6 +37,9 @@ var readmes = map[string][]step{
 		also("bin/waldo up examples/robot.yaml", stays(tutorial...)), // whose driver need not see
 		{"bin/waldo watch motors", stays(`"message":{`)},
 		{"bin/waldo send motors", runs()},
+		{"bin/waldo recordings", leftOut("the built-in robot has no recorder; TestRecordings in cmd/waldo lists some")},
+		{"bin/waldo replay recordings/", leftOut("TestReplay records and replays a drive")},
+		{"bin/waldo export drive.mcap", leftOut("TestExport in cmd/waldo has a recording")},
 		also("build/venv/bin/python program.py", stays()),
 		prints(`"left":-40,"right":40`),
 		{"", ends},
