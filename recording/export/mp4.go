@@ -98,11 +98,11 @@ func what(c Choice, there []string) string {
 func films(pictures, sounds []*medium) [][]*medium {
 	var all [][]*medium
 	camera := func(device string) bool {
-		return slices.ContainsFunc(pictures, func(p *medium) bool { return p.device == device })
+		return slices.ContainsFunc(pictures, func(p *medium) bool { return device != "" && p.device == device })
 	}
 	for _, p := range pictures {
 		film := []*medium{p}
-		own := slices.ContainsFunc(sounds, func(s *medium) bool { return s.device == p.device })
+		own := p.device != "" && slices.ContainsFunc(sounds, func(s *medium) bool { return s.device == p.device })
 		for _, s := range sounds {
 			if own && s.device == p.device || !own && !camera(s.device) {
 				film = append(film, s)
@@ -133,7 +133,7 @@ type medium struct {
 
 // title is the name of a file with it.
 func (m *medium) title() string {
-	if m.name == "video" || m.kind == audioFrame && m.name == "audio" {
+	if m.device != "" && (m.name == "video" || m.kind == audioFrame && m.name == "audio") {
 		return fileName(m.device)
 	}
 	return m.file()

@@ -11,8 +11,9 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/foreign"
+	"github.com/waldo-robot/waldo/recording/frames"
 	"github.com/waldo-robot/waldo/recording/read"
-	"github.com/waldo-robot/waldo/recording/segment"
 )
 
 // Recording is files that follow one another.
@@ -136,8 +137,10 @@ func (s stream) String() string {
 	switch {
 	case s.direction == recording.State:
 		return s.device
-	case s.device == "":
+	case s.device == "" && s.direction == recording.Topic:
 		return "msg/" + s.name
+	case s.device == "":
+		return strings.TrimPrefix(s.name, "/") // of another program
 	}
 	return s.device + "/" + s.name
 }
@@ -173,9 +176,19 @@ func (n names) of(name string) string {
 	return name
 }
 
-func (s stream) is(c *read.Channel) bool {
-	return c.Waldo.Direction == s.direction && c.Waldo.Device == s.device && segment.StreamName(c.Waldo) == s.name &&
-		c.Waldo.Type == s.kind
+func (s stream) is(c *read.Channel) bool { return streamOf(c) == s }
+
+// streamOf returns the stream of a channel. Pictures and sound of other programs are as if they were Waldo's.
+func streamOf(c *read.Channel) stream {
+	s := stream{direction: c.Waldo.Direction, kind: c.Waldo.Type}
+	s.device, s.name = frames.Name(c)
+	if frames.Foreign(c) {
+		s.direction, s.kind = recording.Out, videoFrame
+		if foreign.KindOf(c.Schema.Name) == foreign.Audio {
+			s.kind = audioFrame
+		}
+	}
+	return s
 }
 
 // streams returns the chosen streams that have messages.
@@ -183,7 +196,7 @@ func (r *Recording) streams(c Choice) []stream {
 	var all []stream
 	for _, f := range r.files {
 		for _, ch := range f.Channels() {
-			s := stream{ch.Waldo.Device, segment.StreamName(ch.Waldo), ch.Waldo.Direction, ch.Waldo.Type}
+			s := streamOf(ch)
 			if ch.Count > 0 && s.kind != "" && c.has(s.device) && !slices.Contains(all, s) {
 				all = append(all, s)
 			}

@@ -21,6 +21,8 @@ import (
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/media"
 	"github.com/waldo-robot/waldo/pkg/media/annexb"
+	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/foreign"
 	"github.com/waldo-robot/waldo/recording/mp4"
 	"github.com/waldo-robot/waldo/recording/read"
 )
@@ -49,7 +51,8 @@ func (f Frame) End() time.Time { return f.Shown.Add(f.Length) }
 
 // Reader reads the messages of one channel.
 type Reader struct {
-	sound bool
+	sound   bool
+	foreign *foreign.Converter // nil: the messages are Waldo's
 }
 
 // ErrNoMedia is about a channel that is neither pictures nor sound.
@@ -63,7 +66,32 @@ func Of(c *read.Channel) (*Reader, error) {
 	case audioFrame:
 		return &Reader{sound: true}, nil
 	}
-	return nil, ErrNoMedia
+	if !Foreign(c) {
+		return nil, ErrNoMedia
+	}
+	converter, err := foreign.New(c.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("channel %.128q: %w", c.Record.Topic, err)
+	}
+	return &Reader{sound: converter.Kind() == foreign.Audio, foreign: converter}, nil
+}
+
+// Foreign reports whether a channel has pictures or sound that another program has recorded.
+func Foreign(c *read.Channel) bool {
+	return c.Waldo.Type == "" && c.Schema != nil && c.Schema.Encoding == recording.Protobuf &&
+		c.Record.MessageEncoding == recording.Protobuf && foreign.KindOf(c.Schema.Name) != foreign.None
+}
+
+// Name returns the device and the stream of a channel. What a device is sent has names that begin with in/, and its states
+// have none. Channels of other programs have no device, and the topic for a name.
+func Name(c *read.Channel) (device, stream string) {
+	switch {
+	case c.Waldo.Type == "":
+		return "", c.Record.Topic
+	case c.Waldo.Direction == recording.In:
+		return c.Waldo.Device, "in/" + c.Waldo.Stream
+	}
+	return c.Waldo.Device, c.Waldo.Stream
 }
 
 // Sound reports whether it is sound.
@@ -71,7 +99,14 @@ func (r *Reader) Sound() bool { return r.sound }
 
 // Frame reads a message.
 func (r *Reader) Frame(m read.Message) (Frame, error) {
-	f, err := r.parse(m.Data)
+	data := m.Data
+	if r.foreign != nil {
+		var err error
+		if data, err = r.foreign.Message(data, m.Logged); err != nil {
+			return Frame{}, err
+		}
+	}
+	f, err := r.parse(data)
 	if err != nil {
 		return Frame{}, err
 	}
@@ -88,6 +123,9 @@ func (r *Reader) parse(data []byte) (Frame, error) {
 
 // Key reports whether decoding can begin with a message.
 func (r *Reader) Key(data []byte) bool {
+	if r.foreign != nil {
+		return r.foreign.Key(data)
+	}
 	f, err := r.parse(data)
 	return err == nil && f.Key
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"image/jpeg"
 	"math"
 
 	"github.com/Eyevinn/mp4ff/avc"
@@ -61,7 +62,7 @@ func Describe(f Format, sample []byte) (d Description, err error) {
 	case media.VP8:
 		d, err = describeVP8(f)
 	case media.JPEG:
-		d, err = describeJPEG(f)
+		d, err = describeJPEG(f, sample)
 	case Opus:
 		d, err = describeOpus(f)
 	default:
@@ -204,7 +205,14 @@ func describeVP8(f Format) (Description, error) {
 }
 
 // describeJPEG follows ISO/IEC 14496-1: object type 0x6C is a JPEG picture, stream type 4 is visual.
-func describeJPEG(f Format) (Description, error) {
+func describeJPEG(f Format, picture []byte) (Description, error) {
+	if f.Width == 0 || f.Height == 0 {
+		config, err := jpeg.DecodeConfig(bytes.NewReader(picture))
+		if err != nil {
+			return Description{}, err
+		}
+		f.Width, f.Height = config.Width, config.Height
+	}
 	const objectType, streamType = 0x6c, 4<<2 | 1
 	d := Description{Codec: "mp4v.6C", entry: func() box.Box {
 		esds := box.CreateEsdsBox(nil)

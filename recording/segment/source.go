@@ -61,18 +61,10 @@ func New(files []*read.File) *Source {
 // Begin is when the recording begins.
 func (s *Source) Begin() time.Time { return s.begin }
 
-// StreamName is how a channel is called within its device: what a device is sent has names that begin with in/, and its
-// states have none.
-func StreamName(c recording.Channel) string {
-	if c.Direction == recording.In {
-		return "in/" + c.Stream
-	}
-	return c.Stream
-}
-
 // is returns the choice of a stream's channels. A stream has several if its media type has changed.
 func (n name) is(c *read.Channel) bool {
-	return c.Waldo.Direction != recording.State && c.Waldo.Device == n.device && StreamName(c.Waldo) == n.stream
+	device, stream := frames.Name(c)
+	return c.Waldo.Direction != recording.State && device == n.device && stream == n.stream
 }
 
 // cursor gives the frames of a stream, file after file.

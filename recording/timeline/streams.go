@@ -28,10 +28,8 @@ func Streams(ctx context.Context, files []*read.File, source *segment.Source) ([
 			if c.Count == 0 {
 				continue
 			}
-			s := stream{c.Waldo.Device, segment.StreamName(c.Waldo)}
-			if c.Waldo.Type == "" {
-				s.name = c.Record.Topic
-			}
+			var s stream
+			s.device, s.name = frames.Name(c)
 			p := found[s]
 			if p == nil {
 				if len(all) == maxStreams {
