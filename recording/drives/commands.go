@@ -147,11 +147,10 @@ func (t *teller) command(m read.Message) {
 	}
 	t.next = r.GetSequence() + 1
 	report, sight := r.GetReport(), r.GetReport().GetSight()
-	c := &Command{Time: r.GetJudgeTime().AsTime(), Sequence: report.GetSequence(), Verdict: verdictOf(r), Error: r.GetError(),
-		Message: r.GetMessageJson(), Factor: r.GetFactor(), Age: Seconds(report.GetAge().AsDuration().Seconds()),
+	c := &Command{Time: timeOf(r.GetJudgeTime()), Sequence: report.GetSequence(), Verdict: verdictOf(r), Error: r.GetError(),
+		Message: r.GetMessageJson(), Factor: share(r.GetFactor()), Age: Seconds(report.GetAge().AsDuration().Seconds()),
 		Camera: sight.GetCamera(), logged: m.Logged}
-	if r.GetSeen() != nil {
-		c.Seen = r.GetSeen().AsTime()
+	if c.Seen = timeOf(r.GetSeen()); !c.Seen.IsZero() {
 		c.SeenAge = Seconds(c.Time.Sub(c.Seen).Seconds())
 	}
 	if sight != nil { // the actuator's word, by its own clock
@@ -163,6 +162,14 @@ func (t *teller) command(m read.Message) {
 		}
 	}
 	t.waiting = append(t.waiting, c)
+}
+
+// share is a factor from 0 to 1; 0 if it is none.
+func share(factor float64) float64 {
+	if factor >= 0 && factor <= 1 {
+		return factor
+	}
+	return 0
 }
 
 // report notes what the board said, with the newest command.

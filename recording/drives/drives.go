@@ -121,10 +121,14 @@ type life struct {
 	epoch         int64
 }
 
+func newBook(c Config) *Book {
+	return &Book{config: c, byLease: map[lease]*Drive{}, lives: map[life][]*Drive{}, next: map[life]int64{},
+		strays: map[life]int64{}, covered: coverage{}}
+}
+
 // Open reads the logs, and what became of commands in the recordings.
 func Open(ctx context.Context, c Config) (*Book, error) {
-	b := &Book{config: c, byLease: map[lease]*Drive{}, lives: map[life][]*Drive{}, next: map[life]int64{},
-		strays: map[life]int64{}, covered: coverage{}}
+	b := newBook(c)
 	var lists [][]*Drive
 	if c.State != "" {
 		logged, err := b.readLogs()

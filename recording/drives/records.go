@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/recording"
@@ -131,7 +132,7 @@ func (b *Book) countRecord(p part, m read.Message, r *controlv1.CommandRecord, f
 	d := b.driveOf(key, r)
 	if d == nil && r.GetLease() > 0 {
 		d = &Drive{Robot: p.robot, Device: key.device, Who: r.GetHolder(), Token: r.GetCallerToken(), From: r.GetCallerAddress(),
-			Epoch: r.GetEpoch(), Lease: r.GetLease(), Begin: r.GetJudgeTime().AsTime()}
+			Epoch: r.GetEpoch(), Lease: r.GetLease(), Begin: timeOf(r.GetJudgeTime())}
 		b.know(d)
 		found[key] = append(found[key], d)
 	}
@@ -152,7 +153,7 @@ func (b *Book) driveOf(l life, r *controlv1.CommandRecord) *Drive {
 		return nil
 	}
 	for _, d := range slices.Backward(b.lives[l]) {
-		if d.at(r.GetJudgeTime().AsTime()) {
+		if d.at(timeOf(r.GetJudgeTime())) {
 			return d
 		}
 	}
@@ -170,7 +171,7 @@ func (d *Drive) note(path string, at time.Time) {
 
 // count adds a command to the tally.
 func (d *Drive) count(r *controlv1.CommandRecord, lost int64) {
-	at := r.GetJudgeTime().AsTime()
+	at := timeOf(r.GetJudgeTime())
 	if d.Tally == nil {
 		d.Tally = &Tally{First: at, Refused: map[string]int64{}}
 	}
@@ -196,6 +197,9 @@ func (d *Drive) count(r *controlv1.CommandRecord, lost int64) {
 		t.Unseen++
 	}
 	if verdict := verdictOf(r); verdict != accepted {
+		if _, known := t.Refused[verdict]; !known && len(t.Refused) >= maxReasons {
+			verdict = malformed
+		}
 		t.Refused[verdict]++
 		return
 	}
@@ -207,6 +211,17 @@ func (d *Drive) count(r *controlv1.CommandRecord, lost int64) {
 		t.OldestPicture = max(t.OldestPicture, Seconds(sight.GetAge().AsDuration().Seconds()))
 	}
 }
+
+// timeOf is a time of a message; zero if it is none.
+func timeOf(t *timestamppb.Timestamp) time.Time {
+	if !t.IsValid() {
+		return time.Time{}
+	}
+	return t.AsTime()
+}
+
+// maxReasons bounds how many reasons for refusals of a drive are told apart.
+const maxReasons = 100
 
 const (
 	accepted  = "accepted"

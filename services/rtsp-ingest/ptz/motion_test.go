@@ -1,6 +1,7 @@
 package ptz
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/waldo-robot/waldo/services/rtsp-ingest/onvif"
@@ -32,6 +33,18 @@ func TestMotion(t *testing.T) {
 		m.CarryOut(0, later())
 		if m.Mover.pending != nil {
 			t.Errorf("%s: slowed to nothing, it is to move: %+v", name, m.Mover.pending)
+		}
+	}
+}
+
+// TestMotionAsJSON: a command says what it is in the form of the neutral one.
+func TestMotionAsJSON(t *testing.T) {
+	for want, v := range map[string]onvif.Velocity{
+		Neutral: {}, `{"pan":-0.25,"tilt":1,"zoom":1e-07}`: {Pan: -0.25, Tilt: 1, Zoom: 1e-7},
+	} {
+		got := motion{velocity: v}.JSON()
+		if got != want || !json.Valid([]byte(got)) {
+			t.Errorf("%v is %s, want %s", v, got, want)
 		}
 	}
 }
