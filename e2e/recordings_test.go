@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -90,14 +91,20 @@ func recordFor(t *testing.T, page *harness.Page, seconds float64) {
 	})
 }
 
-// seekRecording looks at the place that was gone to, and at others.
-func seekRecording(t *testing.T, page *harness.Page) {
+// recordingStart returns when the recording that is open began, as Unix time.
+func recordingStart(t *testing.T, page *harness.Page) float64 {
 	t.Helper()
-	start := harness.Eval[float64](t, page, `(async () => {
+	return harness.Eval[float64](t, page, `(async () => {
 	  const name = new URLSearchParams(location.hash.slice(1)).get('name');
 	  const { recordings } = await waldo.robot.call('recorder', 'waldo.recorder.v1.RecorderService/ListRecordings');
 	  return Date.parse(recordings.find((r) => r.name === name).startTime) / 1000;
 	})()`)
+}
+
+// seekRecording looks at the place that was gone to, and at others.
+func seekRecording(t *testing.T, page *harness.Page) {
+	t.Helper()
+	start := recordingStart(t, page)
 	for range 3 { // the mark, then a second later each time
 		// A picture is in the recording when it has come to the recorder: a busy machine encodes it late, but a place shows
 		// none of its future, and none of a second ago.
@@ -150,5 +157,29 @@ func fitScreens(t *testing.T, page *harness.Page) {
 		if dir := os.Getenv("WALDO_PICTURES"); dir != "" {
 			page.Screenshot(t, filepath.Join(dir, screen.name+".png"))
 		}
+	}
+}
+
+// TestRecordingsElsewhere opens the page through a rendezvous server, where nothing but the page itself comes over HTTP,
+// while the recording is still being made.
+func TestRecordingsElsewhere(t *testing.T) {
+	f := startFar(t, harness.Options{Devices: testCamera + `
+		recorder: {kind: recorder, when: always}`})
+	link := strings.Replace(f.linkWithToken(), "/#", "/recordings#", 1)
+	page := harness.StartBrowser(t).Open(t, link)
+	page.Until(t, "document.querySelectorAll('#list-rows tr').length === 1")
+	if hash := harness.Eval[string](t, page, "location.href"); strings.Contains(hash, "token") {
+		t.Errorf("the token is still in the address: %s", hash)
+	}
+	recordFor(t, page, 5) // of which the last second or two are not in the file yet
+	page.Click(t, "#list-rows a")
+	page.Until(t, "document.querySelector('.recording')?.dataset.state === 'shown'")
+	page.Until(t, "waldo.view.stage.duration > 1.5 && document.querySelector('.reel').dataset.state === 'ready'")
+	harness.Eval[any](t, page, "waldo.view.go(1.2)")
+	if late := harness.Eval[float64](t, page, atPlace, recordingStart(t, page)); late < -0.01 || late > 0.9 {
+		t.Errorf("at a place the picture of %.3f s before is shown", late)
+	}
+	if n := harness.Eval[int](t, page, "document.querySelectorAll('.files a').length"); n != 0 {
+		t.Errorf("%d links to files, which cannot be had", n)
 	}
 }
