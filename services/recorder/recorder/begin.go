@@ -3,6 +3,7 @@ package recorder
 import (
 	"cmp"
 	"encoding/hex"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,10 +24,10 @@ const queueBytes = 32 << 20
 func (r *recorder) begin(now time.Time) error {
 	if err := r.room(leastRoom); err != nil {
 		r.fails(err)
-		return err
+		return fmt.Errorf("nothing is recorded: %w", err)
 	}
 	r.mu.Lock()
-	w, early := r.wish, 0
+	w, early, failed := r.wish, 0, r.problem != ""
 	if r.buffer != nil {
 		early = r.buffer.Bytes()
 	}
@@ -39,7 +40,7 @@ func (r *recorder) begin(now time.Time) error {
 	})
 	if err != nil {
 		r.fails(err)
-		return err
+		return fmt.Errorf("nothing is recorded: %w", err)
 	}
 	r.record(current, w, now, described)
 	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
@@ -47,6 +48,9 @@ func (r *recorder) begin(now time.Time) error {
 	r.note()
 	r.ears.tune()
 	r.ears.askAll()
+	if failed {
+		signal(r.left) // what could not be completed when it failed
+	}
 	return nil
 }
 

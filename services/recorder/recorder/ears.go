@@ -93,12 +93,7 @@ func (e *ears) run(ctx context.Context) {
 }
 
 // tune has the streams looked at soon.
-func (e *ears) tune() {
-	select {
-	case e.tuned <- struct{}{}:
-	default:
-	}
-}
+func (e *ears) tune() { signal(e.tuned) }
 
 // tuneNow opens and closes streams. It returns whether there are pictures that need key frames.
 func (e *ears) tuneNow() (pictures bool) {

@@ -52,6 +52,7 @@ type recorder struct {
 	out                        *device.Out[*recorderv1.RecorderState]
 	marked                     *device.Out[*recorderv1.Mark]
 	poked                      chan struct{} // holds a token when something may be to be done
+	left                       chan struct{} // holds a token when there may be files to be repaired
 
 	doing sync.Mutex
 	owner *folder.Writer // nil: the folder is not ours
@@ -84,7 +85,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1),
+	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1), left: make(chan struct{}, 1),
 		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry}
 	if c.Preroll > 0 {
 		r.buffer = preroll.New(c.Preroll+c.KeyFrames, int(c.PrerollSize))
@@ -130,7 +131,7 @@ func (r *recorder) Run(ctx context.Context, ready func()) error {
 	defer cancel()
 	work.Go(func() { r.ears.run(ctx) })
 	work.Go(func() { _ = r.out.WhileHeld(ctx, r.publish) }) // ends with ctx
-	work.Go(func() { r.repair(ctx) })
+	work.Go(func() { r.repairLeft(ctx) })
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
@@ -164,6 +165,7 @@ func (r *recorder) own() error {
 		return err
 	}
 	r.owner = owner
+	signal(r.left)
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,9 +184,12 @@ func (r *recorder) own() error {
 }
 
 // poke has Run look whether something is to be done.
-func (r *recorder) poke() {
+func (r *recorder) poke() { signal(r.poked) }
+
+// signal leaves one token; more would say nothing new.
+func signal(c chan struct{}) {
 	select {
-	case r.poked <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -261,6 +266,7 @@ func (r *recorder) broke(err error) error {
 	_, _ = r.end(err.Error())
 	r.metrics.failures.Inc()
 	r.fails(err)
+	signal(r.left)
 	return fmt.Errorf("nothing is recorded: %w", err)
 }
 

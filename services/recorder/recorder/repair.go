@@ -12,7 +12,19 @@ import (
 	"github.com/waldo-robot/waldo/pkg/audit"
 )
 
-// repair completes what earlier processes have left, while it may be recorded already.
+// repairLeft completes files that were left behind, at first those of the process before, until ctx ends.
+func (r *recorder) repairLeft(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-r.left:
+			r.repair(ctx)
+		}
+	}
+}
+
+// repair completes what was left behind, while it may be recorded already.
 func (r *recorder) repair(ctx context.Context) {
 	repaired, err := r.owner.Repair()
 	if err != nil {
