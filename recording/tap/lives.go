@@ -132,6 +132,19 @@ func (t *Tap) source(l *lives, direction recording.Direction, info *devicev1.Str
 	return s
 }
 
+// uses returns the definitions of a type that a stream of the life has; nil if none has any.
+func (l *life) uses(of string) *descriptorpb.FileDescriptorSet {
+	if l == nil {
+		return nil
+	}
+	for _, s := range l.sources {
+		if s != nil && s.base.Type == of {
+			return s.base.Files
+		}
+	}
+	return nil
+}
+
 // shared returns definitions of a type as another stream has them already, if they are the same. t.mu is held.
 func (t *Tap) shared(of string, files *descriptorpb.FileDescriptorSet) *descriptorpb.FileDescriptorSet {
 	if files == nil {
@@ -139,8 +152,8 @@ func (t *Tap) shared(of string, files *descriptorpb.FileDescriptorSet) *descript
 	}
 	for _, l := range t.lives {
 		for _, n := range []*life{l.before, l.now} {
-			if n != nil && n.files[of] != nil && proto.Equal(n.files[of], files) {
-				return n.files[of]
+			if known := n.uses(of); known != nil && proto.Equal(known, files) {
+				return known
 			}
 		}
 	}
