@@ -1,12 +1,14 @@
 package play
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/foreign"
 )
 
 // Device is a device of a recording.
@@ -68,16 +70,22 @@ func (r *Recording) Devices() (devices []Device, left []*Channel) {
 
 // foreignKind is the kind of device that can replay a channel of another program; empty if none can.
 func foreignKind(c *Channel) string {
-	if c.Encoding != recording.Protobuf || c.Count == 0 {
+	if c.Count == 0 || CheckForeign(c) != nil {
 		return ""
 	}
-	switch schemaName(c.Schema) {
-	case "foxglove.CompressedVideo", "foxglove.CompressedImage":
-		return "camera"
-	case "foxglove.CompressedAudio":
+	if foreign.KindOf(c.Schema.Name) == foreign.Audio {
 		return "audio"
 	}
-	return ""
+	return "camera"
+}
+
+// CheckForeign says why no device can replay a channel of another program; nil: one can.
+func CheckForeign(c *Channel) error {
+	if c.Encoding != recording.Protobuf {
+		return fmt.Errorf("its messages are %.32q: record them as protobuf", c.Encoding)
+	}
+	_, err := foreign.New(c.Schema)
+	return err
 }
 
 // nameOf makes the name of a device of a topic: /camera/front becomes camera-front.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -244,7 +245,7 @@ func (r *rig) seek(t testing.TB, to time.Duration) {
 func (r *rig) start(t testing.TB, path, name string) (*device.Process, *grpc.ClientConn) {
 	t.Helper()
 	c := replay.Defaults()
-	c.Files, c.As = []string{path}, name
+	c.Files, c.As = strings.Split(path, ","), name
 	if err := c.Validate(); err != nil {
 		t.Fatal(err)
 	}

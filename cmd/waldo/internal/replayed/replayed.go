@@ -143,12 +143,11 @@ func addresses(http string) (page, ice string, err error) {
 
 // Why says why a channel is not replayed.
 func Why(c *play.Channel) string {
-	switch {
-	case !c.Foreign():
+	if !c.Foreign() {
 		return "a " + c.Waldo.Kind + " is not replayed"
-	case c.Schema == nil:
-		return "it has no schema"
 	}
-	return fmt.Sprintf("%.64s as %.32s: only foxglove.CompressedVideo, CompressedImage and CompressedAudio as protobuf are "+
-		"replayed of other programs", c.Schema.Name, cmp.Or(c.Encoding, "nothing that is known"))
+	if err := play.CheckForeign(c); err != nil {
+		return err.Error()
+	}
+	return "it has no message"
 }
