@@ -308,6 +308,13 @@ var readmes = map[string][]step{
 		{"bin/waldo call player Seek", leftOut("see above")},
 		{"waldo-player --robot-file robot.yaml --device player --check", runs()},
 	},
+	"services/recorder/README.md": {
+		{"bin/waldo record start", leftOut("TestRecord records, marks and stops")},
+		{"bin/waldo record mark", leftOut("see above")},
+		{"bin/waldo record status", leftOut("see above")},
+		{"bin/waldo record stop", leftOut("see above")},
+		{"waldo-recorder --robot-file robot.yaml --device recorder --check", runs()},
+	},
 	"services/replay/README.md": {
 		{"waldo-replay --robot-file robot.yaml --device front --check", runs()},
 	},

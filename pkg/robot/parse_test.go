@@ -213,7 +213,7 @@ func TestDeviceUnknown(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"frnt":  `builtin:demo: robot "demo" has no device "frnt" (did you mean "front"?)`,
-		"radio": `builtin:demo: robot "demo" has no device "radio" (known: front, guest, map, motors, voice)`,
+		"radio": `builtin:demo: robot "demo" has no device "radio" (known: front, guest, map, motors, recorder, voice)`,
 	} {
 		if _, err := r.Device(name); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", name, err, want)
