@@ -44,8 +44,10 @@ export class Reel {
     const problem = this.track ? this.track.problem : this.#problem;
     setData(this.element, { state });
     const words = state === 'empty' ? `No ${this.#kind === 'video' ? 'picture' : 'sound'} was recorded here` : state === 'missing' && waiting ? 'Loading' : '';
-    if (this.#kind === 'video') setText(this.#note, problem || words);
-    else this.element.title = problem || words;
+    // What is there already is shown, whatever is wrong with what comes next.
+    const note = state === 'ready' ? '' : problem || words;
+    if (this.#kind === 'video') setText(this.#note, note);
+    else this.element.title = note;
   }
 
   close() {
