@@ -91,9 +91,15 @@ func (f file) records(at int64, h chunkHead) ([]byte, error) {
 	return data, nil
 }
 
+// maxWindow bounds the memory that a chunk compressed with zstd asks for before there is data: four times what level 19
+// uses.
+const maxWindow = 32 << 20
+
 // decoders are used again, as each has large tables.
 var decoders = sync.Pool{New: func() any {
-	z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*MaxChunk)) // fails for bad options only
+	// It fails for bad options only.
+	z, _ := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*MaxChunk),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderLowmem(true))
 	return z
 }}
 

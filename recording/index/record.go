@@ -64,11 +64,11 @@ type ahead struct {
 // ReadAt implements [io.ReaderAt], for one user.
 func (a *ahead) ReadAt(p []byte, at int64) (int, error) {
 	if at < a.at || at+int64(len(p)) > a.at+int64(len(a.data)) {
-		if len(p) >= a.window || at >= a.size {
+		if len(p) >= a.window || at < 0 || at >= a.size {
 			return a.from.ReadAt(p, at)
 		}
 		if a.data == nil {
-			a.data = make([]byte, 0, a.window)
+			a.data = make([]byte, 0, min(int64(a.window), a.size))
 		}
 		a.data, a.at = a.data[:min(int64(a.window), a.size-at)], at
 		if n, err := a.from.ReadAt(a.data, at); n < len(a.data) {
