@@ -19,6 +19,8 @@ const (
 	// feedQueue is how many messages may wait for the gateway itself: those of some seconds, as a camera that makes no key
 	// frames on request sends all since the last one at once.
 	feedQueue = 1024
+	// keptEarly is how many messages may come before the subscription for which a stream was opened has joined.
+	keptEarly = 256
 	// keyTimeout bounds a request for a key frame, keyPause is the least time between two.
 	keyTimeout = time.Second
 	keyPause   = 100 * time.Millisecond
@@ -52,7 +54,7 @@ type recent interface {
 
 // open opens a channel for its first subscriber.
 func (v *view) open(_ context.Context, c *channel) (*feed, error) {
-	f := &feed{view: v, channel: c, stop: func() {}, recent: newest{}}
+	f := &feed{view: v, channel: c, stop: func() {}, recent: &early{last: last{most: keptEarly}}}
 	if c == v.log {
 		f.run, f.recent = func(ctx context.Context) { v.follow(ctx, f) }, &last{most: keptLog}
 		return f, nil
@@ -141,10 +143,12 @@ func (f *feed) join(m member) (leave func()) {
 	defer f.mu.Unlock()
 	if f.keys != nil {
 		m.subscription.askKey = f.askKey
-		m.subscription.wantKey(now)
 	}
 	for _, kept := range f.recent.all() {
 		m.outbox.put(m.subscription, kept, now)
+	}
+	if f.keys != nil && !m.subscription.begun {
+		m.subscription.wantKey(now)
 	}
 	f.members = append(f.members, m)
 	return func() {
@@ -186,11 +190,24 @@ func (f *feed) keyFrames(ctx context.Context) {
 	}
 }
 
-// newest keeps nothing.
-type newest struct{}
+// early keeps what comes before the first subscription has joined, for which the stream was opened, and then nothing.
+type early struct {
+	last
+	joined bool
+}
 
-func (newest) add(message)    {}
-func (newest) all() []message { return nil }
+func (e *early) add(m message) {
+	if !e.joined {
+		e.last.add(m)
+	}
+}
+
+func (e *early) all() []message {
+	e.joined = true
+	messages := e.messages
+	e.messages = nil
+	return messages
+}
 
 // last keeps some messages.
 type last struct {

@@ -156,6 +156,29 @@ func TestPlaceOf(t *testing.T) {
 	}
 }
 
+// A state that comes late does not take the place of a newer one of the same life.
+func TestLateState(t *testing.T) {
+	p := newPlayer(nil, "rover", nil, nil)
+	state := func(epoch int64, clock time.Duration, speed float64) *playerv1.PlayerState {
+		return &playerv1.PlayerState{Epoch: epoch, Clock: durationpb.New(clock), Speed: speed}
+	}
+	for _, tt := range []struct {
+		state *playerv1.PlayerState
+		want  float64
+	}{
+		{state(1, 10, 1), 1}, {state(1, 12, 2), 2}, {state(1, 11, 1), 2}, {state(1, 12, 3), 3}, {state(2, 1, 4), 4},
+	} {
+		p.set("player", tt.state)
+		if now, _ := p.place(time.Now()); now.speed != tt.want {
+			t.Errorf("after %v the speed is %v", tt.state, now.speed)
+		}
+	}
+	p.set("", nil)
+	if now, _ := p.place(time.Now()); now.device != "" {
+		t.Error("a player that is gone stays")
+	}
+}
+
 func TestShort(t *testing.T) {
 	for _, tt := range []struct{ text, want string }{
 		{"short", "short"},

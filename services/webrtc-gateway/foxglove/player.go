@@ -115,10 +115,14 @@ func (p *player) follow(ctx context.Context, device string, settle func()) {
 	}
 }
 
-// set takes over a state.
+// set takes over a state, unless a newer one of the same life is known: a call's answer may overtake the stream.
 func (p *player) set(device string, s *playerv1.PlayerState) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if s != nil && p.device == device && p.state.GetEpoch() == s.GetEpoch() &&
+		s.GetClock().AsDuration() < p.state.GetClock().AsDuration() {
+		return
+	}
 	p.device, p.state, p.heard = device, s, time.Now()
 	close(p.changed)
 	p.changed = make(chan struct{})
@@ -176,9 +180,4 @@ func placeOf(device string, s *playerv1.PlayerState, ago time.Duration) place {
 	}
 	at.at = at.start.Add(min(max(offset, 0), length))
 	return at
-}
-
-// state is what a client is told of a place.
-func (p place) state(jumped bool, id string) playbackState {
-	return playbackState{status: p.status, at: stamp(p.at), speed: p.speed, jumped: jumped, id: id}
 }

@@ -103,16 +103,14 @@ func (s *session) pushPlace(ctx context.Context) error {
 		defer tick.Stop()
 		clock = tick.C
 	}
-	was, first := s.began, true
 	for {
 		now, changed := s.view.player.place(time.Now())
 		if !now.sameRecording(s.began) {
 			return closing{statusRestart, "the robot's player has come, gone, or plays another recording: connect again"}
 		}
-		if now.device != "" && !s.tellPlace(ctx, was, now, first) {
+		if now.device != "" && !s.tellPlace(ctx, now) {
 			return ctx.Err()
 		}
-		was, first = now, false
 		for ticking := true; ticking; {
 			select {
 			case <-ctx.Done():
@@ -130,9 +128,8 @@ func (s *session) pushPlace(ctx context.Context) error {
 }
 
 // tellPlace tells of a state of the player that has come.
-func (s *session) tellPlace(ctx context.Context, was, now place, first bool) bool {
-	jumped := was.jump != now.jump || was.epoch != now.epoch
-	if s.mayPlay && !s.outbox.answer(ctx, now.state(jumped && !first, "").encode()) {
+func (s *session) tellPlace(ctx context.Context, now place) bool {
+	if s.mayPlay && !s.outbox.answer(ctx, s.stateOf(now, "").encode()) {
 		return false
 	}
 	return s.outbox.answer(ctx, timeMessage(stamp(now.at)))

@@ -158,8 +158,18 @@ func (s *session) control(ctx context.Context, r playbackRequest) error {
 	err := s.steer(ctx, r)
 	// Also after a failure: the client then shows what is.
 	now, _ := s.view.player.place(time.Now())
-	s.outbox.answer(ctx, now.state(err == nil && r.seek != nil, r.id).encode())
+	s.outbox.answer(ctx, s.stateOf(now, r.id).encode())
 	return err
+}
+
+// stateOf is what the client is told of a place, in answer to a request or without one. A jump is told once: the client
+// throws away what it has shown then.
+func (s *session) stateOf(p place, id string) playbackState {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	jumped := s.told.jump != p.jump || s.told.epoch != p.epoch
+	s.told = p
+	return playbackState{status: p.status, at: stamp(p.at), speed: p.speed, jumped: jumped, id: id}
 }
 
 // steer makes the calls.

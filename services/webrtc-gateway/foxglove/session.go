@@ -33,16 +33,16 @@ const (
 
 // session is one client.
 type session struct {
-	gateway *Gateway
-	view    *view
-	visitor *visitors.Visitor
-	socket  *websocket.Conn
-	outbox  *outbox
-	began   place // where the player was
-	mayPlay bool
-	written atomic.Int64 // messages
-	buffer  []byte       // of the writer
-	told    uint64       // how many losses; of the writer
+	gateway  *Gateway
+	view     *view
+	visitor  *visitors.Visitor
+	socket   *websocket.Conn
+	outbox   *outbox
+	began    place // where the player was
+	mayPlay  bool
+	written  atomic.Int64 // messages
+	buffer   []byte       // of the writer
+	toldLost uint64       // how many losses; of the writer
 
 	mu         sync.Mutex
 	why        error               // the session ends
@@ -50,6 +50,7 @@ type session struct {
 	byID       map[uint32]*subscription
 	byChannel  map[uint32]*subscription
 	parameters *interest // that the client wants to be told of
+	told       place     // where the client knows the player to be
 }
 
 func newSession(g *Gateway, v *view, of *visitors.Visitor, socket *websocket.Conn) *session {
@@ -59,6 +60,7 @@ func newSession(g *Gateway, v *view, of *visitors.Visitor, socket *websocket.Con
 		channels: map[uint32]*channel{}, byID: map[uint32]*subscription{}, byChannel: map[uint32]*subscription{},
 	}
 	s.began, _ = v.player.place(time.Now())
+	s.told = s.began
 	s.mayPlay = s.began.device != "" && socket.Subprotocol() == SDK && of.Grant().Allows(roles.Driver, s.began.device)
 	return s
 }
@@ -211,10 +213,10 @@ func (s *session) next(ctx context.Context, tell <-chan time.Time) ([]byte, erro
 // tellLosses returns what to tell of losses; nil if there were none since the last time.
 func (s *session) tellLosses() []byte {
 	lost := s.outbox.losses()
-	if lost == s.told {
+	if lost == s.toldLost {
 		return nil
 	}
-	s.told = lost
+	s.toldLost = lost
 	return statusText(warning, "waldo-lost", fmt.Sprintf("%d messages were lost because this connection is too slow: "+
 		"show fewer of them, or a smaller picture", lost))
 }
