@@ -27,6 +27,6 @@
 //
 // # Concurrency
 //
-// Everything is safe for concurrent use, also by several processes with one log. [Read] and [Verify] work beside them, and
-// may then miss a file that is rotated meanwhile. A nil *Log takes events and forgets them.
+// Everything is safe for concurrent use, also by several processes with one log. [Read] and [Verify] see the log as it was
+// when they began. A nil *Log takes events and forgets them.
 package audit

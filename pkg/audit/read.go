@@ -12,6 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxLine bounds the line of an event in bytes: eight texts of maxText, each byte of which may be escaped, and the rest.
@@ -36,46 +38,130 @@ type Line struct {
 // Head is the head of the log when this was its last line.
 func (l Line) Head() Head { return Head{l.Number, l.Hash} }
 
-// Read reads a log and its old files, the oldest line first, until each fails. How much memory it takes does not depend
-// on what is there. A log that is not there is an error.
+// Read reads a log and its old files, the oldest line first, until each fails: those that were there when it began. How
+// much memory it takes does not depend on what is there. A log that is not there is an error.
 func Read(path string, each func(Line) error) error {
-	there := false
-	for i := Kept; i >= 0; i-- {
-		err := readFile(old(path, i), each)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+	files, err := snapshot(path)
+	defer func() { closeAll(files) }()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := f.read(each); err != nil {
 			return err
 		}
-		there = true
-	}
-	if !there {
-		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	}
 	return nil
 }
 
-func readFile(path string, each func(Line) error) error {
-	f, err := os.Open(path)
+// opened is a file of a log, of which so much is read.
+type opened struct {
+	*os.File
+	size int64
+}
+
+// snapshot opens the files of a log, the oldest first, as they are at a moment. Those that are returned with an error have
+// to be closed, too.
+func snapshot(path string) (files []opened, err error) {
+	for {
+		newest, err := openLocked(path)
+		if err != nil {
+			return nil, err
+		}
+		before, _ := os.Stat(old(path, 1)) // nil if there is none
+		files, err = openAll(path, newest)
+		if newest != nil {
+			_ = unix.Flock(int(newest.Fd()), unix.LOCK_UN) // fails only for a file that is closed
+			return files, err
+		}
+		// Nothing was locked, because the newest file is about to be made after a rotation. Each rotation changes the next one.
+		_, gone := os.Stat(path)
+		after, _ := os.Stat(old(path, 1))
+		if same := before == nil && after == nil || before != nil && os.SameFile(before, after); same && gone != nil {
+			return files, err
+		}
+		closeAll(files)
+	}
+}
+
+func closeAll(files []opened) {
+	for _, f := range files {
+		_ = f.Close()
+	}
+}
+
+// openAll opens the old files and adds the newest, which is nil if there is none.
+func openAll(path string, newest *os.File) (files []opened, err error) {
+	for i := Kept; i > 0 && err == nil; i-- {
+		var f *os.File
+		if f, err = os.Open(old(path, i)); err == nil {
+			files = append(files, opened{f, 0})
+		} else if errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	if newest != nil {
+		files = append(files, opened{newest, 0})
+	}
+	for i := 0; i < len(files) && err == nil; i++ {
+		err = files[i].measure()
+	}
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	}
+	return files, err
+}
+
+// measure notes how much is there to be read.
+func (f *opened) measure() error {
+	about, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	if about, err := f.Stat(); err != nil || !about.Mode().IsRegular() {
-		return errors.Join(err, fmt.Errorf("%s: it is not a file", path))
+	if !about.Mode().IsRegular() {
+		return fmt.Errorf("%s: it is not a file", f.Name())
 	}
-	lines := bufio.NewReaderSize(f, maxLine)
+	f.size = about.Size()
+	return nil
+}
+
+// openLocked opens the newest file and gets a lock that others may have to read it. It is nil if there is none. Where files
+// cannot be locked, nobody writes.
+func openLocked(path string) (*os.File, error) {
+	for {
+		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		_ = unix.Flock(int(f.Fd()), unix.LOCK_SH)
+		own, err := f.Stat()
+		there, gone := os.Stat(path)
+		if err == nil && gone == nil && os.SameFile(own, there) {
+			return f, nil
+		}
+		_ = f.Close() // it was rotated
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// read reads the lines of a file.
+func (f opened) read(each func(Line) error) error {
+	lines := bufio.NewReaderSize(io.LimitReader(f, f.size), maxLine)
 	for n := 1; ; n++ {
 		text, hash, err := nextLine(lines)
 		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return fmt.Errorf("%s: %w", f.Name(), err)
 		}
 		l := parse(text)
-		l.File, l.Line, l.Hash = path, n, hash
+		l.File, l.Line, l.Hash = f.Name(), n, hash
 		if err := each(l); err != nil {
 			return err
 		}

@@ -286,6 +286,36 @@ func TestTogetherRotated(t *testing.T) {
 	}
 }
 
+// TestVerifyWhileItIsWritten: whoever looks at a log that is written and rotated sees a whole chain.
+func TestVerifyWhileItIsWritten(t *testing.T) {
+	path, _ := newLog(t, 5)
+	done := make(chan struct{})
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					fill(t, path, 5)
+				}
+			}
+		})
+	}
+	last := int64(0)
+	for range 40 {
+		r := verify(t, path)
+		if len(r.Found) > 0 || r.Last.Number < last {
+			t.Errorf("after event %d: event %d, %+v", last, r.Last.Number, r.Found)
+			break
+		}
+		last = r.Last.Number
+	}
+	close(done)
+	writers.Wait()
+}
+
 func TestHead(t *testing.T) {
 	l := Open(Path(t.TempDir(), "rover", "front"), nil)
 	if got := l.Head().String(); got != "" {

@@ -14,8 +14,11 @@ import (
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
+	"github.com/waldo-robot/waldo/pkg/actuator"
+	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/lease"
 	"github.com/waldo-robot/waldo/pkg/ptytest"
+	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
 const (
@@ -328,5 +331,52 @@ func TestSimulatedRover(t *testing.T) {
 	}
 	if battery := value("battery"); battery < 6000 || battery > 9000 {
 		t.Errorf("battery %d mV", battery)
+	}
+}
+
+// TestCommandsAreTold: who holds the stream of commands learns what each was, also of one that the board cannot take.
+func TestCommandsAreTold(t *testing.T) {
+	board := ptytest.New(t)
+	r := start(t, board.Path, motors(t))
+	r.awaitReady(t)
+	records, err := bus.Subscribe[*controlv1.CommandRecord](r.conn.Conn, r.Kit().Address().Out(actuator.Commands), stream.DropOldest(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer records.Close()
+	defer r.conn.Hold(r.Kit().Address(), actuator.Commands, "test").Close()
+	p := r.acquire(t, "bus")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	told := func(patience time.Duration) (*controlv1.CommandRecord, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return records.Next(ctx)
+	}
+	const neutral = `{"left":0,"right":0}`
+	first, err := told(0)
+	for err != nil { // until the board knows that somebody wants to be told
+		p.mustSend(t, "[0, 0]")
+		if first, err = told(20 * time.Millisecond); ctx.Err() != nil {
+			t.Fatal("nothing is told")
+		}
+	}
+	if first.GetMessageJson() != neutral {
+		t.Errorf("%v", first)
+	}
+	if err := p.send(ctx, "[1.5, 0]"); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("a message that the board cannot take: %v", err)
+	}
+	for {
+		m, err := told(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(m.GetError(), "1.5 is not a whole number") {
+			break
+		}
+		if m.GetMessageJson() != neutral {
+			t.Errorf("%v", m)
+		}
 	}
 }
