@@ -3,6 +3,7 @@ module github.com/waldo-robot/waldo/services/replay
 go 1.26.0
 
 require (
+	github.com/foxglove/mcap/go/mcap v1.9.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/waldo-robot/waldo/api v0.1.0
 	github.com/waldo-robot/waldo/pkg v0.1.0
@@ -20,7 +21,6 @@ require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bluenviron/mediacommon/v2 v2.9.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
-	github.com/foxglove/mcap/go/mcap v1.9.0 // indirect
 	github.com/google/go-tpm v0.9.8 // indirect
 	github.com/klauspost/compress v1.20.3 // indirect
 	github.com/minio/highwayhash v1.0.4 // indirect

@@ -262,3 +262,16 @@ func (r *rig) start(t testing.TB, path, name string) (*device.Process, *grpc.Cli
 	t.Cleanup(func() { _ = conn.Close() })
 	return p, conn
 }
+
+// awaitReady returns when a device has something to show.
+func awaitReady(ctx context.Context, t testing.TB, conn *grpc.ClientConn) {
+	t.Helper()
+	states, err := devicev1.NewDeviceServiceClient(conn).WatchDevice(ctx, &devicev1.WatchDeviceRequest{})
+	for err == nil {
+		var r *devicev1.WatchDeviceResponse
+		if r, err = states.Recv(); r.GetDevice().GetState() == devicev1.DeviceState_DEVICE_STATE_READY {
+			return
+		}
+	}
+	t.Fatal(err)
+}

@@ -26,22 +26,22 @@ const (
 	interval = second / rate
 )
 
-// scene are some seconds of a camera of 720p at 2 Mbit/s, with a key frame a second.
-func scene(b *testing.B, seconds int) (frames []*mediav1.VideoFrame) {
+// scene are some seconds of a camera at 2 Mbit/s, with a key frame a second.
+func scene(b testing.TB, width, height, seconds int) (frames []*mediav1.VideoFrame) {
 	b.Helper()
-	format := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 1280, HeightPx: 720, FrameRateHz: rate}
+	format := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: int32(width), HeightPx: int32(height), FrameRateHz: rate}
 	e, err := standard.Codecs().NewEncoder(format, codec.Options{Bitrate: 2_000_000})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = e.Close() }()
-	card, err := testcard.New(1280, 720, testcard.Config{Animated: true})
+	card, err := testcard.New(width, height, testcard.Config{Animated: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	for n := range seconds * rate {
 		at := recordingtest.Begin.Add(time.Duration(n) * interval)
-		img := media.NewI420(1280, 720)
+		img := media.NewI420(width, height)
 		card.Render(img, at, int64(n))
 		packet, err := e.Encode(img, n%rate == 0, at)
 		if err != nil {
@@ -64,7 +64,7 @@ func hour(b *testing.B) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	frames := scene(b, 10)
+	frames := scene(b, 1280, 720, 10)
 	for n := range 3600 * rate {
 		frame := frames[n%len(frames)]
 		at := recordingtest.Begin.Add(time.Duration(n) * interval)
@@ -94,6 +94,7 @@ func BenchmarkRecordSeek(b *testing.B) {
 		p, conn := r.start(b, path, "front")
 		ctx, cancel := context.WithTimeout(b.Context(), 2*patience)
 		r.change(b, func(c *play.Clock) { c.Playing = true })
+		awaitReady(ctx, b, conn)
 		frames, err := camerav1.NewCameraServiceClient(conn).StreamFrames(ctx,
 			&camerav1.StreamFramesRequest{Format: &mediav1.VideoFormat{MediaType: media.H264}})
 		if err != nil {
