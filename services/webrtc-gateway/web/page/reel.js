@@ -26,6 +26,7 @@ export class Reel {
     if (kind === 'video') {
       this.#media = make('video', { playsinline: '', 'aria-label': `Picture of ${device}` });
       this.#media.muted = true;
+      this.#media.addEventListener('resize', () => this.#shape());
       this.element = make('figure', { class: 'reel', 'data-device': device },
         make('div', { class: 'reel-screen' }, this.#media, this.#note), make('figcaption', {}, name));
     } else {
@@ -52,6 +53,12 @@ export class Reel {
 
   close() {
     this.track?.close();
+  }
+
+  /** Gives the place of the picture its shape. */
+  #shape() {
+    const { videoWidth, videoHeight } = /** @type {HTMLVideoElement} */ (this.#media);
+    if (videoHeight > 0) this.element.style.setProperty('--ratio', String(videoWidth / videoHeight));
   }
 
   /** @param {string} name @param {HTMLAudioElement} media */

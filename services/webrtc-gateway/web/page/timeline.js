@@ -4,9 +4,10 @@ import { layOut, ticks } from '../playback/lanes.js';
 import { make, setText } from './dom.js';
 import { itemWords, placeWords, tickWords } from './recordingwords.js';
 
-/** The least distance between two things on a lane, in pixels, and between two numbers below. */
+/** The least distance between two things on a lane, in pixels, between two numbers, and of a number from the end. */
 const LEAST_PX = 9;
 const TICK_PX = 72;
+const TICK_WIDTH_PX = 44;
 /** How far the keys go, in s. */
 const STEPS = /** @type {Record<string, number>} */ ({ ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 10, PageDown: -10 });
 
@@ -65,7 +66,8 @@ export class Timeline {
     this.#more.hidden = streams.length === 0;
     setText(/** @type {HTMLElement} */ (this.#more.firstChild), `Streams (${streams.length})`);
     const places = ticks(duration, width / TICK_PX);
-    this.#ruler.replaceChildren(...places.map((s) => {
+    const fit = places.filter((s) => (1 - s / Math.max(duration, 0.001)) * width >= TICK_WIDTH_PX || s === 0);
+    this.#ruler.replaceChildren(...fit.map((s) => {
       const tick = make('span', { class: 'tick' }, tickWords(s, places[1] ?? duration));
       tick.style.setProperty('--at', String(s / Math.max(duration, 0.001)));
       return tick;
