@@ -46,6 +46,7 @@ func (r *recorder) begin(now time.Time) error {
 	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
 	r.kit.Audit.Write(w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name()))
 	r.note()
+	_ = r.room(0) // of what it is now one too many; that there is too little room is told by look
 	r.ears.tune()
 	r.ears.askAll()
 	if failed {

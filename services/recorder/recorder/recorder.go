@@ -54,6 +54,9 @@ type recorder struct {
 	poked                      chan struct{} // holds a token when something may be to be done
 	left                       chan struct{} // holds a token when there may be files to be repaired
 
+	telling sync.Mutex
+	told    *recorderv1.RecorderState // nil: none; guarded by telling
+
 	doing sync.Mutex
 	owner *folder.Writer // nil: the folder is not ours
 
@@ -66,7 +69,7 @@ type recorder struct {
 	problem string          // why nothing is recorded although it should be
 	retry   time.Time       // when it is tried again
 	wait    time.Duration   // from one try to the next
-	lost    int64           // of recordings that have ended
+	lost    int64           // by recordings that have ended, or have failed
 	free    int64           // bytes of the disk
 }
 

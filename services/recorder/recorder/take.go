@@ -70,7 +70,9 @@ func (r *recorder) put(m reel.Message) {
 	defer r.mu.Unlock()
 	switch {
 	case r.reel != nil:
-		_ = r.reel.Write(m) // the recording tells when it fails
+		if r.reel.Write(m) != nil {
+			r.lost++ // the recording tells why
+		}
 	case r.buffer != nil:
 		r.buffer.Add(m)
 	}
@@ -158,8 +160,27 @@ func (r *recorder) summary(current *reel.Reel, s reel.Stats) *recorderv1.Recordi
 	return one
 }
 
-// tell makes the state known.
-func (r *recorder) tell() { r.states.Publish(r.now()) }
+// tell makes the state known, if something has changed, and while it records.
+func (r *recorder) tell() {
+	s := r.now()
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	if s.GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING || !alike(s, r.told) {
+		r.told = s
+		r.states.Publish(s)
+	}
+}
+
+// alike compares states of a recorder that does not record. How much room there is, and how long the pre-roll, is told on
+// occasion.
+func alike(a, b *recorderv1.RecorderState) bool {
+	if b == nil {
+		return false
+	}
+	a, b = proto.CloneOf(a), proto.CloneOf(b)
+	a.FreeBytes, a.Preroll, b.FreeBytes, b.Preroll = 0, nil, 0, nil
+	return proto.Equal(a, b)
+}
 
 // now is the state.
 func (r *recorder) now() *recorderv1.RecorderState {
