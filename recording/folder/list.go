@@ -119,7 +119,7 @@ func (f *Folder) describe(g group) *recorderv1.Recording {
 			s.problem = "it was not completed: a recorder that starts here repairs it"
 		}
 		if s.problem != "" {
-			problems = append(problems, fmt.Sprintf("%s: %s", e.name, s.problem))
+			problems = append(problems, which(g, e)+s.problem)
 		}
 		if want := g.files[0].name.Number + i; e.name.Number != want || i == 0 && want != 1 {
 			problems = append(problems, "the file before "+e.name.String()+" is missing")
@@ -144,6 +144,14 @@ func (f *Folder) describe(g group) *recorderv1.Recording {
 	r.StartTime, r.Duration = timestamppb.New(first), durationpb.New(max(last.Sub(first), 0))
 	r.Problem = strings.Join(problems[:min(len(problems), maxProblems)], "; ")
 	return r
+}
+
+// which begins what is said of a file, if its recording has others.
+func which(g group, e entry) string {
+	if len(g.files) == 1 {
+		return ""
+	}
+	return e.name.String() + ": "
 }
 
 // maxProblems bounds of how many files of a recording problems are told.

@@ -52,8 +52,10 @@ func summarize(path string) summary {
 		s.problem = f.Damage().Error()
 	case err != nil:
 		s.problem = err.Error()
+	case repaired && cut > 0:
+		s.problem = fmt.Sprintf("it was interrupted, and repaired: its end is missing, with %d bytes that could not be read", cut)
 	case repaired:
-		s.problem = fmt.Sprintf("it was not completed, and repaired: its end is missing (%d bytes were cut off)", cut)
+		s.problem = "it was interrupted, and repaired: less than its last second is missing"
 	}
 	return s
 }
