@@ -107,6 +107,24 @@ func TestHoldsAreBounded(t *testing.T) {
 	}
 }
 
+// TestJoined: only who comes to others is told of.
+func TestJoined(t *testing.T) {
+	h := newHolds(func() {})
+	defer h.stop()
+	joined := 0
+	h.joined = func() { joined++ }
+	for i, step := range []struct {
+		holder string
+		ttl    time.Duration
+		want   int
+	}{{"a", time.Hour, 0}, {"a", time.Hour, 0}, {"b", time.Hour, 1}, {"a", 0, 1}, {"a", time.Hour, 2}, {"a", 0, 2}, {"b", 0, 2},
+		{"c", time.Hour, 2}} {
+		if err := h.renew(step.holder, step.ttl); err != nil || joined != step.want {
+			t.Errorf("step %d: %d have joined, want %d; %v", i, joined, step.want, err)
+		}
+	}
+}
+
 func TestHoldsStop(t *testing.T) {
 	h := newHolds(func() {})
 	_ = h.renew("a", time.Hour)
