@@ -48,6 +48,8 @@ type Gateway struct {
 	book    *book
 	log     *channel
 	views   *stream.Shared[struct{}, *view]
+	// patience is how long a client may take for one message, and to say that it is there.
+	patience time.Duration
 }
 
 // New returns a gateway without clients, which does nothing.
@@ -55,7 +57,7 @@ func New(c Config) *Gateway {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	g := &Gateway{config: c, metrics: newMetrics(c.Metrics), book: newBook()}
+	g := &Gateway{config: c, metrics: newMetrics(c.Metrics), book: newBook(), patience: patience}
 	g.log = g.book.own(logTopic, logSchema, logDefinition())
 	g.views = stream.NewShared(g.newView)
 	return g
@@ -108,13 +110,11 @@ func (g *Gateway) info(p place, mayPlay bool) serverInfo {
 
 // Timings of a session.
 const (
-	// writeTimeout is how long a client may take for one message.
-	writeTimeout = 10 * time.Second
-	// endTimeout is how long it may take when the session ends.
+	// patience is how long a client may take for one message. So often it is asked whether it is there, and may take as long
+	// to say so, unless it takes messages meanwhile.
+	patience = 10 * time.Second
+	// endTimeout is how long the message may take that is being sent when the session ends.
 	endTimeout = 500 * time.Millisecond
-	// pingEvery is how often a client is asked whether it is there, and how long it may take to say so, unless it takes
-	// messages meanwhile.
-	pingEvery = 10 * time.Second
 	// tellEvery is how often a client is told of losses.
 	tellEvery = time.Second
 	// clockEvery is how often a client is told the time in a replay.

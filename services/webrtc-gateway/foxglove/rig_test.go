@@ -44,6 +44,7 @@ const patience = 30 * time.Second
 type rig struct {
 	*testing.T
 	bus     string
+	gateway *foxglove.Gateway
 	conn    *bus.Conn
 	metrics *prometheus.Registry
 	address string
@@ -75,6 +76,7 @@ func start(t *testing.T) *rig {
 	caller := calls.New(dynamic.New(conn.Conn, dynamic.Config{Log: log}), "rover", directory, nil, nil)
 	g := foxglove.New(foxglove.Config{Bus: conn.Conn, Robot: "rover", Version: "1.2.3", Epoch: 7, Directory: directory,
 		Caller: caller, Log: log, Metrics: r.metrics})
+	r.gateway = g
 	t.Cleanup(g.Close)
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup

@@ -223,7 +223,7 @@ func (s *session) tellLosses() []byte {
 
 // send sends a message.
 func (s *session) send(ctx context.Context, data []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, s.gateway.patience)
 	defer cancel()
 	kind := websocket.MessageBinary
 	if data[0] == '{' {
@@ -242,7 +242,7 @@ func (s *session) send(ctx context.Context, data []byte) error {
 // keepAlive returns when the client has vanished: it neither answers nor takes anything. One that is slow may answer late,
 // since its answer waits behind what is on the way to it.
 func (s *session) keepAlive(ctx context.Context) error {
-	tick := time.NewTicker(pingEvery)
+	tick := time.NewTicker(s.gateway.patience)
 	defer tick.Stop()
 	for {
 		select {
@@ -251,7 +251,7 @@ func (s *session) keepAlive(ctx context.Context) error {
 		case <-tick.C:
 		}
 		before := s.written.Load()
-		patience, cancel := context.WithTimeout(ctx, pingEvery)
+		patience, cancel := context.WithTimeout(ctx, s.gateway.patience)
 		err := s.socket.Ping(patience)
 		cancel()
 		if err != nil && ctx.Err() == nil && s.written.Load() == before {

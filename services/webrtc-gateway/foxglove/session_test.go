@@ -438,10 +438,8 @@ func TestSlowClient(t *testing.T) {
 
 // One that takes nothing at all is cut off.
 func TestStalledClient(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes 10 s")
-	}
 	r := start(t)
+	r.gateway.SetPatience(2 * time.Second)
 	r.camera(fakecam.Config{FrameRate: 100, FrameBytes: 50_000})
 	c := r.connect()
 	c.subscribe(0, "/front/video")
