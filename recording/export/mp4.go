@@ -141,7 +141,7 @@ func (m *medium) title() string {
 
 var errNothing = errors.New("it has no key frame in this time")
 
-// opening finds out with what a stream begins.
+// opening finds out with what a stream begins in the chosen time.
 func (r *Recording) opening(ctx context.Context, m *medium, c Choice) error {
 	m.readers = map[*read.Channel]*frames.Reader{}
 	from := r.from(c)
