@@ -20,7 +20,8 @@ import (
 )
 
 // BenchmarkRecordReplayTiming replays 1,000 messages a second at the speed of the recording, and reports how far from their
-// times they reach a reader on the bus: before is negative.
+// times they reach a reader on the bus: before is negative. As wake-p99-ms it reports how late the machine meanwhile wakes a
+// goroutine that sleeps: on a busy one that is most of it.
 func BenchmarkRecordReplayTiming(b *testing.B) {
 	const rate, span = 1000, 10 * second
 	path := filepath.Join(b.TempDir(), "drive.mcap")
@@ -38,6 +39,7 @@ func BenchmarkRecordReplayTiming(b *testing.B) {
 			b.Fatal(err)
 		}
 		r.change(b, func(c *play.Clock) { c.Playing = true })
+		wakes := sleeper()
 		var off []time.Duration
 		for len(off) < int(rate*span/second)-1 {
 			m, err := messages.Next(ctx)
@@ -49,11 +51,34 @@ func BenchmarkRecordReplayTiming(b *testing.B) {
 			off = append(off, now-r.clock.When(time.Duration(after*1e9)))
 		}
 		report(b, off)
+		late := wakes()
+		slices.Sort(late)
+		b.ReportMetric(float64(late[len(late)*99/100])/1e6, "wake-p99-ms")
 		cancel()
 		hold.Close()
 		messages.Close()
 		p.Stop()
 	}
+}
+
+// sleeper sleeps again and again, until it is called, and then returns how much longer it slept each time.
+func sleeper() func() []time.Duration {
+	const nap = 5 * time.Millisecond
+	stop, ended := make(chan struct{}), make(chan []time.Duration)
+	go func() {
+		var late []time.Duration
+		for {
+			begun := time.Now()
+			select {
+			case <-stop:
+				ended <- late
+				return
+			case <-time.After(nap):
+				late = append(late, time.Since(begun)-nap)
+			}
+		}
+	}()
+	return func() []time.Duration { close(stop); return <-ended }
 }
 
 // report reports quantiles in milliseconds.

@@ -15,6 +15,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	inputv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/input/v1"
 	launcherv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/launcher/v1"
+	playerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/player/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 )
 
@@ -34,6 +35,9 @@ func TestCallable(t *testing.T) {
 		"waldo.device.v1.DeviceService/GetRestartSafety",
 		"waldo.input.v1.InputService/GetInput", "waldo.input.v1.InputService/GetState",
 		"waldo.input.v1.InputService/ListInputs",
+		"waldo.player.v1.PlayerService/GetPlayer", "waldo.player.v1.PlayerService/Pause",
+		"waldo.player.v1.PlayerService/Play", "waldo.player.v1.PlayerService/Seek",
+		"waldo.player.v1.PlayerService/SetLoop", "waldo.player.v1.PlayerService/SetSpeed",
 		"waldo.serial.v1.SerialService/GetPort", "waldo.serial.v1.SerialService/WriteMessage",
 	}
 	var got []string
@@ -41,7 +45,7 @@ func TestCallable(t *testing.T) {
 		audiov1.File_waldo_audio_v1_audio_proto, camerav1.File_waldo_camera_v1_camera_service_proto,
 		controlv1.File_waldo_control_v1_control_service_proto, devicev1.File_waldo_device_v1_device_service_proto,
 		inputv1.File_waldo_input_v1_input_service_proto, launcherv1.File_waldo_launcher_v1_launcher_service_proto,
-		serialv1.File_waldo_serial_v1_serial_service_proto,
+		playerv1.File_waldo_player_v1_player_proto, serialv1.File_waldo_serial_v1_serial_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			got = append(got, callable(file.Services().Get(i))...)
