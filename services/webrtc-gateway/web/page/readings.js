@@ -2,6 +2,7 @@
 
 import { byId, make, setData, setText } from './dom.js';
 import { since } from './format.js';
+import { replayedFrom } from './recorderwords.js';
 import { missingKeys, readValues, serialStream } from './serialwords.js';
 import { ValueRow } from './valuerow.js';
 
@@ -36,7 +37,10 @@ export class Readings {
 
   /** Updates the visible readings. Called ten times a second; a hidden page need not. */
   tick() {
-    for (const board of this.#boards.values()) board.tick(performance.now());
+    for (const [name, board] of this.#boards) {
+      const replayed = replayedFrom(this.#robot.devices.find((d) => d.name === name)) !== '';
+      board.tick(performance.now(), replayed);
+    }
   }
 }
 
@@ -60,10 +64,10 @@ class Board {
     stream.addEventListener('message', (event) => this.#take(/** @type {CustomEvent} */ (event).detail.value));
   }
 
-  /** @param {number} nowMs */
-  tick(nowMs) {
+  /** @param {number} nowMs @param {boolean} replayed A replay may rest: its values are those of the place. */
+  tick(nowMs, replayed) {
     const silent = nowMs - this.#heardAt;
-    const stale = silent > STALE_MS;
+    const stale = silent > STALE_MS && !replayed;
     setData(this.element, { stale: String(stale) });
     setText(this.#age, stale && silent < Infinity ? `silent for ${since(silent)}` : '');
     // The line moves on while the board is silent, so that the gap is visible.
