@@ -218,6 +218,31 @@ func TestTooLate(t *testing.T) {
 	})
 }
 
+// TestSlowSink: one that takes longer to show a place than it may be late still gets what comes after it.
+func TestSlowSink(t *testing.T) {
+	r := record(t, 3000)
+	synctest.Test(t, func(t *testing.T) {
+		p := start(r, play.Config{Channels: func(c *play.Channel) bool { return c.Waldo.Stream == "video" }})
+		defer func() { _ = p.stop() }()
+		p.slow.Store(int64(100 * time.Millisecond)) // for pictures that come every 33 ms
+		p.set(1, 900*time.Millisecond, true, 1)
+		time.Sleep(90 * time.Second)
+		live, jumps := 0, 0
+		lines, _ := p.taken()
+		for _, line := range lines {
+			switch {
+			case line == "jump":
+				jumps++
+			case line != "settled" && !strings.HasSuffix(line, "ahead"):
+				live++
+			}
+		}
+		if live < 100 || jumps > 40 {
+			t.Errorf("in 90 s it got %d pictures at their time, after %d jumps", live, jumps)
+		}
+	})
+}
+
 // TestSeveralFiles plays a recording that was split, whose files are given in any order.
 func TestSeveralFiles(t *testing.T) {
 	dir := t.TempDir()

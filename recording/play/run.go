@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// maxLate is how late a message may be; beyond it one goes on as after a jump.
-	maxLate = time.Second
+	// maxLate is how late a message may be; beyond it one goes on as after a jump. It doubles, up to mostLate, for a sink
+	// or a disk that takes longer than that to show the place, so that something comes after it.
+	maxLate  = time.Second
+	mostLate = time.Minute
 	// readAhead is how many messages are read before their time, so that nothing waits for the disk.
 	readAhead = 64
 )
@@ -46,7 +48,7 @@ type Config struct {
 
 // Run plays until ctx ends, and then returns its error, or until the recording cannot be read.
 func Run(ctx context.Context, c Config, sink Sink) error {
-	p := &player{Config: c, sink: sink}
+	p := &player{Config: c, sink: sink, late: maxLate}
 	if p.Now == nil {
 		p.Now = boottime.Now
 	}
@@ -72,7 +74,8 @@ type player struct {
 	Config
 	sink     Sink
 	channels []*Channel
-	pace     Clock // of which the sink was told
+	pace     Clock         // of which the sink was told
+	late     time.Duration // how late a message may be now
 }
 
 // newest returns the newest clock, and tells the sink if it goes otherwise.
@@ -160,9 +163,15 @@ func (p *player) await(ctx context.Context, jump int64, place time.Duration, end
 		left := time.Duration(-1) // for ever
 		if clock.Playing && !end {
 			due = clock.When(place)
-			if left = due - p.Now(); left <= 0 {
-				return due, left >= -maxLate, ctx.Err()
+			left = due - p.Now()
+			if left < -p.late {
+				p.late = min(2*p.late, mostLate)
+				return 0, false, ctx.Err()
 			}
+			if left <= 0 {
+				return due, true, ctx.Err()
+			}
+			p.late = maxLate
 		}
 		if err := sleep(ctx, left, newer); err != nil {
 			return 0, false, err
