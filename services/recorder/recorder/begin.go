@@ -78,14 +78,14 @@ func (r *recorder) end(why string) (*recorderv1.Recording, error) {
 		return nil, nil
 	}
 	_ = current.Write(r.stateMessage(time.Now()))
-	r.reel = nil
+	r.reel, r.ending = nil, current
 	r.mu.Unlock()
 	err := current.End()
 	s := current.Stats()
 	r.mu.Lock()
 	r.lost += int64(s.Lost)
 	result := r.summary(current, s)
-	r.session = session{}
+	r.ending, r.session = nil, session{}
 	r.mu.Unlock()
 	result.Open = false
 	r.kit.Log.Info("recorded", "to", current.Name(), "bytes", s.Bytes, "messages", s.Messages, "lost", s.Lost, "why", why)

@@ -64,6 +64,7 @@ type recorder struct {
 	wish    wish
 	drives  drives
 	reel    *reel.Reel      // nil: nothing is recorded
+	ending  *reel.Reel      // is being completed; nil: none is
 	session session         // about the reel
 	buffer  *preroll.Buffer // nil: there is no pre-roll
 	problem string          // why nothing is recorded although it should be

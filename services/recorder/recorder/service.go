@@ -33,7 +33,8 @@ const (
 	defaultPage = 100
 	maxPage     = 1000
 	defaultRead = 1 << 20
-	maxRead     = 4 << 20
+	maxRead     = 4 << 20 // also the largest message that clients of gRPC take
+	maxHead     = 1 << 10 // of an answer, beside the bytes
 )
 
 // service is the RecorderService.
@@ -291,6 +292,7 @@ func (s *service) ReadFile(_ context.Context, q *recorderv1.ReadFileRequest) (*r
 	case n == 0:
 		n = defaultRead
 	}
+	n = min(n, maxRead-maxHead) // fewer may be given
 	path, err := s.reader.File(q.GetFile())
 	if err != nil {
 		return nil, failure(err)

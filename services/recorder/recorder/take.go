@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -117,8 +118,8 @@ func (r *recorder) stateMessage(now time.Time) reel.Message {
 // lostNow is how many messages were lost since the process started. r.mu is held.
 func (r *recorder) lostNow() int64 {
 	lost := r.lost + int64(r.ears.lostAll())
-	if r.reel != nil {
-		lost += int64(r.reel.Stats().Lost)
+	if current := cmp.Or(r.reel, r.ending); current != nil {
+		lost += int64(current.Stats().Lost)
 	}
 	return lost
 }
@@ -129,14 +130,15 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 		Epoch: r.kit.Epoch(), Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, Problem: r.problem, FreeBytes: r.free,
 		LostCount: r.lostNow(),
 	}
+	current := cmp.Or(r.reel, r.ending)
 	switch {
-	case r.reel != nil:
+	case current != nil:
 		s.Phase = recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING
-		s.Recording, s.StartedBy = r.summary(r.reel, r.reel.Stats()), r.session.by
+		s.Recording, s.StartedBy = r.summary(current, current.Stats()), r.session.by
 	case r.problem != "":
 		s.Phase = recorderv1.RecorderPhase_RECORDER_PHASE_FAILED
 	}
-	if r.buffer != nil && r.reel == nil {
+	if r.buffer != nil && current == nil {
 		s.Preroll = durationpb.New(min(r.buffer.Length(now), r.config.Preroll))
 	}
 	streams, _ := r.tap.Streams()
