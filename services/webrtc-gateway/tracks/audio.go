@@ -43,13 +43,17 @@ func (a *audio) accept(f *mediav1.AudioFrame, now time.Time) {
 		a.meters.lostGarbage.Inc()
 		return
 	}
-	fr, missed := a.timeline.place(f, now)
+	at := now
+	if t := f.GetReplayTime(); t.IsValid() {
+		at = t.AsTime() // a replay knows how long a pause was, however late its first packet comes
+	}
+	fr, missed := a.timeline.place(f, at)
 	a.meters.lostOnBus.Add(float64(missed))
 	if fr == nil {
 		a.meters.lostLate.Inc()
 		return
 	}
-	fr.codec, fr.payloads = a.codec, [][]byte{fr.data}
+	fr.codec, fr.payloads, fr.received = a.codec, [][]byte{fr.data}, now
 	o := origin.Origin{Epoch: f.GetEpoch(), Sequence: f.GetSequence()}
 	if t := f.GetCaptureTime(); t.IsValid() && t.GetSeconds() > 0 {
 		o.Captured = t.AsTime()

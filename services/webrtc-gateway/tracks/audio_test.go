@@ -11,6 +11,7 @@ import (
 	"github.com/pion/webrtc/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
@@ -161,6 +162,30 @@ func TestRestartOfTheDeviceKeepsTheTrack(t *testing.T) {
 		}
 		if r.lost(lostOnBus)+r.lost(lostByListener)+r.lost(lostLate) != 0 {
 			t.Error("a restart is no loss")
+		}
+		l.Close()
+		r.hub.Close()
+	})
+}
+
+// A replay that was paused goes on as far behind as it says, even if its first packet comes late: otherwise all that
+// follows would be heard later.
+func TestPauseOfAReplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		s := &sink{ssrc: 1}
+		l := r.listener(s)
+		begin := time.Now()
+		for i, p := range []struct{ replayed, sent time.Duration }{{0, 0}, {2 * time.Second, 2*time.Second + 70*time.Millisecond}} {
+			time.Sleep(time.Until(begin.Add(p.sent)))
+			f := word(int64(i+1), int64(i), int64(i)*960)
+			f.ReplayTime = timestamppb.New(begin.Add(p.replayed))
+			r.feed.frames <- f
+			synctest.Wait()
+		}
+		got := s.all()
+		if len(got) != 2 || got[1].Timestamp-got[0].Timestamp != 2*audioRate {
+			t.Errorf("%d packets, %v", len(got), got)
 		}
 		l.Close()
 		r.hub.Close()
