@@ -115,6 +115,7 @@ var readmes = map[string][]step{
 		{"bin/waldo restart front", runs()},
 		{"bin/waldo upgrade", runs()},
 		{"bin/waldo recordings", leftOut("the built-in robot has no recorder; TestRecordings in cmd/waldo lists some")},
+		{"bin/waldo replay drive.mcap", leftOut("TestReplay records and replays a drive")},
 		{"bin/waldo export drive.mcap", leftOut("TestExport in cmd/waldo has a recording")},
 		{"bin/waldo audit", runs()},
 		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
