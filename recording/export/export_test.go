@@ -26,7 +26,12 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if path := os.Getenv(noRoom); path != "" {
+		os.Exit(exportWithoutRoom(path))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // rover is a recording of a camera, a microphone and a board.
 type rover struct {
