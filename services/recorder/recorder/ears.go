@@ -142,6 +142,9 @@ func (e *ears) tuneNow() (pictures bool) {
 func (e *ears) enter(name string, s tap.Stream, record bool) (pictures bool) {
 	if one := e.open[name]; one != nil {
 		one.stream = s
+		if record {
+			one.recorded.Store(true)
+		}
 		return one.pictures
 	}
 	one := &ear{name: name, stream: s, pictures: isPictures(s), counts: isMedia(s)}
