@@ -42,7 +42,7 @@ that was cut off is played as far as it goes. No file is changed.`
 
 // Run replays until it is stopped.
 func (r *replayCommand) Run(ctx context.Context, c console) error {
-	remove, err := separate()
+	remove, err := separate(os.TempDir())
 	if err != nil {
 		return err
 	}
@@ -110,17 +110,4 @@ func describeReplay(c console, r *play.Recording, files []string) {
 	for _, ch := range left {
 		_, _ = fmt.Fprintf(c.err, "left out: %s (%s)\n", ch.Topic, replayed.Why(ch))
 	}
-}
-
-// separate gives this process, and those that it starts, a folder for state of their own: nothing of a replay may get
-// among what a robot keeps.
-func separate() (remove func(), err error) {
-	folder, err := os.MkdirTemp("", "waldo-replay-")
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Setenv("STATE_DIRECTORY", folder); err != nil {
-		return nil, err
-	}
-	return func() { _ = os.RemoveAll(folder) }, nil // in the folder for temporary files it goes away some time
 }

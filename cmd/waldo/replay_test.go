@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/recording/recordingtest"
@@ -55,5 +56,38 @@ func TestReplayRefuses(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.part")); len(left) > 0 {
 		t.Errorf("there are files %v", left)
+	}
+}
+
+// TestSeparate: the folder for state goes away with the replay; that of one that was killed is removed by the next one,
+// and that of one that runs stays.
+func TestSeparate(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "")
+	dir := t.TempDir()
+	killed := filepath.Join(dir, replayFolders+"killed")
+	if err := os.MkdirAll(filepath.Join(killed, "audit"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	remove, err := separate(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := os.Getenv("STATE_DIRECTORY")
+	long := time.Now().Add(-time.Hour)
+	for _, folder := range []string{killed, running} {
+		if err := os.Chtimes(folder, long, long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removeOld(dir)
+	if _, err := os.Stat(killed); !os.IsNotExist(err) {
+		t.Errorf("the folder of a replay that was killed is still there: %v", err)
+	}
+	if _, err := os.Stat(running); err != nil {
+		t.Errorf("the folder of a replay that runs is gone: %v", err)
+	}
+	remove()
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("%v is left", left)
 	}
 }
