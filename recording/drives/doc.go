@@ -9,8 +9,9 @@
 // [Book.Missing] says what is not.
 //
 // What belongs to a drive is found by the life of the device's process (its epoch) and the number of the lease in it, which
-// both name; commands of those who held no lease, and e-stops, by their time or their place in the log. Drives of one
-// device are in the order of its log, also where a clock has jumped; those of several devices are merged by their begin.
+// both name; commands of those who held no lease, and e-stops, by their time or their place in the log. An e-stop within
+// two seconds after the end of a drive belongs to it, unless somebody has driven since. Drives of one device are in the
+// order of its log, also where a clock has jumped; those of several devices are merged by their begin.
 //
 // # Pictures
 //

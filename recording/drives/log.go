@@ -15,6 +15,7 @@ type log struct {
 	name   audit.Name
 	drives []*Drive
 	open   *Drive // that has not ended; nil if there is none
+	last   *Drive // that ended last, if nobody has driven since; nil otherwise
 	stop   *EStop // that was not cleared; nil if there is none
 	lost   int64
 }
@@ -59,7 +60,7 @@ func (l *log) begin(device string, read audit.Line) {
 		d.Epoch, d.Lease = epoch, number
 		l.book.know(d)
 	}
-	l.drives, l.open = append(l.drives, d), d
+	l.drives, l.open, l.last = append(l.drives, d), d, nil
 }
 
 // parseLease reads the name of a lease: the life of the process, and the number of the lease in it.
@@ -73,7 +74,8 @@ func parseLease(text string) (epoch, number int64, ok bool) {
 // end ends the drive that is open, if there is one.
 func (l *log) end(at time.Time, why string) {
 	if l.open != nil {
-		l.open.End, l.open.Ended, l.open = at, why, nil
+		l.open.End, l.open.Ended = at, why
+		l.open, l.last = nil, l.open
 	}
 }
 
@@ -90,11 +92,17 @@ func (l *log) ended(read audit.Line) {
 	}
 }
 
+// afterwards is how long after the end of a drive an e-stop still counts for it, if nobody has driven since: a page
+// releases its lease as it sends an e-stop, and either may arrive first.
+const afterwards = 2 * time.Second
+
 func (l *log) pressed(e *EStop) {
 	l.stop = e
 	to := &l.book.EStops
-	if l.open != nil {
-		to = &l.open.EStops
+	if d := l.open; d != nil {
+		to = &d.EStops
+	} else if d = l.last; d != nil && !e.Time.Before(d.End) && e.Time.Sub(d.End) <= afterwards {
+		to = &d.EStops
 	}
 	if len(*to) < maxEStops {
 		*to = append(*to, e)

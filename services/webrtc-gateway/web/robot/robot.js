@@ -280,8 +280,10 @@ export class Robot extends EventTarget {
    * @returns {Promise<void>} Resolves when all actuators have confirmed it, or it was cleared.
    */
   eStop(reason = '') {
+    // The e-stop goes first, and waits for nothing: not for the farewells of the drive, nor for its lease to be released.
+    const done = this.#eStop.press(reason);
     this.#drive?.end('estop');
-    return this.#eStop.press(reason);
+    return done;
   }
 
   /**

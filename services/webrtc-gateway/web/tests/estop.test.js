@@ -218,10 +218,14 @@ describe('e-stop', () => {
     await rig.until(() => drive.state === 'driving');
     key(target, 'keydown', 'KeyW', { at: rig.env.time });
     await rig.pass(100);
+    const called = rig.motors.calls.length;
+    const carried = rig.motors.carried.length;
     void rig.robot.eStop();
     assert.deepEqual([drive.state, drive.reason], ['off', 'estop']);
-    const carried = rig.motors.carried.length;
     await rig.pass(1000);
+    const methods = rig.motors.calls.slice(called).map((c) => c.method);
+    assert.equal(methods[0], 'EStop', 'nothing goes before the e-stop');
+    assert.ok(methods.includes('Release'), 'the lease is released');
     const after = rig.motors.carried.slice(carried);
     assert.ok(after.every((c) => c.json === rig.motors.safe), 'nothing but farewells');
     key(target, 'keyup', 'KeyW', { at: rig.env.time });
