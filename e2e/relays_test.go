@@ -124,11 +124,18 @@ func startRelays(b *testing.B, c *liveCamera, cameras int) []*relay {
 
 func startWaldo(b *testing.B, c *liveCamera, cameras int) *relay {
 	b.Helper()
+	relay, _ := startWaldoWith(b, c, cameras, "")
+	return relay
+}
+
+// startWaldoWith starts a robot that has other devices, too: the YAML of them.
+func startWaldoWith(b *testing.B, c *liveCamera, cameras int, others string) (*relay, *harness.Robot) {
+	b.Helper()
 	var devices strings.Builder
 	for i := range cameras {
 		fmt.Fprintf(&devices, "cam%d: {kind: rtsp-ingest, url: %q}\n", i, c.url(i))
 	}
-	robot := harness.StartRobot(b, harness.Options{Devices: devices.String()})
+	robot := harness.StartRobot(b, harness.Options{Devices: devices.String() + others})
 	for i := range cameras {
 		robot.Device(b, fmt.Sprintf("cam%d", i))
 	}
@@ -136,7 +143,7 @@ func startWaldo(b *testing.B, c *liveCamera, cameras int) *relay {
 		whep: func(n int) string { return fmt.Sprintf("%s/whep/cam%d", robot.URL, n) },
 		pids: func() []int {
 			return append(harness.Children(b, robot.PID(), "waldo-rtsp-ingest"), robot.Gateway(b), robot.PID())
-		}}
+		}}, robot
 }
 
 // startMediamtx keeps its readers while the camera is away, as Waldo does: that is not its default.
