@@ -59,7 +59,7 @@ func recordDrive(t *testing.T, span time.Duration) (file string) {
 }
 
 // startReplay runs `waldo replay`, and returns when its page is served.
-func startReplay(t *testing.T, args ...string) *harness.Robot {
+func startReplay(t testing.TB, args ...string) *harness.Robot {
 	t.Helper()
 	r := &harness.Robot{Process: harness.Start(t, nil, harness.Bin(t, "waldo"), append([]string{"replay"}, args...)...)}
 	page, bus := regexp.MustCompile(`(?m)^(http://.*)/$`), regexp.MustCompile(`bus (nats://\S+)`)
@@ -76,7 +76,7 @@ func startReplay(t *testing.T, args ...string) *harness.Robot {
 }
 
 // player calls the player of a replay.
-func player(t *testing.T, r *harness.Robot, method string, request ...string) *playerv1.PlayerState {
+func player(t testing.TB, r *harness.Robot, method string, request ...string) *playerv1.PlayerState {
 	t.Helper()
 	var answer playerv1.GetPlayerResponse // all answers look like it
 	out := r.Waldo(t, append([]string{"call", "player", method}, request...)...)

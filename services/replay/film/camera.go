@@ -15,6 +15,9 @@ type Config struct {
 	// Foreign says that another program recorded the frames. They are mended like those of a network camera; Waldo's are
 	// passed on as they are.
 	Foreign bool
+	// Behind is by how much pictures come after their turn, while the replay plays as fast as was recorded: sound, which is
+	// heard only then, takes that much longer to be heard than a picture to be seen.
+	Behind time.Duration
 }
 
 // Camera is described in the package comment. Run implements [device.Driver].
@@ -33,7 +36,7 @@ func New(kit *device.Kit, c Config) *Camera {
 }
 
 // Pace says whether the player plays, and how fast.
-func (c *Camera) Pace(playing bool, speed float64) { c.reel.pace(playing, speed) }
+func (c *Camera) Pace(_ bool, speed float64) { c.reel.pace(speed) }
 
 // Jump says that what follows does not continue what came before.
 func (c *Camera) Jump() { c.reel.begins() }

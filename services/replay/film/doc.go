@@ -23,6 +23,12 @@
 // Viewers get every frame as long as there are at most [MaxRate] a second. Beyond that, as at ten times the speed, they
 // get the key frames only, of pictures that depend on no other as many as [MaxRate].
 //
+// # Sound
+//
+// Browsers keep sound for a while before it is heard, and show pictures at once. While the replay goes as fast as was
+// recorded, pictures therefore come as much after their turn as [Config] says. After a jump the picture at the place
+// comes at once, and so does everything at other speeds, at which nothing is heard.
+//
 // # Bad input
 //
 // A message that is no frame, or one that cannot be decoded, is left out, counted and logged, and with it what depends on

@@ -46,12 +46,26 @@ func (r *reel) capture(ctx context.Context, deliver func(source.Frame)) {
 			continue
 		}
 		r.still.Store(false)
+		wait(ctx, time.Until(s.due))
 		if f, ok := r.gap.Close(s.Frame, r.queue.Lost()); ok {
 			if s.jump != r.place || r.epoch == 0 {
 				r.place, r.epoch = s.jump, access.NewID()
 			}
 			r.project(f)
 		}
+	}
+}
+
+// wait waits for so long, or until ctx ends: what was taken from the queue is shown even then.
+func wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 

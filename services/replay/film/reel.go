@@ -27,7 +27,8 @@ const (
 // shot is a frame on its way to the pipeline.
 type shot struct {
 	source.Frame
-	jump int64 // how often the replay has jumped
+	jump int64     // how often the replay has jumped
+	due  time.Time // when it is shown
 }
 
 // reel is the recorded channel.
@@ -64,7 +65,7 @@ func newReel(c Config, log *slog.Logger, unusable func()) *reel {
 	return r
 }
 
-func (r *reel) pace(_ bool, speed float64) { r.speed.factor = speed }
+func (r *reel) pace(speed float64) { r.speed.factor = speed }
 
 func (r *reel) begins() {
 	r.jump++
@@ -97,7 +98,7 @@ func (r *reel) arrived(at time.Time) {
 	}
 	place.Time = at
 	place.Replay.Lead = lead[:len(lead)-1]
-	r.show(place)
+	r.show(place, at)
 }
 
 func (r *reel) message(message []byte, at time.Time) {
@@ -106,7 +107,10 @@ func (r *reel) message(message []byte, at time.Time) {
 		return
 	}
 	f.Time = at
-	r.show(f)
+	if r.speed.factor == 1 {
+		at = at.Add(r.config.Behind)
+	}
+	r.show(f, at)
 }
 
 // frame makes a frame of a message, if that can be shown.
@@ -122,8 +126,8 @@ func (r *reel) frame(message []byte) (source.Frame, bool) {
 	return f, ok
 }
 
-// show passes a frame on.
-func (r *reel) show(f source.Frame) {
+// show passes a frame on, which is shown at a time.
+func (r *reel) show(f source.Frame, due time.Time) {
 	info := r.frames.info()
 	r.mu.Lock()
 	r.info = info
@@ -132,7 +136,7 @@ func (r *reel) show(f source.Frame) {
 		r.recorded = f.Replay.Epoch
 		r.jump++
 	}
-	r.shots.Publish(shot{f, r.jump})
+	r.shots.Publish(shot{f, r.jump, due})
 	r.shown.Do(func() { close(r.ready) })
 }
 

@@ -160,7 +160,7 @@ func TestFaster(t *testing.T) {
 	}{{0, 1}, {1, 1}, {0.1, 1}, {4, 1}, {10, 10}} {
 		r := newTestReel()
 		s := watch(t, r)
-		r.pace(true, tt.speed)
+		r.pace(tt.speed)
 		r.seek(t, 0)
 		s.news(t)
 		for n := 1; n < 60; n++ {
@@ -169,7 +169,7 @@ func TestFaster(t *testing.T) {
 				is(t, s.news(t), n)
 			}
 		}
-		r.pace(true, 1)
+		r.pace(1)
 		r.seek(t, 30)
 		is(t, s.news(t), 30)
 		r.play(t, recorded()[31])

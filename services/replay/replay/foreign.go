@@ -25,7 +25,7 @@ func (d *driver) newForeign() error {
 		d.feed(hearing.New(d.kit, hearing.Config{}), d.found.Channels)
 		return nil
 	}
-	d.feed(film.New(d.kit, film.Config{Foreign: true}), d.found.Channels)
+	d.feed(film.New(d.kit, film.Config{Foreign: true, Behind: d.found.behind(d.found.Channels[0])}), d.found.Channels)
 	return nil
 }
 

@@ -38,7 +38,7 @@ func (d *driver) newMedia() (taken, error) {
 		return t, d.newForeign()
 	}
 	if channels := d.pictures(); len(channels) > 0 {
-		d.feed(film.New(d.kit, film.Config{}), channels)
+		d.feed(film.New(d.kit, film.Config{Behind: d.found.behind(channels[0])}), channels)
 		t.add(camerav1.CameraService_ServiceDesc.ServiceName, film.Streams())
 	}
 	if channels := d.sound(); len(channels) > 0 {
