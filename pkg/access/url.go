@@ -79,8 +79,9 @@ var (
 	// userInfo is greedy, and takes spaces and slashes: a password that is not escaped goes up to the last @ of the line.
 	userInfo = texts.Pattern(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
 	// parameter is a secret in the query of an address.
-	parameter = texts.Pattern(`(?i)([?&;](?:token|access_token|key|password|passwd|secret|credential)=)[^&;#\s"'` + "`" + `]+`)
-	address   = texts.Pattern(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
+	parameter = texts.Pattern(`(?i)([?&;](?:token|access_token|key|api_?key|password|passwd|pass|pwd|psw|secret|credential|auth|` +
+		`authorization|sig|signature)=)[^&;#\s"'` + "`" + `]+`)
+	address = texts.Pattern(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
 )
 
 // RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of

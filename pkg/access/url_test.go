@@ -83,6 +83,7 @@ var texts = []struct{ in, want string }{
 	{"GET /whep/front?token=hunter2&audio=0 failed", "GET /whep/front?token=***&audio=0 failed"},
 	{`Post "http://robot:8080/?a=1&Access_Token=hunter2": EOF`, `Post "http://robot:8080/?a=1&Access_Token=***": EOF`},
 	{"http://cam/snap?user=a&password=hunter2", "http://cam/snap?user=a&password=***"},
+	{"http://cam/snap?usr=a&pwd=hunter2&auth=hunter2&channel=1", "http://cam/snap?usr=a&pwd=***&auth=***&channel=1"},
 }
 
 func TestRedactText(t *testing.T) {

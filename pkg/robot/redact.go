@@ -7,13 +7,24 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/waldo-robot/waldo/pkg/access"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // removed stands in place of a secret.
 const removed = "removed"
 
-// Redacted returns the text of the file for people who may not know its secrets: without the values of keys that are
-// called like one, without what is secret in addresses, and without comments.
+var (
+	// query is a parameter of an address. Each camera has its own name for a password.
+	query = text.Pattern(`([?&;][^=&;#\s]+=)[^&;#\s"'` + "`" + `]+`)
+	// option is a secret in a command line: --token=…, --token …, TOKEN=….
+	option = text.Pattern(`(?i)((?:-[\w-]*(?:` + secretWords + `)[\w-]*[= ]|\w*(?:` + secretWords + `)\w*=)\s*)[^\s&;]+`)
+)
+
+// secretWords are what keys, options and variables with secrets are called, as a pattern.
+const secretWords = "token|secret|password|passwd|passphrase|passcode|pwd|psk|seed|credential|auth|bearer|cookie|api_?key"
+
+// Redacted returns the text of the file for people who may not know its secrets: without the values of keys and options
+// that are called like one, without users, passwords and parameters in addresses, and without comments.
 func (r *Robot) Redacted() ([]byte, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(r.Text, &doc); err != nil {
@@ -36,21 +47,36 @@ func redact(n *yaml.Node, secret bool) {
 	case n.Kind == yaml.ScalarNode && secret:
 		n.Tag, n.Style, n.Value = "!!str", 0, removed
 	case n.Kind == yaml.ScalarNode:
-		n.Value = access.RedactText(n.Value)
+		n.Value = redactText(n.Value)
 	}
-	for _, c := range n.Content {
-		redact(c, secret)
+	for i, c := range n.Content { // of a list, which may be a command line
+		redact(c, secret || i > 0 && isOption(n.Content[i-1]))
 	}
+}
+
+// redactText hides secrets in a value.
+func redactText(s string) string {
+	s = access.RedactText(s)
+	if strings.Contains(s, "://") {
+		s = query().ReplaceAllString(s, "${1}***")
+	}
+	return option().ReplaceAllString(s, "${1}"+removed)
+}
+
+// isOption reports whether what follows a word of a command line is a secret.
+func isOption(n *yaml.Node) bool {
+	return n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Value, "-") && !strings.Contains(n.Value, "=") &&
+		isSecret(strings.TrimLeft(n.Value, "-"))
 }
 
 // isSecret reports whether a key is called like one that has a secret.
 func isSecret(key string) bool {
 	lower := strings.ToLower(key)
-	for _, word := range []string{"token", "secret", "password", "passwd", "passphrase", "credential"} {
-		if strings.Contains(lower, word) {
+	for word := range strings.SplitSeq(secretWords, "|") {
+		if strings.Contains(lower, strings.ReplaceAll(word, "_?", "")) {
 			return true
 		}
 	}
-	return lower == "key" || lower == "pin" || strings.HasSuffix(key, "Key") || strings.HasSuffix(lower, "_key") ||
-		strings.HasSuffix(lower, "-key") || strings.HasSuffix(lower, "apikey")
+	return lower == "key" || lower == "pin" || lower == "pass" || strings.HasSuffix(key, "Key") ||
+		strings.HasSuffix(lower, "_key") || strings.HasSuffix(lower, "-key")
 }
