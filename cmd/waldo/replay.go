@@ -33,7 +33,8 @@ func (*replayCommand) Help() string {
 programs and other commands work as with the robot itself. What moved can be looked at, not driven. The page has buttons
 to play, pause, jump, and change the speed; so has the device "player" (waldo call player Pause).
 
-The replay has a bus and ports of its own and does not touch a robot of the same name that runs on this machine. The line
+The replay has a bus and ports of its own and does not touch a robot of the same name that runs on this machine; no
+rendezvous server gets to know it. The line
 "robot …, bus nats://…" says where the bus is: WALDO_NATS=nats://… waldo watch motors.
 
 Files of other programs play if they have pictures as foxglove.CompressedVideo or CompressedImage in protobuf. A file

@@ -91,3 +91,20 @@ func TestSeparate(t *testing.T) {
 		t.Errorf("%v is left", left)
 	}
 }
+
+// TestReplayStaysHere: a replay is not found where the robot is that it looks like.
+func TestReplayStaysHere(t *testing.T) {
+	t.Setenv("STATE_DIRECTORY", "")
+	t.Setenv("WALDO_RENDEZVOUS_URL", "https://meet.example.org")
+	t.Setenv("WALDO_RENDEZVOUS_TOKEN", "secret")
+	remove, err := separate(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	for _, variable := range os.Environ() {
+		if strings.HasPrefix(variable, "WALDO_RENDEZVOUS_") {
+			t.Errorf("it keeps %s", variable)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,10 +34,21 @@ func separate(in string) (remove func(), err error) {
 	if err != nil {
 		return nil, err
 	}
+	stayHere()
 	return func() {
 		_ = os.RemoveAll(folder) // the next replay tries again
 		lock.Release()
 	}, nil
+}
+
+// stayHere forgets the rendezvous server in the environment: it is that of the robot, in whose place people would find the
+// replay.
+func stayHere() {
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "WALDO_RENDEZVOUS_") {
+			_ = os.Unsetenv(name) // fails only for a name that is none
+		}
+	}
 }
 
 // removeOld removes the folders of this user's replays that have ended without doing so. It is best effort.

@@ -146,7 +146,7 @@ func (r *Recording) opening(ctx context.Context, m *medium, c Choice) error {
 	m.readers = map[*read.Channel]*frames.Reader{}
 	from := r.from(c)
 	if m.kind == videoFrame {
-		key, found, err := frames.KeyBefore(r.files, m.is, from)
+		key, found, err := frames.KeyBefore(ctx, r.files, m.is, from)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package frames
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -15,7 +16,8 @@ type Key struct {
 
 // KeyBefore returns the newest key frame of some channels that is shown at or before a time; false if there is none. Files
 // are those of a recording, by time.
-func KeyBefore(files []*read.File, is func(*read.Channel) bool, at time.Time) (newest Key, found bool, err error) {
+func KeyBefore(ctx context.Context, files []*read.File, is func(*read.Channel) bool, at time.Time) (newest Key, found bool,
+	err error) {
 	for i := len(files) - 1; i >= 0 && !found; i-- {
 		if first, _ := files[i].Span(); first.After(at.Add(MaxDelay)) {
 			continue
@@ -24,7 +26,7 @@ func KeyBefore(files []*read.File, is func(*read.Channel) bool, at time.Time) (n
 			if !is(c) || c.Count == 0 {
 				continue
 			}
-			k, ok, err := keyIn(files[i], c, at)
+			k, ok, err := keyIn(ctx, files[i], c, at)
 			if err != nil {
 				return Key{}, false, err
 			}
@@ -40,7 +42,7 @@ func KeyBefore(files []*read.File, is func(*read.Channel) bool, at time.Time) (n
 const maxTries = 1000
 
 // keyIn returns the newest key frame of a channel that is shown at or before a time.
-func keyIn(f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
+func keyIn(ctx context.Context, f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
 	r, err := Of(c)
 	if err != nil {
 		return Key{}, false, err
@@ -48,6 +50,9 @@ func keyIn(f *read.File, c *read.Channel, at time.Time) (Key, bool, error) {
 	only := func(o *read.Channel) bool { return o == c }
 	limit := at.Add(MaxDelay)
 	for range maxTries {
+		if err := ctx.Err(); err != nil {
+			return Key{}, false, err
+		}
 		t, ok := f.KeyFrame(c, limit, r.Key)
 		if !ok {
 			return Key{}, false, nil

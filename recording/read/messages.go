@@ -60,6 +60,9 @@ func (f *File) Messages(q Query) *Messages {
 			m.wanted[id] = c
 		}
 	}
+	if len(m.wanted) == 0 { // also chunks that do not say what they have need not be read
+		m.next = len(f.chunks)
+	}
 	return m
 }
 

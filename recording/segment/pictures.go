@@ -22,7 +22,7 @@ const (
 
 // pictures builds the piece that has the picture shown at a time.
 func (s *Source) pictures(ctx context.Context, n name, at time.Time, wantInit bool) (built, error) {
-	key, found, err := frames.KeyBefore(s.files, n.is, at.Add(keyTolerance))
+	key, found, err := frames.KeyBefore(ctx, s.files, n.is, at.Add(keyTolerance))
 	if err != nil {
 		return built{}, err
 	}
@@ -81,18 +81,18 @@ func (s *Source) group(ctx context.Context, n name, key frames.Frame, c *cursor,
 		}
 		if f.Key && f.Shown.Equal(key.Shown) {
 			b, err := s.collect(ctx, n, d, f, c, false)
-			b.same = !wantInit && s.sameBefore(n, f, d)
+			b.same = !wantInit && s.sameBefore(ctx, n, f, d)
 			return b, err
 		}
 	}
 }
 
 // sameBefore reports whether what ends where a key frame begins has the same description.
-func (s *Source) sameBefore(n name, key frames.Frame, d mp4.Description) bool {
+func (s *Source) sameBefore(ctx context.Context, n name, key frames.Frame, d mp4.Description) bool {
 	if before, known := s.remembered(place{n, key.Shown.UnixNano()}); known {
 		return before.Same(d)
 	}
-	before, found, err := frames.KeyBefore(s.files, n.is, key.Shown.Add(-1))
+	before, found, err := frames.KeyBefore(ctx, s.files, n.is, key.Shown.Add(-1))
 	if err != nil || !found {
 		return true // the first has none before it, and is asked for with its initialization
 	}
