@@ -101,7 +101,8 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	r.marked = device.NewOut[*recorderv1.Mark](kit, marksStream, device.OutOptions{})
 	recordings := library.New(r.reader)
 	kit.OnStop(recordings.Close)
-	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r, library: recordings})
+	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r, library: recordings,
+		reading: make(chan struct{}, maxReading)})
 	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot, tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
 		return nil, err
 	}

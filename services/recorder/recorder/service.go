@@ -42,6 +42,21 @@ type service struct {
 	recorderv1.UnimplementedRecorderServiceServer
 	*recorder
 	library *library.Library
+	reading chan struct{} // has a value for each answer that is being read from the disk
+}
+
+// maxReading bounds how many answers are read from the disk at once, so that what viewers ask leaves time and memory for
+// what is being recorded. The others wait.
+const maxReading = 4
+
+// turn waits until a caller may read. It must be left.
+func (s *service) turn(ctx context.Context) (leave func(), err error) {
+	select {
+	case s.reading <- struct{}{}:
+		return func() { <-s.reading }, nil
+	case <-ctx.Done():
+		return nil, status.FromContextError(ctx.Err()).Err()
+	}
 }
 
 // who is who calls.
@@ -239,8 +254,8 @@ func (s *service) WatchRecorder(_ *recorderv1.WatchRecorderRequest,
 }
 
 // ListRecordings implements the RecorderService.
-func (s *service) ListRecordings(_ context.Context, q *recorderv1.ListRecordingsRequest) (*recorderv1.ListRecordingsResponse,
-	error) {
+func (s *service) ListRecordings(ctx context.Context, q *recorderv1.ListRecordingsRequest) (
+	*recorderv1.ListRecordingsResponse, error) {
 	n := int(q.GetPageSize())
 	if n < 0 || n > maxPage {
 		return nil, status.Errorf(codes.InvalidArgument, "page_size: %d is out of range: use 1 to %d, or 0 for %d", n, maxPage,
@@ -249,6 +264,11 @@ func (s *service) ListRecordings(_ context.Context, q *recorderv1.ListRecordings
 	if n == 0 {
 		n = defaultPage
 	}
+	leave, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	all, err := s.reader.List()
 	if err != nil {
 		return nil, failure(err)
@@ -272,18 +292,28 @@ func (s *service) ListRecordings(_ context.Context, q *recorderv1.ListRecordings
 
 // GetTimeline implements the RecorderService.
 func (s *service) GetTimeline(ctx context.Context, q *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
+	leave, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	r, err := s.library.Timeline(ctx, q)
 	return r, failure(err)
 }
 
 // GetSegment implements the RecorderService.
 func (s *service) GetSegment(ctx context.Context, q *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
+	leave, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	r, err := s.library.Segment(ctx, q)
 	return r, failure(err)
 }
 
 // ReadFile implements the RecorderService.
-func (s *service) ReadFile(_ context.Context, q *recorderv1.ReadFileRequest) (*recorderv1.ReadFileResponse, error) {
+func (s *service) ReadFile(ctx context.Context, q *recorderv1.ReadFileRequest) (*recorderv1.ReadFileResponse, error) {
 	n := int(q.GetMaxBytes())
 	switch {
 	case n < 0 || n > maxRead:
@@ -293,6 +323,11 @@ func (s *service) ReadFile(_ context.Context, q *recorderv1.ReadFileRequest) (*r
 		n = defaultRead
 	}
 	n = min(n, maxRead-maxHead) // fewer may be given
+	leave, err := s.turn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	path, err := s.reader.File(q.GetFile())
 	if err != nil {
 		return nil, failure(err)
