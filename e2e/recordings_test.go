@@ -64,6 +64,8 @@ func TestRecordingsPage(t *testing.T) {
 		page.Until(t, "document.querySelector(`.lane-item[data-kind=${$1}]`) && document.querySelector(`.event[data-kind=${$1}]`)",
 			kind)
 	}
+	page.Click(t, ".event[data-kind=drive]")
+	page.Until(t, `/^waldo audit \S+Z --device motors$/.test(document.querySelector('.audit:not([hidden]) code')?.innerText ?? '')`)
 	page.Click(t, ".event[data-kind=mark]")
 	page.Until(t, "waldo.view.stage.place > 2 && /name=.*&t=/.test(location.hash)")
 	seekRecording(t, page)

@@ -100,5 +100,6 @@ func (l *losses) end() {
 	l.event.Text = fmt.Sprintf("%d %s of %s were not recorded", l.event.Count, counted[l.channel.Waldo.Type],
 		l.channel.Waldo.Stream)
 	l.track.add(l.event)
+	l.track.numbered = keep(l.track.numbered, loss{begin: l.event.Begin, end: l.event.End, count: l.event.Count})
 	l.event = Event{}
 }

@@ -173,6 +173,30 @@ func TestEvents(t *testing.T) {
 			"GAP 0s 100ms recorder: 7 messages were lost: the disk, or the recorder, was too slow (7)",
 			"GAP 200ms 300ms recorder: 2 messages were lost: the disk, or the recorder, was too slow (2)",
 		}},
+		{"what a recorder lost, as numbers show", func(s *script) {
+			for n := range 90 {
+				if n < 40 || n > 47 {
+					s.write(recordingtest.Video("front"), recordingtest.Picture(n, 100))
+				}
+				if lost, told := map[int]int64{30: 0, 60: 8}[n]; told {
+					s.say(n/3, "recorder", "recorder", recording.Out, &recorderv1.RecorderState{Epoch: 1, LostCount: lost})
+				}
+			}
+		}, []string{"GAP 1.3s 1.6s front: 8 pictures of video were not recorded (8)"}},
+		{"what a recorder lost besides", func(s *script) {
+			for n := range 150 {
+				if n < 40 || n > 47 {
+					s.write(recordingtest.Video("front"), recordingtest.Picture(n, 100))
+				}
+				if lost, told := map[int]int64{30: 0, 60: 11, 90: 11, 120: 13}[n]; told {
+					s.say(n/3, "recorder", "recorder", recording.Out, &recorderv1.RecorderState{Epoch: 1, LostCount: lost})
+				}
+			}
+		}, []string{
+			"GAP 1s 2s recorder: 3 more messages were lost: the disk, or the recorder, was too slow (3)",
+			"GAP 1.3s 1.6s front: 8 pictures of video were not recorded (8)",
+			"GAP 3s 4s recorder: 2 messages were lost: the disk, or the recorder, was too slow (2)",
+		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScript(t)

@@ -34,18 +34,15 @@ type track struct {
 	stops  map[string]*stopped
 	states map[string]*Event        // of devices that are away
 	last   map[string]*closeRefusal // the newest refusals of each device and reason
-	losses map[string]lossCount     // of each recorder
+
+	counts   map[string]lossCount // of each recorder
+	told     []loss               // what recorders said, in order
+	numbered []loss               // what the numbers of messages show
 }
 
 type stopped struct {
 	id    int64
 	event Event
-}
-
-// lossCount is what a recorder said last of what it has lost.
-type lossCount struct {
-	epoch, count int64
-	at           time.Time
 }
 
 // closeRefusal is refusals that may go on.
@@ -57,7 +54,7 @@ type closeRefusal struct {
 func newTrack() *track {
 	return &track{events: map[kind][]Event{}, more: map[kind]int64{}, drives: map[string]*Event{},
 		stops: map[string]*stopped{}, states: map[string]*Event{}, last: map[string]*closeRefusal{},
-		losses: map[string]lossCount{}}
+		counts: map[string]lossCount{}}
 }
 
 // add adds an event that has ended.
@@ -87,22 +84,6 @@ func (t *track) mark(m read.Message) {
 		e.Text += " (" + p.GetBy() + ")"
 	}
 	t.add(e)
-}
-
-// recorder tells of what a recorder has lost.
-func (t *track) recorder(m read.Message) {
-	p := &recorderv1.RecorderState{}
-	device := m.Channel.Waldo.Device
-	before, known := t.losses[device]
-	if proto.Unmarshal(m.Data, p) != nil || !known && len(t.losses) >= maxDevices {
-		return
-	}
-	now := lossCount{p.GetEpoch(), p.GetLostCount(), m.Logged}
-	t.losses[device] = now
-	if n := now.count - before.count; known && before.epoch == now.epoch && n > 0 {
-		t.add(Event{Kind: gap, Device: device, Begin: before.at, End: m.Logged, Count: n,
-			Text: fmt.Sprintf("%d messages were lost: the disk, or the recorder, was too slow", n)})
-	}
 }
 
 // control follows the lease and the e-stop of an actuator.
@@ -251,4 +232,5 @@ func (t *track) finish(end time.Time) {
 	for _, r := range t.last {
 		t.refusals(r)
 	}
+	t.lost()
 }

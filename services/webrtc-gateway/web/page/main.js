@@ -172,6 +172,7 @@ robot.addEventListener('state', () => {
     setText(byId('robot', HTMLElement), robot.name || 'Waldo');
   }
 });
+byId('foxglove', HTMLElement).hidden = trusted.key !== ''; // a rendezvous server does not lead there
 robot.addEventListener('detour', showDetour);
 robot.addEventListener('devices', () => {
   setText(byId('robot', HTMLElement), robot.name || 'Waldo');

@@ -6,6 +6,8 @@ import { overCalls, overHttp } from '../playback/pieces.js';
 import { neighbour } from '../playback/lanes.js';
 import { SPEEDS, Stage } from '../playback/stage.js';
 import { mediaSources } from '../playback/track.js';
+import { AuditPanel } from './auditpanel.js';
+import { commandLine } from './commandline.js';
 import { ConfirmButton } from './confirm.js';
 import { make, setData, setText } from './dom.js';
 import { EventList } from './eventlist.js';
@@ -42,6 +44,8 @@ export class RecordingView {
   #line = null;
   /** @type {EventList|null} */
   #list = null;
+  /** @type {AuditPanel|null} */
+  #audit = null;
   /** @type {import('../proto/recorder.js').TimelineEvent[]} */
   #events = [];
   #timer = 0;
@@ -133,12 +137,14 @@ export class RecordingView {
     const go = (/** @type {number} */ to) => this.go(to);
     this.#line = new Timeline({ streams, events, duration }, go);
     this.#list = new EventList(events, leftOut, go);
+    this.#audit = new AuditPanel(events, recording.startMs, this.#handlers.announce);
     const pictures = this.#reels.filter((r) => r.element.tagName === 'FIGURE').map((r) => r.element);
     const stagePart = make('section', { class: 'reels', 'aria-label': 'Pictures', 'data-count': String(pictures.length) }, ...pictures);
     if (pictures.length === 0) stagePart.append(make('p', { class: 'hint' }, 'No picture was recorded.'));
     this.element.replaceChildren(this.#head(recording), this.#problem,
       make('div', { class: 'watch-part' }, stagePart, this.#bar(), this.#line.element),
-      make('aside', { class: 'side-part', 'aria-label': 'Events and files' }, this.#list.element, this.#files(recording)));
+      make('aside', { class: 'side-part', 'aria-label': 'Events and files' }, this.#list.element, this.#audit.element,
+        this.#files(recording)));
     this.#say(recording.problem);
     setData(this.element, { state: 'shown' });
     stage.addEventListener('change', () => this.#changed());
@@ -166,6 +172,7 @@ export class RecordingView {
     for (const reel of this.#reels) reel.show(place, waiting || !playing);
     this.#line?.show(place);
     this.#list?.show(place);
+    this.#audit?.show(place);
   }
 
   /** @param {import('../proto/recorder.js').Recording} r */
@@ -179,7 +186,7 @@ export class RecordingView {
     return head;
   }
 
-  /** Asks for the recording anew, which has grown. */
+  /** Asks again for the recording, which has grown. */
   #reopen() {
     const place = this.stage?.place ?? 0;
     clearInterval(this.#timer);
@@ -218,7 +225,7 @@ export class RecordingView {
     } else {
       part.append(make('ul', {}, ...files.map((f) => make('li', {}, this.#download(f)))));
     }
-    part.append(make('p', { class: 'hint' }, 'To look at it again as if it were live, with all devices:'), this.#command(replayCommand(files)));
+    part.append(make('p', { class: 'hint' }, 'To look at it again as if it were live, with all devices:'), commandLine(replayCommand(files), this.#handlers.announce));
     part.append(this.#remove(r));
     return part;
   }
@@ -227,18 +234,6 @@ export class RecordingView {
   #download(file) {
     const href = `recordings/file/${encodeURIComponent(this.#of.recorder)}/${encodeURIComponent(file)}`;
     return make('a', { href, download: file }, file);
-  }
-
-  /** @param {string} command */
-  #command(command) {
-    const copy = make('button', { class: 'button', type: 'button' }, 'Copy');
-    // Browsers give pages the clipboard only over https and on the same machine.
-    copy.hidden = !navigator.clipboard;
-    copy.addEventListener('click', async () => {
-      await navigator.clipboard.writeText(command);
-      this.#handlers.announce('Copied');
-    });
-    return make('div', { class: 'command' }, make('pre', {}, make('code', {}, command)), copy);
   }
 
   /** @param {import('../proto/recorder.js').Recording} r */

@@ -74,6 +74,16 @@ export function replayCommand(files) {
   return `waldo replay ${files.map(quoted).join(' ')}`;
 }
 
+/**
+ * The command that tells of a drive. It names the middle of the drive, at which no other one of the device is under way.
+ * @param {number} startMs When the recording began, Unix time.
+ * @param {Pick<TimelineEvent, 'device'|'startS'|'endS'>} drive
+ */
+export function auditCommand(startMs, { device, startS, endS }) {
+  const middle = new Date(startMs + Math.round(500 * (startS + (endS ?? startS))));
+  return `waldo audit ${middle.toISOString()} --device ${quoted(device)}`;
+}
+
 /** @param {string} word A word for a shell. */
 function quoted(word) {
   return /^[A-Za-z0-9._/:-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;

@@ -5,7 +5,7 @@ import { layOut, neighbour, streamName, ticks } from '../playback/lanes.js';
 import { overCalls, overHttp } from '../playback/pieces.js';
 import { aheadOf, bytesOf, coveredUntil, MOST_BYTES, toAsk, toDrop, withPiece } from '../playback/plan.js';
 import { findTime, readSpot, writeSpot } from '../playback/spot.js';
-import { emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
+import { auditCommand, emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
 import { placeNow, recorderStatus, replayedFrom, replayedWords, replayWords } from '../page/recorderwords.js';
 import { rememberLink } from '../page/remember.js';
 import { driveStatus } from '../page/drivewords.js';
@@ -143,6 +143,9 @@ test('places, sizes and events are told as people do', () => {
   assert.equal(eventWords(event('refused', 1, null, { device: 'motors', text: 'DEADMAN', count: 14 })), 'motors: DEADMAN (14 times)');
   assert.equal(eventWords(event('gap', 1, null, { device: 'front' })), 'front: nothing was recorded');
   assert.equal(replayCommand(['a_001.mcap', "it's.mcap"]), "waldo replay a_001.mcap 'it'\\''s.mcap'");
+  const start = Date.parse('2026-11-30T07:10:00Z');
+  assert.equal(auditCommand(start, { device: 'motors', startS: 2, endS: 4.5 }), 'waldo audit 2026-11-30T07:10:03.250Z --device motors');
+  assert.equal(auditCommand(start, { device: "it's", startS: 2, endS: null }), "waldo audit 2026-11-30T07:10:02.000Z --device 'it'\\''s'");
 });
 
 test('an empty list says why, and what to do', () => {
