@@ -90,7 +90,7 @@ func (k *keeper) await(ctx context.Context, started <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-k.ctx.Done():
-		return errors.New("the launcher is stopping")
+		return errors.New("it was stopped before its process ran")
 	}
 }
 
