@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -102,7 +104,8 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	recordings := library.New(r.reader)
 	kit.OnStop(recordings.Close)
 	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r, library: recordings,
-		reading: make(chan struct{}, maxReading)})
+		reading: make(chan struct{}, maxReading),
+		pace:    rate.NewLimiter(readRate, readBurst)})
 	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot, tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package recorder
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -43,11 +45,19 @@ type service struct {
 	*recorder
 	library *library.Library
 	reading chan struct{} // has a value for each answer that is being read from the disk
+	pace    *rate.Limiter // of bytes of files
 }
 
 // maxReading bounds how many answers are read from the disk at once, so that what viewers ask leaves time and memory for
 // what is being recorded. The others wait.
 const maxReading = 4
+
+// readRate and readBurst bound how much of files is given away, in bytes per second and at once: answers that are not yet
+// sent are in memory, and the disk is there for what is being recorded first.
+const (
+	readRate  = 64 << 20
+	readBurst = 2 * maxRead
+)
 
 // turn waits until a caller may read. It must be left.
 func (s *service) turn(ctx context.Context) (leave func(), err error) {
@@ -323,15 +333,18 @@ func (s *service) ReadFile(ctx context.Context, q *recorderv1.ReadFileRequest) (
 		n = defaultRead
 	}
 	n = min(n, maxRead-maxHead) // fewer may be given
+	path, err := s.reader.File(q.GetFile())
+	if err != nil {
+		return nil, failure(err)
+	}
+	if err := s.pace.WaitN(ctx, n); err != nil {
+		return nil, status.FromContextError(cmp.Or(ctx.Err(), context.DeadlineExceeded)).Err() // it would be too late
+	}
 	leave, err := s.turn(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	path, err := s.reader.File(q.GetFile())
-	if err != nil {
-		return nil, failure(err)
-	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, failure(err)

@@ -2,8 +2,12 @@ package recorder
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
+	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -29,10 +33,6 @@ func TestReadingTakesTurns(t *testing.T) {
 			_, err := s.GetSegment(ctx, &recorderv1.GetSegmentRequest{})
 			return err
 		},
-		"file": func(ctx context.Context) error {
-			_, err := s.ReadFile(ctx, &recorderv1.ReadFileRequest{})
-			return err
-		},
 	}
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -50,5 +50,28 @@ func TestReadingTakesTurns(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
+	}
+}
+
+// TestFilesArePaced: who asks for more of files than is given away waits, and is told if that is too long.
+func TestFilesArePaced(t *testing.T) {
+	dir := t.TempDir()
+	file := folder.Name{Start: time.Now(), Robot: "rover", Number: 1}.String()
+	if err := os.WriteFile(filepath.Join(dir, file), []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &service{recorder: &recorder{reader: folder.New(dir)}, reading: make(chan struct{}, 1),
+		pace: rate.NewLimiter(rate.Every(time.Hour), maxRead)}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ask := func() error {
+		_, err := s.ReadFile(ctx, &recorderv1.ReadFileRequest{File: file, MaxBytes: maxRead})
+		return err
+	}
+	if err := ask(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("there is nothing left to be given away: %v", err)
 	}
 }
