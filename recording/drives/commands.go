@@ -2,8 +2,6 @@ package drives
 
 import (
 	"context"
-	"errors"
-	"io"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -106,17 +104,7 @@ func (t *teller) read(ctx context.Context, s span) error {
 	defer func() { _ = f.Close() }()
 	messages := f.Messages(read.Query{Sparse: true, From: s.first.Add(-before), To: s.last.Add(settled), Channels: t.wants})
 	fields := map[*read.Channel]recording.Fields{}
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m, err := messages.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return messages.Each(ctx, func(m read.Message) error {
 		if err := t.tell(m.Logged); err != nil {
 			return err
 		}
@@ -133,7 +121,8 @@ func (t *teller) read(ctx context.Context, s span) error {
 			}
 			t.frames.add(m, of)
 		}
-	}
+		return nil
+	})
 }
 
 // command notes a command that belongs to the drive.

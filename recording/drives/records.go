@@ -3,9 +3,7 @@ package drives
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -93,23 +91,17 @@ func (b *Book) count(ctx context.Context, p part, found map[life][]*Drive) error
 	defer func() { _ = f.Close() }()
 	b.covered.add(p.robot, f, b.isRecords)
 	messages := f.Messages(read.Query{Sparse: true, Channels: b.isRecords})
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m, err := messages.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err = messages.Each(ctx, func(m read.Message) error {
 		var r controlv1.CommandRecord
 		if proto.Unmarshal(m.Data, &r) != nil {
 			b.lack("%s: a record of a command cannot be read", p.path)
-			continue
+			return nil
 		}
 		b.countRecord(p, m, &r, found)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := messages.Damage(); err != nil {
 		b.lack("%v", err)

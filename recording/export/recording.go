@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -213,20 +212,8 @@ func (r *Recording) each(ctx context.Context, is func(*read.Channel) bool, from,
 	do func(read.Message) error) error {
 	for _, f := range r.files {
 		messages := f.Messages(read.Query{From: from, To: until, Channels: is, Sparse: true})
-		for {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			m, err := messages.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				return err
-			}
-			if err := do(m); err != nil {
-				return err
-			}
+		if err := messages.Each(ctx, do); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -3,7 +3,9 @@ package read
 import (
 	"cmp"
 	"container/heap"
+	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -86,6 +88,25 @@ func (m *Messages) Next() (Message, error) {
 		heap.Pop(&m.loaded)
 	}
 	return m.message(body)
+}
+
+// Each calls do for each message that comes next, until there are no more, ctx ends, or do fails.
+func (m *Messages) Each(ctx context.Context, do func(Message) error) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		one, err := m.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = do(one)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 func (m *Messages) message(body []byte) (Message, error) {

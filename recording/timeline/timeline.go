@@ -3,9 +3,7 @@ package timeline
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -77,18 +75,12 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 		t.add(Event{Kind: gap, Begin: last, Count: 1, Text: fmt.Sprintf("the file ends here: %v", err)})
 	}
 	messages := f.Messages(read.Query{Sparse: true, Channels: func(c *read.Channel) bool { return t.take(c) != nil }})
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m, err := messages.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
+	err := messages.Each(ctx, func(m read.Message) error {
 		t.take(m.Channel)(m)
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if err := messages.Damage(); err != nil {
 		t.add(Event{Kind: gap, Begin: last, Count: 1, Text: fmt.Sprintf("parts of the file cannot be read: %v", err)})
