@@ -100,7 +100,8 @@ func TestReplay(t *testing.T) {
 		t.Errorf("it begins with %v", state)
 	}
 	begun := state.GetStartTime().AsTime()
-	page := harness.StartBrowser(t).Open(t, replay.URL)
+	browser := harness.StartBrowser(t)
+	page := browser.Open(t, replay.URL)
 	tile := page.Tile(t, "front")
 	page.Watch(t, `[data-device="front"][data-picture] video`)
 	shows := func(what string, from, to time.Duration) {
@@ -120,6 +121,10 @@ func TestReplay(t *testing.T) {
 		player(t, replay, "Seek", fmt.Sprintf(`{"offset": "%gs"}`, place.Seconds()))
 		shows(fmt.Sprintf("the picture at %v is shown", place), place-300*time.Millisecond, place)
 	}
+	browser.Open(t, replay.URL).Until(t, `document.querySelector('[data-device="front"] video')?.readyState >= 2`)
+	page.Watched(t)
+	harness.Crash(t, replay.Device(t, "front").PID)
+	shows("the picture at which it stands still is back", time.Second-300*time.Millisecond, time.Second)
 	player(t, replay, "SetSpeed", `{"speed": 0.1}`)
 	player(t, replay, "Play")
 	shows("it goes on slowly", time.Second+10*time.Millisecond, 3*time.Second)

@@ -82,5 +82,8 @@ func (a *audio) join(i *intake) {
 // refresh has nothing to do: sound has no key frames.
 func (a *audio) refresh(*intake) {}
 
+// repeat likewise.
+func (a *audio) repeat(*intake) {}
+
 // mend likewise.
 func (a *audio) mend(*intake) {}

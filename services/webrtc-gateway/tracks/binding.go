@@ -40,6 +40,8 @@ type binding struct {
 
 	newest atomic.Pointer[Moment] // the frame sent last; nil before the first
 
+	received received // what the peer says that it has
+
 	delays     *delays  // nil for audio
 	repairs    *Repairs // nil: what is sent again is sent as it was
 	repairType uint8    // payload type of repairs

@@ -23,6 +23,7 @@
 //   - A new viewer starts at once: with the frames since the last key frame if they are few (or if they are as the
 //     hardware compresses them), otherwise with a key frame that is requested. One that came before those frames,
 //     which then arrive in a burst, gets all of them too.
+//   - While a replay stands still, a viewer gets its picture again until it reports that it has it, ten times at most.
 //   - However many viewers ask for a key frame, the device is asked at most every 100 ms, and the last request is never
 //     lost. A viewer that keeps asking is heard every 2 s.
 //   - At most 150 packets are sent to a viewer at once, and 4 per millisecond. Where the path is known, a picture of

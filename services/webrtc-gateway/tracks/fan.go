@@ -26,6 +26,7 @@ type frame struct {
 	captureNTP [8]byte  // video only
 	size       int      // total of the payloads
 	kept       bool     // by the device, for the first who asks: see burst
+	replayed   bool     // video only: of a recording, which may stand still after it
 	// Audio only: frames missing before it are a gap in the sequence numbers.
 	sequence uint16
 	begins   bool // after a silence, or a restart of the device

@@ -83,6 +83,8 @@ type source interface {
 	join(i *intake)
 	// refresh helps an intake that cannot continue without a key frame.
 	refresh(i *intake)
+	// repeat sends what leads up to the newest picture again to an intake that may have got nothing.
+	repeat(i *intake)
 	// mend helps an intake that has lost a picture, without haste: it goes on at the next key frame.
 	mend(i *intake)
 	// common returns what all sources share.

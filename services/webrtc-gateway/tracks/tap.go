@@ -3,6 +3,7 @@ package tracks
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/waldo-robot/waldo/pkg/rtp/codecs"
 	"github.com/waldo-robot/waldo/pkg/stream"
@@ -90,8 +91,8 @@ func (t *tap) prepare(s Stream, keysOnly bool) bool {
 	return t.next == nil && t.from.stream != s
 }
 
-// wait returns when there may be frames; false if it was stopped.
-func (t *tap) wait(stop <-chan struct{}) bool {
+// wait returns when there may be frames, or at a time if that is not nil; false if it was stopped.
+func (t *tap) wait(stop <-chan struct{}, until <-chan time.Time) bool {
 	t.mu.Lock()
 	from, next := t.from.queue.wake, (<-chan struct{})(nil)
 	if t.next != nil {
@@ -102,6 +103,7 @@ func (t *tap) wait(stop <-chan struct{}) bool {
 	case <-stop:
 		return false
 	case <-t.turn:
+	case <-until:
 	case <-from:
 	case <-next:
 	}

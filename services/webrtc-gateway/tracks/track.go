@@ -231,7 +231,13 @@ func (t *Track) send(b *binding) {
 	if !b.codec.Independent {
 		p = newPace(t.path, t.stop)
 	}
-	for t.tap.wait(t.stop) {
+	still := newStandstill()
+	defer still.timer.Stop()
+	for t.tap.wait(t.stop, still.timer.C) {
+		if still.lacks(b, time.Now()) {
+			from := t.tap.source()
+			from.share.Value.repeat(from)
+		}
 		for f, replayed, changed := t.tap.take(); f != nil; f, replayed, changed = t.tap.take() {
 			select {
 			case <-t.stop:
@@ -242,6 +248,7 @@ func (t *Track) send(b *binding) {
 				b.changeSource()
 			}
 			t.write(b, f, p, !replayed)
+			still.sent(b, f.replayed, !replayed)
 		}
 	}
 }
@@ -284,6 +291,7 @@ func (t *Track) report(blocks []rtcp.ReceptionReport) {
 	t.mu.Unlock()
 	if b != nil && b.delays != nil {
 		b.delays.report(b.ssrc, blocks)
+		b.received.report(b.ssrc, blocks)
 	}
 }
 

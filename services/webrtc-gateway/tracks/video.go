@@ -129,6 +129,7 @@ func (v *video) cut(vf *mediav1.VideoFrame, key bool, now time.Time) *frame {
 	if vf.GetReplayTime() != nil && vf.GetCaptureTime().IsValid() {
 		from.Captured = vf.GetCaptureTime().AsTime()
 	}
+	f.replayed = vf.GetReplayTime() != nil
 	f.identify(from)
 	f.kept = v.burst.includes(vf.GetEpoch(), f.capture, now)
 	f.timestamp = v.clock.stamp(vf.GetEpoch(), f.capture, now)
@@ -197,6 +198,15 @@ func (v *video) refresh(i *intake) {
 	}
 	if _, started := v.intakes[i]; started && i.again.AllowN(now, 1) {
 		i.queue.again(group, now)
+	}
+}
+
+// repeat sends the group again to an intake that may have got nothing of it.
+func (v *video) repeat(i *intake) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if _, started := v.intakes[i]; started {
+		i.queue.again(v.groupFor(i), time.Now())
 	}
 }
 
