@@ -321,6 +321,27 @@ func BenchmarkRecordViewers(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkRecordShown measures in Chromium how old a picture of a network camera is when it is shown, with and without a
+// recorder that records four of them, in turns as above.
+func BenchmarkRecordShown(b *testing.B) {
+	waldo := startWaldoArchivist(b, startLiveCamera(b))
+	player := harness.StartBrowser(b).OpenPlayer(b, waldo.page)
+	player.AwaitStream(b, waldo.whep(0))
+	samples := make([][]float64, short(16, 4))
+	for turn := range samples {
+		on := turn%2 == 1
+		if on {
+			waldo.record(true)
+		}
+		samples[turn], _ = player.Latency(b, waldo.whep(0), short(150, 60))
+		if on {
+			waldo.record(false)
+		}
+	}
+	reportTurns(b, samples)
+	b.ReportMetric(0, "ns/op")
+}
+
 // reportTurns reports what was measured in turns without and with something, and the medians of the ratios.
 func reportTurns(b *testing.B, samples [][]float64) {
 	b.Helper()
