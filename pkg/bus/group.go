@@ -41,12 +41,21 @@ func dealt(subject string, header nats.Header, data []byte) (r Raw, wrong string
 
 // raw reads a message without decoding it.
 func raw(subject string, header nats.Header, data []byte) (r Raw, wrong string) {
-	epoch, _ := strconv.ParseInt(header.Get(epochHeader), 10, 64) // 0 without one
-	r = Raw{Subject: subject, Type: header.Get(typeHeader), Epoch: epoch, Parts: 1, Data: data}
-	if !protoreflect.FullName(r.Type).IsValid() || len(r.Type) > maxTypeName {
+	if r = unchecked(subject, header, data); !isType(r.Type) {
 		return r, "type"
 	}
 	return r, ""
+}
+
+// unchecked is raw for callers that look at the type themselves.
+func unchecked(subject string, header nats.Header, data []byte) Raw {
+	epoch, _ := strconv.ParseInt(header.Get(epochHeader), 10, 64) // 0 without one
+	return Raw{Subject: subject, Type: header.Get(typeHeader), Epoch: epoch, Parts: 1, Data: data}
+}
+
+// isType reports whether a type can have the name.
+func isType(name string) bool {
+	return len(name) <= maxTypeName && protoreflect.FullName(name).IsValid()
 }
 
 // durable turns a subject into a name that JetStream takes. The parts of a subject have no underscores, so no other

@@ -160,7 +160,17 @@ type Raw struct {
 
 // SubscribeRaw is [Subscribe] for messages of every type. What is not named by its type is counted and ignored.
 func SubscribeRaw(c *Conn, subject string, policy stream.Policy) (*Subscription[Raw], error) {
-	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) { return raw(m.Subject, m.Header, m.Data) })
+	var last string // a type that is valid: messages of a subject rarely have another than the one before
+	return subscribe(c, subject, policy, func(m *nats.Msg) (Raw, string) {
+		r := unchecked(m.Subject, m.Header, m.Data)
+		if last == "" || r.Type != last {
+			if !isType(r.Type) {
+				return r, "type"
+			}
+			last = r.Type
+		}
+		return r, ""
+	})
 }
 
 // subscribe receives what decode understands. For the rest it returns what is wrong: "type" or "decode".

@@ -123,7 +123,7 @@ func (k *Kit) announce() {
 	if k.quiet {
 		return
 	}
-	_ = k.conn.Publish(k.address.State(), k.Device()) // counted by the bus; said again within a second
+	_ = k.conn.PublishAs(k.epoch, k.address.State(), k.Device()) // counted by the bus; said again within a second
 }
 
 // speak says whether this process speaks for the device. Once it has returned, nothing is announced any more if not.
