@@ -45,6 +45,11 @@ LeRobot: a dataset in LeRobot's format v3.0, by python -m waldo.lerobot. For exa
 
 // Run exports.
 func (e *exportCommand) Run(ctx context.Context, c console) error {
+	found, err := findRecordings(e.Files)
+	if err != nil {
+		return err
+	}
+	e.Files = found
 	if e.Format == formatLeRobot {
 		return e.lerobot(ctx, c)
 	}
@@ -111,6 +116,9 @@ func (e *exportCommand) one(ctx context.Context, c console, files []string, to s
 	}
 	for _, note := range result.Notes {
 		_, _ = fmt.Fprintf(out, "left out: %s\n", note)
+	}
+	if err := r.Damage(); err != nil {
+		_, _ = fmt.Fprintf(out, "warning: damaged, and exported as far as it can be read: %v\n", err)
 	}
 	return nil
 }

@@ -55,6 +55,44 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// TestNameAlone: the name that the page and the list print is enough where the recorder keeps its files; a file here comes
+// first, and a name that is nowhere is told together with where it was looked for.
+func TestNameAlone(t *testing.T) {
+	const name = "2026-11-30T07-00-00.000Z_rover_001.mcap"
+	state, here := t.TempDir(), t.TempDir()
+	t.Setenv("STATE_DIRECTORY", state)
+	t.Chdir(here)
+	if err := os.Mkdir(filepath.Join(state, "audit"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range [][]string{{"recordings", name}, {"export", name, "--to", "out.mp4"}, {"replay", name}} {
+		code, _, errOut := waldo(t, command...)
+		if code == 0 || !strings.Contains(errOut, name+" is neither here nor in "+filepath.Join(state, "recordings")) {
+			t.Errorf("%v: exit code %d, %s", command, code, errOut)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(state, "recordings"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	kept := filepath.Join(state, "recordings", name)
+	if err := os.Rename(drive(t, name), kept); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errOut := waldo(t, "recordings", name); code != 0 || !strings.Contains(out, "front,motors") {
+		t.Errorf("exit code %d\n%s\n%s", code, out, errOut)
+	}
+	if code, _, errOut := waldo(t, "export", name, "--to", "csv", "--format", "csv"); code != 0 {
+		t.Errorf("exit code %d, %s", code, errOut)
+	}
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := findRecordings([]string{name, "drive.mcap", kept}); err != nil ||
+		!slices.Equal(found, []string{name, "drive.mcap", kept}) {
+		t.Errorf("%v, %v", found, err)
+	}
+}
+
 func TestExport(t *testing.T) {
 	path := drive(t, "drive.mcap")
 	to := filepath.Join(t.TempDir(), "csv")
@@ -65,6 +103,39 @@ func TestExport(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(to, "motors.csv"))
 	if rows := strings.Count(string(data), "\r\n"); err != nil || rows != 1+15 {
 		t.Errorf("%d rows, %v", rows, err)
+	}
+}
+
+// TestExportDamaged: what is missing in the result because a file is damaged is told; what can be read is there.
+func TestExportDamaged(t *testing.T) {
+	recorded := filepath.Join(t.TempDir(), "drive.mcap")
+	if err := recordingtest.Record(t, recorded, 300, 100, write.Config{ChunkBytes: 4000}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, err := os.ReadFile(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken := slices.Clone(whole)
+	broken[len(broken)/3] ^= 0xff
+	for name, c := range map[string]struct {
+		data []byte
+		want bool
+	}{
+		"whole":           {whole, false},
+		"cut":             {whole[:len(whole)/2], true},
+		"a chunk changed": {broken, true},
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "drive.mcap")
+		if err := os.WriteFile(path, c.data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, _, errOut := waldo(t, "export", path, "--to", filepath.Join(dir, "csv"), "--format", "csv")
+		if told := strings.Contains(errOut, "warning: damaged, and exported as far as it can be read: "+path); code != 0 ||
+			told != c.want || !strings.Contains(errOut, "motors.csv") {
+			t.Errorf("%s: exit code %d, %s", name, code, errOut)
+		}
 	}
 }
 

@@ -92,7 +92,11 @@ func (r *recordingsCommand) Run(ctx context.Context, c console) error {
 
 // local lists what is in folders and files.
 func (r *recordingsCommand) local() (all []recorded, err error) {
-	for _, path := range r.Paths {
+	paths, err := findRecordings(r.Paths)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
 		about, err := os.Stat(path)
 		if err != nil {
 			return nil, err

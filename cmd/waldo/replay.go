@@ -43,6 +43,11 @@ that was cut off is played as far as it goes. No file is changed.`
 
 // Run replays until it is stopped.
 func (r *replayCommand) Run(ctx context.Context, c console) error {
+	files, err := findRecordings(r.Files) // in this machine's folder for state, before it is that of the replay
+	if err != nil {
+		return configurationError{err}
+	}
+	r.Files = files
 	remove, err := separate(os.TempDir())
 	if err != nil {
 		return err

@@ -19,11 +19,12 @@ import (
 type Recording struct {
 	files      []*read.File
 	begin, end time.Time
+	damage     map[*read.File]error // of each damaged file what was found first
 }
 
 // Open opens the files of a recording.
 func Open(paths []string) (*Recording, error) {
-	r := &Recording{}
+	r := &Recording{damage: map[*read.File]error{}}
 	for _, path := range paths {
 		f, err := read.Open(path)
 		if err != nil {
@@ -31,6 +32,9 @@ func Open(paths []string) (*Recording, error) {
 			return nil, err
 		}
 		r.files = append(r.files, f)
+		if damage := f.Damage(); damage != nil {
+			r.damaged(f, fmt.Errorf("%s: %w", path, damage))
+		}
 		first, last := f.Span()
 		if f.Count() == 0 {
 			continue
@@ -55,6 +59,22 @@ func (r *Recording) Close() {
 	for _, f := range r.files {
 		_ = f.Close() // nothing was written
 	}
+}
+
+func (r *Recording) damaged(f *read.File, damage error) {
+	if damage != nil && r.damage[f] == nil {
+		r.damage[f] = damage
+	}
+}
+
+// Damage says which files are damaged and how, as far as they have been read; nil if none is. What can be read of them is
+// exported.
+func (r *Recording) Damage() error {
+	all := make([]error, 0, len(r.damage))
+	for _, f := range r.files {
+		all = append(all, r.damage[f])
+	}
+	return errors.Join(all...)
 }
 
 // Length is how long the recording is.
@@ -215,6 +235,7 @@ func (r *Recording) each(ctx context.Context, is func(*read.Channel) bool, from,
 		if err := messages.Each(ctx, do); err != nil {
 			return err
 		}
+		r.damaged(f, messages.Damage())
 	}
 	return nil
 }

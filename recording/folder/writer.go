@@ -138,8 +138,8 @@ func (w *Writer) Room(k Keep) (free int64, deleted []string, err error) {
 	if free >= k.Free {
 		return free, deleted, nil
 	}
-	return free, deleted, fmt.Errorf("%w: %d MB are free where %s is, and %d MB are to be left free: delete recordings, or "+
-		"change `keep` in robot.yaml", ErrFull, free/1e6, w.path, k.Free/1e6)
+	return free, deleted, fmt.Errorf("%w: %d MB are free where %s is, and a recording needs %d MB, `keep.free` included: "+
+		"delete recordings, or change `keep` in robot.yaml", ErrFull, free/1e6, w.path, k.Free/1e6)
 }
 
 // size is how much of the disk a recording takes.

@@ -164,6 +164,10 @@ func TestService(t *testing.T) {
 
 func TestBadCalls(t *testing.T) {
 	c, _ := start(t, player.Config{Files: []string{record(t)}}, "nats://127.0.0.1:1")
+	_, err := c.Seek(t.Context(), &playerv1.SeekRequest{Offset: durationpb.New(-9 * second)})
+	if err == nil || !strings.Contains(err.Error(), "offset: -9s is not a place") {
+		t.Error(err)
+	}
 	for name, call := range map[string]func() error{
 		"before": func() error {
 			_, err := c.Seek(t.Context(), &playerv1.SeekRequest{Offset: durationpb.New(-1)})

@@ -33,8 +33,8 @@ func (s *service) Pause(context.Context, *playerv1.PauseRequest) (*playerv1.Paus
 func (s *service) Seek(_ context.Context, r *playerv1.SeekRequest) (*playerv1.SeekResponse, error) {
 	offset := r.GetOffset()
 	if offset != nil && offset.CheckValid() != nil || offset.AsDuration() < 0 {
-		return nil, status.Errorf(codes.OutOfRange, "offset: %v is not a place in the recording: use 0s to %v", offset,
-			s.recording.Duration())
+		return nil, status.Errorf(codes.OutOfRange, "offset: %v is not a place in the recording: use 0s to %v",
+			offset.AsDuration(), s.recording.Duration())
 	}
 	return &playerv1.SeekResponse{State: s.state(s.transport.seek(offset.AsDuration()))}, nil
 }
