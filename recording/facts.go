@@ -10,6 +10,7 @@ import (
 
 // Facts are what a message says of itself.
 type Facts struct {
+	Epoch    int64     // the life of the process that produced it; 0 if it does not say
 	Sequence int64     // its position in the stream; 0 if it has none
 	Captured time.Time // when its content was captured; zero if it does not say
 	Key      bool      // decoding can begin here; false for what is not media
@@ -18,14 +19,14 @@ type Facts struct {
 
 // Fields are the numbers of the fields by which messages of a type say so; 0: none does. The zero value knows of none.
 type Fields struct {
-	sequence, captured, key protowire.Number
-	format, media           protowire.Number // the media type is a field of a field
+	epoch, sequence, captured, key protowire.Number
+	format, media                  protowire.Number // the media type is a field of a field
 }
 
 // capturedNames are the fields that say when the content of a message was captured.
 var capturedNames = []string{"capture_time", "read_time", "event_time", "judge_time", "publish_time"}
 
-// FieldsOf finds the fields of a type: `sequence`, `key_frame`, `capture_time` or a like time, and the field `media_type`
+// FieldsOf finds the fields of a type: `epoch`, `sequence`, `key_frame`, `capture_time` or a like time, and the field `media_type`
 // of `format`.
 func FieldsOf(files *descriptorpb.FileDescriptorSet, of string) Fields {
 	_, message := find(files, of)
@@ -35,6 +36,7 @@ func FieldsOf(files *descriptorpb.FileDescriptorSet, of string) Fields {
 			f.captured = field(message, name, descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, ".google.protobuf.Timestamp")
 		}
 	}
+	f.epoch = field(message, "epoch", descriptorpb.FieldDescriptorProto_TYPE_INT64, "")
 	f.sequence = field(message, "sequence", descriptorpb.FieldDescriptorProto_TYPE_INT64, "")
 	f.key = field(message, "key_frame", descriptorpb.FieldDescriptorProto_TYPE_BOOL, "")
 	if of == videoFrame || of == audioFrame {
@@ -66,6 +68,8 @@ func (f Fields) Read(message []byte) Facts {
 	var facts Facts
 	each(message, func(number protowire.Number, value uint64, data []byte) {
 		switch {
+		case number == f.epoch && data == nil:
+			facts.Epoch = int64(value)
 		case number == f.sequence && data == nil:
 			facts.Sequence = int64(value)
 		case number == f.key && data == nil:

@@ -70,7 +70,7 @@ func FuzzFacts(f *testing.F) {
 			t.Errorf("%+v", facts)
 		}
 		var m mediav1.VideoFrame
-		if proto.Unmarshal(data, &m) == nil && (m.GetSequence() != facts.Sequence || m.GetKeyFrame() != facts.Key) {
+		if proto.Unmarshal(data, &m) == nil && (m.GetEpoch() != facts.Epoch || m.GetSequence() != facts.Sequence || m.GetKeyFrame() != facts.Key) {
 			t.Errorf("%+v of %v", facts, &m)
 		}
 	})

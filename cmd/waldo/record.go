@@ -67,8 +67,8 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	}
 	switch len(found) {
 	case 0:
-		return bus.Address{}, errors.New("no recorder is on the bus: add one to robot.yaml, as `recorder: {kind: recorder}`, " +
-			"and run waldo reload")
+		return bus.Address{}, errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; otherwise add " +
+			"`recorder: {kind: recorder}` to robot.yaml and run waldo reload")
 	case 1:
 		return found[0], nil
 	}
@@ -167,18 +167,26 @@ func recorderText(a bus.Address, s *recorderv1.RecorderState) string {
 	if one := s.GetRecording(); one != nil {
 		line("recording", one.GetName())
 		line("started by", s.GetStartedBy())
-		line("so far", fmt.Sprintf("%s, %s, %d messages, %d marks", seconds(one.GetDuration()), sizeText(one.GetSizeBytes()),
-			one.GetMessageCount(), len(one.GetMarks())))
+		line("so far", fmt.Sprintf("%s, %s, %s, %s", seconds(one.GetDuration()), sizeText(one.GetSizeBytes()),
+			counted(one.GetMessageCount(), "message"), counted(int64(len(one.GetMarks())), "mark")))
 	}
 	if s.GetPreroll() != nil {
 		line("pre-roll", seconds(s.GetPreroll()))
 	}
 	if s.GetLostCount() > 0 {
-		line("lost", fmt.Sprintf("%d messages", s.GetLostCount()))
+		line("lost", counted(s.GetLostCount(), "message"))
 	}
 	line("free", sizeText(s.GetFreeBytes()))
 	line("streams", strings.Join(s.GetStreams(), " "))
 	return b.String()
+}
+
+// counted is how many there are of something, for people.
+func counted(n int64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // seconds is a time for people, to a tenth of a second.

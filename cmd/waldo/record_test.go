@@ -85,7 +85,7 @@ func TestRecord(t *testing.T) {
 	}
 	defer server.Close()
 	t.Setenv("WALDO_NATS", server.URL())
-	if code, _, err := waldo(t, "record", "start"); code != 1 || !strings.Contains(err, "add one to robot.yaml") {
+	if code, _, err := waldo(t, "record", "start"); code != 1 || !strings.Contains(err, "no recorder answers") {
 		t.Errorf("without a recorder: %d, %s", code, err)
 	}
 	one := &tape{}

@@ -3,8 +3,6 @@ package drives
 import (
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
 )
@@ -15,8 +13,6 @@ const (
 	// exact is how far the time that a driver names may be from the capture time of the picture: pages know it in
 	// milliseconds.
 	exact = time.Millisecond
-	// epochField is the number of VideoFrame.epoch.
-	epochField = 1
 )
 
 // frames are pictures that drivers may have seen, by camera.
@@ -38,28 +34,11 @@ func (f *frames) add(m read.Message, fields recording.Fields) {
 	}
 	camera := m.Channel.Waldo.Device
 	all := (*f)[camera]
-	all = append(all, frame{Frame{camera, m.Channel.Waldo.Stream, epochOf(m.Data), facts.Sequence}, facts.Captured})
+	all = append(all, frame{Frame{camera, m.Channel.Waldo.Stream, facts.Epoch, facts.Sequence}, facts.Captured})
 	if len(all) > 2*maxFrames {
 		all = append([]frame(nil), all[len(all)-maxFrames:]...)
 	}
 	(*f)[camera] = all
-}
-
-// epochOf returns the epoch of a picture; 0 if it says none.
-func epochOf(message []byte) (epoch int64) {
-	for len(message) > 0 {
-		number, kind, n := protowire.ConsumeField(message)
-		if n < 0 {
-			return 0
-		}
-		if number == epochField && kind == protowire.VarintType {
-			_, _, tag := protowire.ConsumeTag(message)
-			value, _ := protowire.ConsumeVarint(message[tag:])
-			epoch = int64(value) // the last one counts
-		}
-		message = message[n:]
-	}
-	return epoch
 }
 
 // find returns the picture that was captured at a time, of the camera, or if that is not known, of the only one that has

@@ -11,25 +11,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
-	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
 )
-
-// FuzzEpoch: whatever a picture has for its epoch, the reader takes what protobuf takes.
-func FuzzEpoch(f *testing.F) {
-	for _, epoch := range []int64{0, 1, -1, 1 << 62} {
-		data, _ := proto.Marshal(&mediav1.VideoFrame{Epoch: epoch, Sequence: 7}) // it always can be
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got := epochOf(data)
-		var frame mediav1.VideoFrame
-		if proto.Unmarshal(data, &frame) == nil && got != frame.GetEpoch() {
-			t.Errorf("%d of % x, want %d", got, data, frame.GetEpoch())
-		}
-	})
-}
 
 // FuzzRecords: whatever a record of a command has, what it tells can be printed.
 func FuzzRecords(f *testing.F) {
