@@ -272,7 +272,7 @@ func (r *recordRig) missing(b *testing.B, one *recorderv1.Recording) (n int64) {
 // BenchmarkRecordViewers measures how long pictures take from their capture to a viewer, with and without a recorder that
 // records, in turns of one run. The ratio is what recording costs viewers: the median of all turns beside the one before.
 func BenchmarkRecordViewers(b *testing.B) {
-	turns, window := short(16, 4), time.Duration(short(8, 3))*time.Second
+	turns, window := short(18, 6), time.Duration(short(7, 3))*time.Second
 	r := startRecordRig(b)
 	viewer, err := peer.Dial(b.Context(), r.robot.URL+"/", peer.Options{})
 	if err != nil {
@@ -327,7 +327,7 @@ func BenchmarkRecordShown(b *testing.B) {
 	waldo := startWaldoArchivist(b, startLiveCamera(b))
 	player := harness.StartBrowser(b).OpenPlayer(b, waldo.page)
 	player.AwaitStream(b, waldo.whep(0))
-	samples := make([][]float64, short(16, 4))
+	samples := make([][]float64, short(18, 6))
 	for turn := range samples {
 		on := turn%2 == 1
 		if on {

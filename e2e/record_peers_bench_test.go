@@ -37,7 +37,7 @@ const recordPart = "recorder"
 //     at which nobody looks.
 //   - added: of both all processes, less what they took before they recorded, when they received the same streams.
 func BenchmarkRecordPeers(b *testing.B) {
-	rounds, window := short(6, 2), time.Duration(short(12, 5))*time.Second
+	rounds, window := short(7, 3), time.Duration(short(11, 5))*time.Second
 	camera := startLiveCamera(b)
 	both := []*archivist{startWaldoArchivist(b, camera), startMediamtxArchivist(b, camera)}
 	c := peersOfRecord{}
