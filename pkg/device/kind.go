@@ -11,6 +11,10 @@ type Kind[C any] struct {
 	// Announce says as what kind and version a device is announced, if that follows from its configuration: it stands for a
 	// device of another kind. Nil: as Name and Version.
 	Announce func(C) (kind, version string)
+	// StandIn says that the device stands for another one, as a replay does, and must never be taken for it. It does not
+	// start while a device that is no stand-in has its name on the bus, nor while the bus is away, and ends with
+	// [ExitAddress] as soon as it hears such a device. Its attribute [ReplayAttribute] tells stand-ins apart.
+	StandIn bool
 	// Defaults is the configuration where nothing else is said.
 	Defaults C
 	// OneCore runs the Go code of the process on one core at a time. It is for kinds whose work comes in small pieces:

@@ -48,6 +48,9 @@ type Kit struct {
 	active chan struct{} // closed when this process is the one that serves
 	ready  chan struct{} // closed when the hardware has worked once
 
+	standIn   bool          // see Kind.StandIn
+	displaced chan struct{} // closed when a stand-in has heard the device for which it stands
+
 	speaking sync.Mutex // held while the device is announced
 	quiet    bool       // another process speaks for the device
 

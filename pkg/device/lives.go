@@ -109,6 +109,9 @@ func (l *lives[C]) live(ctx context.Context, process *Process) int {
 			l.log.Info("stopping")
 			stopWithin(patience, process, l.log)
 			return ExitStopped
+		case <-process.kit.displaced:
+			stopWithin(patience, process, l.log)
+			return ExitAddress
 		case o := <-l.offers:
 			next, err := l.handOver(process, o)
 			if err != nil {

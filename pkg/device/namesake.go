@@ -43,6 +43,9 @@ func (k *Kit) lookForNamesakes(ctx context.Context) {
 		d, err := nextWithin(ctx, states, announceEvery)
 		now := time.Now()
 		switch {
+		case err == nil && k.standIn && d.GetEpoch() != 0 && d.GetEpoch() != k.epoch && isGenuine(d):
+			k.giveWay(d)
+			return
 		case err == nil:
 			others.heard(d, now)
 		case ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded):

@@ -192,7 +192,12 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 		beside: k.Beside != nil && k.Beside(config), guard: guard,
 		server: newServer(guard, readers, k.LargestStep), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
-		heir: h, active: make(chan struct{}), ready: make(chan struct{}), quiet: h != nil, kept: map[string]keep{},
+		standIn: k.StandIn, displaced: make(chan struct{}), heir: h, active: make(chan struct{}), ready: make(chan struct{}), quiet: h != nil, kept: map[string]keep{},
+	}
+	if k.StandIn && h == nil {
+		if err := kit.checkName(); err != nil {
+			return nil, err
+		}
 	}
 	driver, err := equip(k, kit, config)
 	if err != nil {

@@ -140,7 +140,8 @@ func plays(r *robot.Robot, _ *robot.Device) []Rule {
 // replays has a device that is replayed follow the player, and be found as what it was.
 func replays(r *robot.Robot, d *robot.Device) []Rule {
 	const defaultPlayer, why = "player", "where the player is (`player:`)"
-	rules := discovery(bus.Any)
+	rules := append(discovery(bus.Any), Rule{Publish, bus.Address{Robot: r.Name, Device: d.Name}.RPC(
+		"waldo.device.v1.DeviceService", "GetDevice"), "whether its name is that of a device that is there"})
 	player := cmp.Or(d.Text("player"), defaultPlayer)
 	if !isDevice(r, player) {
 		return rules

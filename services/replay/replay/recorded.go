@@ -12,6 +12,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/descriptors"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/play"
@@ -146,7 +147,7 @@ func (d *recorded) services() (services []protoreflect.ServiceDescriptor) {
 
 // attributes are those that the device had at a time, and what it is now.
 func (d *recorded) attributes(about *devicev1.Device) map[string]string {
-	all := map[string]string{"replay": d.name, "recorded_version": about.GetVersion()}
+	all := map[string]string{device.ReplayAttribute: d.name, "recorded_version": about.GetVersion()}
 	for key, value := range about.GetAttributes() {
 		if _, own := all[key]; !own {
 			all[key] = value

@@ -22,7 +22,8 @@ import (
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
 	return device.Kind[Config]{Name: "replay", Version: version.Version, Defaults: Defaults(), Announce: announce,
-		New: func(kit *device.Kit, c Config) (device.Driver, error) { return newDriver(kit, c) }}
+		StandIn: true,
+		New:     func(kit *device.Kit, c Config) (device.Driver, error) { return newDriver(kit, c) }}
 }
 
 // announce is the kind that was recorded.
