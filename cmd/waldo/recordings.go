@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -109,15 +110,43 @@ func (r *recordingsCommand) local() (all []recorded, err error) {
 			all = append(all, tell(one))
 			continue
 		}
-		list, err := folder.New(path).List()
+		inside, err := inFolder(path)
 		if err != nil {
 			return nil, err
 		}
-		for _, one := range list {
-			told := tell(one)
-			told.Folder = path
-			all = append(all, told)
+		all = append(all, inside...)
+	}
+	return all, nil
+}
+
+// inFolder lists the recordings of a folder, and then other MCAP files: those that somebody has renamed, or another
+// program has made.
+func inFolder(path string) (all []recorded, err error) {
+	list, err := folder.New(path).List()
+	if err != nil {
+		return nil, err
+	}
+	for _, one := range list {
+		told := tell(one)
+		told.Folder = path
+		all = append(all, told)
+	}
+	files, err := os.ReadDir(path)
+	if err != nil {
+		return nil, err // it names the folder
+	}
+	for _, file := range files {
+		name := file.Name()
+		if _, ours := folder.Parse(name); ours || filepath.Ext(name) != ".mcap" || !file.Type().IsRegular() {
+			continue
 		}
+		one, err := folder.Describe(filepath.Join(path, name))
+		if err != nil {
+			return nil, err
+		}
+		told := tell(one)
+		told.Folder = path
+		all = append(all, told)
 	}
 	return all, nil
 }
