@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -22,12 +23,15 @@ type Reader[M proto.Message] interface {
 // second.
 func Serve[M proto.Message, R Reader[M]](ctx context.Context, o *Out[M], open func() (R, error)) {
 	_ = o.WhileHeld(ctx, func(ctx context.Context) error { // returns when ctx ends, which is no failure
-		for {
+		for told := ""; ; {
 			err := publishAll(ctx, o, open)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			o.kit.Log.Warn("the stream was interrupted; it is opened again", "stream", o.name, "error", err)
+			if why := fmt.Sprint(err); why != told { // what cannot be opened at all is told once
+				o.kit.Log.Warn("the stream was interrupted; it is opened again", "stream", o.name, "error", err)
+				told = why
+			}
 			select {
 			case <-ctx.Done():
 			case <-time.After(reopenAfter):

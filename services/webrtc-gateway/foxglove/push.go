@@ -94,8 +94,8 @@ func (s *session) newParameters() []parameter {
 	return s.parameters.news(s.gateway.parameters(s.view))
 }
 
-// pushPlace tells the client where the player is, until ctx ends, or the player is another one than at the beginning: what
-// the session can do was said then.
+// pushPlace tells the client where the player is, until ctx ends, or there is another player than at the beginning: what the
+// session can do was said then.
 func (s *session) pushPlace(ctx context.Context) error {
 	var clock <-chan time.Time
 	if s.began.device != "" {
@@ -105,8 +105,8 @@ func (s *session) pushPlace(ctx context.Context) error {
 	}
 	for {
 		now, changed := s.view.player.place(time.Now())
-		if !now.sameRecording(s.began) {
-			return closing{statusRestart, "the robot's player has come, gone, or plays another recording: connect again"}
+		if now.device != "" && !now.sameRecording(s.began) { // one that is gone has crashed, perhaps, and comes back
+			return closing{statusRestart, "the robot's player has come, or plays another recording: connect again"}
 		}
 		if now.device != "" && !s.tellPlace(ctx, now) {
 			return ctx.Err()
