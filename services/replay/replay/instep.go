@@ -15,8 +15,9 @@ import (
 
 const (
 	// heardAfter is how much longer a browser keeps sound than a picture: its buffer against jitter, and what the codec adds.
-	// Chromium needs 40 to 65 ms, and more where programs wait for a CPU; BenchmarkRecordInStep measures what is left of it.
-	heardAfter = 50 * time.Millisecond
+	// On a quiet machine Chromium takes 17 to 25 ms, and 40 to 65 ms where programs wait for a CPU; BenchmarkRecordInStep
+	// measures what is left of it.
+	heardAfter = 25 * time.Millisecond
 	// mostBehind is by how much pictures come late at most. A recording that says more was made by two clocks.
 	mostBehind = 200 * time.Millisecond
 	// delayOf is of how many messages the delay of a channel is that of.
