@@ -116,7 +116,7 @@ var readmes = map[string][]step{
 		{"bin/waldo upgrade", runs()},
 		{"bin/waldo recordings", leftOut("TestRecordings in cmd/waldo lists some")},
 		{"bin/waldo replay drive.mcap", leftOut("TestReplay records and replays a drive")},
-		{"bin/waldo export 2026-", leftOut("TestExport in cmd/waldo has a recording")},
+		{"bin/waldo export drive.mcap", leftOut("TestExport in cmd/waldo has a recording")},
 		{"bin/waldo audit", runs()},
 		{"bin/waldo rendezvous", stays("http://127.0.0.1:8443/")},
 		{"bin/waldo --help", runs("Exit codes: 0 done")},
