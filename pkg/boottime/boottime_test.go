@@ -15,3 +15,10 @@ func TestNow(t *testing.T) {
 		t.Errorf("%v passed in %v", passed, pause)
 	}
 }
+
+func TestRun(t *testing.T) {
+	run, err := boottime.Run()
+	if again, _ := boottime.Run(); err != nil || run == "" || run != again {
+		t.Errorf("%q, then %q, %v", run, again, err)
+	}
+}

@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/boottime"
 	"github.com/waldo-robot/waldo/pkg/state"
 	"github.com/waldo-robot/waldo/recording/play"
 )
@@ -36,12 +36,11 @@ func newFile(folder, robot, device string, files []string) (*file, error) {
 	if err := state.MakeFolder(folder, 0o750); err != nil {
 		return nil, fmt.Errorf("state: %w", err)
 	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	boot, err := boottime.Run()
 	if err != nil {
-		return nil, fmt.Errorf("which run of the machine this is: %w", err)
+		return nil, err
 	}
-	return &file{path: filepath.Join(folder, robot+"."+device+".player.json"), boot: strings.TrimSpace(string(boot)),
-		files: files}, nil
+	return &file{path: filepath.Join(folder, robot+"."+device+".player.json"), boot: boot, files: files}, nil
 }
 
 // save writes the clock. It is not made durable: after a power failure nobody goes on by it.

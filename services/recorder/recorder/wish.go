@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
@@ -135,12 +134,6 @@ type note struct {
 	Token  string        `json:"token,omitempty"`
 }
 
-// bootID names the run of the machine; empty if it cannot be told.
-func bootID() string {
-	data, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(data))
-}
-
 // note keeps what is wanted for the next process. A disk that is full costs only that.
 func (r *recorder) note() {
 	r.mu.Lock()
@@ -151,7 +144,11 @@ func (r *recorder) note() {
 		_ = os.Remove(path)
 		return
 	}
-	data, err := json.Marshal(note{Boot: bootID(), At: boottime.Now(), By: w.by, Reason: w.reason, Token: w.token})
+	run, err := boottime.Run()
+	if err != nil {
+		return // nobody could go on by it
+	}
+	data, err := json.Marshal(note{Boot: run, At: boottime.Now(), By: w.by, Reason: w.reason, Token: w.token})
 	if err == nil {
 		err = state.Replace(path, append(data, '\n'), 0o640)
 	}
@@ -164,7 +161,10 @@ func (r *recorder) note() {
 func readNote(folder string, now time.Time, after time.Duration) wish {
 	data, err := os.ReadFile(filepath.Join(folder, noteFile))
 	var n note
-	if err != nil || json.Unmarshal(data, &n) != nil || n.Boot == "" || n.Boot != bootID() {
+	if err != nil || json.Unmarshal(data, &n) != nil {
+		return wish{}
+	}
+	if run, err := boottime.Run(); err != nil || n.Boot != run {
 		return wish{}
 	}
 	if age := boottime.Now() - n.At; age < 0 || age > noteLife {
