@@ -9,7 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/descriptorpb"
 
-	"github.com/waldo-robot/waldo/pkg/descriptors"
+	definitions "github.com/waldo-robot/waldo/recording/internal/schema"
 )
 
 // Protobuf is the message encoding and the schema encoding of channels.
@@ -122,20 +122,8 @@ func Parse(channel *mcap.Channel, schema *mcap.Schema) (Channel, error) {
 		return Channel{}, fmt.Errorf("channel %.128q: its metadata %s is %.16q, not a number of bytes", channel.Topic,
 			appendedKey, m[appendedKey])
 	}
-	if c.Files, err = files(schema.Data); err != nil {
-		return Channel{}, fmt.Errorf("channel %.128q: %w", channel.Topic, err)
+	if c.Files, err = definitions.Parse(schema.Data); err != nil {
+		return Channel{}, fmt.Errorf("channel %.128q: its schema %w", channel.Topic, err)
 	}
 	return c, nil
-}
-
-// files decodes a schema, whose size is bounded.
-func files(data []byte) (*descriptorpb.FileDescriptorSet, error) {
-	if len(data) > descriptors.MaxBytes {
-		return nil, fmt.Errorf("its schema has %d bytes, more than %d", len(data), descriptors.MaxBytes)
-	}
-	set := &descriptorpb.FileDescriptorSet{}
-	if err := proto.Unmarshal(data, set); err != nil {
-		return nil, fmt.Errorf("its schema: %w", err)
-	}
-	return set, nil
 }

@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/types/descriptorpb"
+
+	"github.com/waldo-robot/waldo/recording/internal/schema"
 )
 
 // Facts are what a message says of itself.
@@ -29,7 +31,7 @@ var capturedNames = []string{"capture_time", "read_time", "event_time", "judge_t
 // FieldsOf finds the fields of a type: `epoch`, `sequence`, `key_frame`, `capture_time` or a like time, and the field `media_type`
 // of `format`.
 func FieldsOf(files *descriptorpb.FileDescriptorSet, of string) Fields {
-	_, message := find(files, of)
+	_, message := schema.Find(files, of)
 	var f Fields
 	for _, name := range capturedNames {
 		if f.captured == 0 {
@@ -41,7 +43,7 @@ func FieldsOf(files *descriptorpb.FileDescriptorSet, of string) Fields {
 	f.key = field(message, "key_frame", descriptorpb.FieldDescriptorProto_TYPE_BOOL, "")
 	if of == videoFrame || of == audioFrame {
 		format := strings.TrimSuffix(of, "Frame") + "Format"
-		_, inner := find(files, format)
+		_, inner := schema.Find(files, format)
 		f.format = field(message, "format", descriptorpb.FieldDescriptorProto_TYPE_MESSAGE, "."+format)
 		f.media = field(inner, "media_type", descriptorpb.FieldDescriptorProto_TYPE_STRING, "")
 	}

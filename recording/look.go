@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 
 	"github.com/waldo-robot/waldo/pkg/media"
+	"github.com/waldo-robot/waldo/recording/internal/schema"
 )
 
 // Numbers of the fields that are appended to a message. Those of a message that is recorded end before them.
@@ -75,7 +76,7 @@ func (c Channel) Original(recorded []byte) []byte {
 // schema describes a channel's messages as other programs know them: the fields of the type, some of which are renamed,
 // and those that are appended.
 func (l *lookOf) schema(c Channel) (*descriptorpb.FileDescriptorSet, error) {
-	file, original := find(c.Files, c.Type)
+	file, original := schema.Find(c.Files, c.Type)
 	if original == nil {
 		return nil, fmt.Errorf("the type %s is not defined", c.Type)
 	}
@@ -114,21 +115,4 @@ func text(name string, number int32) *descriptorpb.FieldDescriptorProto {
 		Name: &name, Number: &number, Type: descriptorpb.FieldDescriptorProto_TYPE_STRING.Enum(),
 		Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
 	}
-}
-
-// find returns a message that is defined at the top of a file.
-func find(set *descriptorpb.FileDescriptorSet, full string) (*descriptorpb.FileDescriptorProto,
-	*descriptorpb.DescriptorProto) {
-	for _, f := range set.GetFile() {
-		name, here := strings.CutPrefix(full, f.GetPackage()+".")
-		if !here {
-			continue
-		}
-		for _, m := range f.GetMessageType() {
-			if m.GetName() == name {
-				return f, m
-			}
-		}
-	}
-	return nil, nil
 }

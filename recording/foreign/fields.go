@@ -3,7 +3,6 @@ package foreign
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/foxglove/mcap/go/mcap"
@@ -12,7 +11,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
-	"github.com/waldo-robot/waldo/pkg/descriptors"
+	"github.com/waldo-robot/waldo/recording/internal/schema"
 )
 
 // fields are the numbers of the fields of a message; 0 for one that it does not have.
@@ -26,18 +25,15 @@ type values struct {
 }
 
 // fieldsOf finds the fields of a schema.
-func fieldsOf(schema *mcap.Schema) (fields, error) {
-	if schema.Encoding != "protobuf" {
-		return fields{}, fmt.Errorf("its encoding is %.32q, must be protobuf", schema.Encoding)
+func fieldsOf(of *mcap.Schema) (fields, error) {
+	if of.Encoding != "protobuf" {
+		return fields{}, fmt.Errorf("its encoding is %.32q, must be protobuf", of.Encoding)
 	}
-	if len(schema.Data) > descriptors.MaxBytes {
-		return fields{}, fmt.Errorf("it has %d bytes, more than %d", len(schema.Data), descriptors.MaxBytes)
+	set, err := schema.Parse(of.Data)
+	if err != nil {
+		return fields{}, fmt.Errorf("it %w", err)
 	}
-	set := &descriptorpb.FileDescriptorSet{}
-	if err := proto.Unmarshal(schema.Data, set); err != nil {
-		return fields{}, err
-	}
-	m := find(set, schema.Name)
+	_, m := schema.Find(set, of.Name)
 	if m == nil {
 		return fields{}, errors.New("it does not define the message")
 	}
@@ -59,18 +55,6 @@ func fieldsOf(schema *mcap.Schema) (fields, error) {
 		return fields{}, errors.New("the message has no field data of bytes, or no field format of string")
 	}
 	return f, nil
-}
-
-// find returns a message that is defined at the top of a file.
-func find(set *descriptorpb.FileDescriptorSet, full string) *descriptorpb.DescriptorProto {
-	for _, f := range set.GetFile() {
-		for _, m := range f.GetMessageType() {
-			if strings.TrimPrefix(f.GetPackage()+"."+m.GetName(), ".") == full {
-				return m
-			}
-		}
-	}
-	return nil
 }
 
 // read reads the fields of a message.

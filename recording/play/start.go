@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
+	"github.com/waldo-robot/waldo/recording"
 )
 
 // Start is with what a channel begins after a jump.
@@ -20,8 +20,6 @@ type Start struct {
 const (
 	videoFrame = "waldo.media.v1.VideoFrame"
 	audioFrame = "waldo.media.v1.AudioFrame"
-	// keyFrameField is the number of VideoFrame.key_frame.
-	keyFrameField = 5
 )
 
 // StartOf is how channels of Waldo begin: pictures with a key frame, sound with what comes next, others with the last
@@ -29,28 +27,12 @@ const (
 func StartOf(c *Channel) Start {
 	switch c.Waldo.Type {
 	case videoFrame:
-		return Start{Key: IsKeyFrame}
+		fields := recording.FieldsOf(c.Waldo.Files, c.Waldo.Type)
+		return Start{Key: func(data []byte) bool { return fields.Read(data).Key }}
 	case audioFrame:
 		return Start{Nothing: true}
 	}
 	return Start{}
-}
-
-// IsKeyFrame reports whether a VideoFrame is a key frame.
-func IsKeyFrame(frame []byte) bool {
-	for len(frame) > 0 {
-		number, kind, n := protowire.ConsumeField(frame)
-		if n < 0 {
-			return false
-		}
-		if number == keyFrameField && kind == protowire.VarintType {
-			_, _, tag := protowire.ConsumeTag(frame)
-			value, _ := protowire.ConsumeVarint(frame[tag:])
-			return value != 0
-		}
-		frame = frame[n:]
-	}
-	return false
 }
 
 // ahead gives what shows a place: everything in the order of the recording.

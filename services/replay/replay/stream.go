@@ -17,9 +17,9 @@ import (
 type output struct {
 	name    string
 	message protoreflect.MessageDescriptor
-	epoch   protowire.Number // of the field with the epoch; 0: there is none
-	keyed   bool             // readers can begin with key frames only
-	passing bool             // what has passed is of no use to who comes later
+	epoch   protowire.Number       // of the field with the epoch; 0: there is none
+	key     func(data []byte) bool // whether readers can begin with a message; nil: with any
+	passing bool                   // what has passed is of no use to who comes later
 	out     *device.RawOut
 	readers *stream.Topic[[]byte] // over gRPC
 
@@ -37,14 +37,17 @@ func newOutput(kit *device.Kit, d *recorded, c *play.Channel, defined func(strin
 	start := play.StartOf(c)
 	o := &output{
 		name: c.Waldo.Stream, message: message, epoch: play.EpochField(message), passing: start.Nothing,
-		keyed: start.Key != nil && media.InterCoded(c.Waldo.Media), readers: stream.NewTopic[[]byte](),
+		readers: stream.NewTopic[[]byte](),
+	}
+	if media.InterCoded(c.Waldo.Media) {
+		o.key = start.Key
 	}
 	options := device.OutOptions{MediaTypes: info.GetMediaTypes(), Small: info.GetSmall()}
 	if defined(info.GetAlternativeTo()) {
 		options.AlternativeTo = info.GetAlternativeTo()
 	}
 	o.out = device.NewRawOut(kit, o.name, message, options)
-	o.out.SetPassedThrough(info.GetPassedThrough() || o.keyed)
+	o.out.SetPassedThrough(info.GetPassedThrough() || o.key != nil)
 	return o, nil
 }
 
@@ -61,7 +64,7 @@ func (o *output) take(data []byte) {
 	o.last = data
 	o.mu.Unlock()
 	o.readers.Publish(data)
-	o.out.Publish(data, !o.keyed || play.IsKeyFrame(data))
+	o.out.Publish(data, o.key == nil || o.key(data))
 }
 
 // newest returns the last message, nil if there is none.
@@ -74,7 +77,7 @@ func (o *output) newest() []byte {
 // greet gives whoever begins to hold the stream the last message, as a device does that tells its state: while the player
 // pauses nothing else comes.
 func (o *output) greet(ctx context.Context) error {
-	if o.keyed || o.passing {
+	if o.key != nil || o.passing {
 		return nil
 	}
 	return o.out.WhileHeld(ctx, func(ctx context.Context) error {
