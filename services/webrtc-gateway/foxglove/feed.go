@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protowire"
-
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/media"
@@ -97,29 +95,9 @@ func (f *feed) take(m tap.Message) {
 	}
 	one := message{at: stamp(f.view.now()), data: m.Channel.Encode(make([]byte, 0, len(m.Data)+appended), m.Data)}
 	if f.channel.video {
-		one.video, one.key, one.epoch, one.sequence = true, m.Facts.Key, epochOf(m.Data), m.Facts.Sequence
+		one.video, one.key, one.epoch, one.sequence = true, m.Facts.Key, m.Facts.Epoch, m.Facts.Sequence
 	}
 	f.publish(one)
-}
-
-// epochOf returns the field `epoch` of a waldo.media.v1.VideoFrame; 0 if it has none.
-func epochOf(frame []byte) int64 {
-	const field = 1
-	for len(frame) > 0 {
-		number, kind, n := protowire.ConsumeTag(frame)
-		if n < 0 {
-			return 0
-		}
-		if frame = frame[n:]; number == field && kind == protowire.VarintType {
-			epoch, _ := protowire.ConsumeVarint(frame)
-			return int64(epoch)
-		}
-		if n = protowire.ConsumeFieldValue(number, kind, frame); n < 0 {
-			return 0
-		}
-		frame = frame[n:]
-	}
-	return 0
 }
 
 // appended is the size of what Encode may append.
