@@ -15,7 +15,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/audit"
 	"github.com/waldo-robot/waldo/pkg/control"
-	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // service is the ControlService of an actuator.
@@ -138,26 +138,9 @@ func (s *service) GetControl(context.Context, *controlv1.GetControlRequest) (*co
 
 func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 	to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
-	ctx, cancel := context.WithCancel(to.Context())
-	defer cancel()
-	defer context.AfterFunc(s.a.kit.Stopping(), cancel)()
-	changes := s.a.states.Subscribe(stream.Latest())
-	defer changes.Close()
-	if err := to.Send(&controlv1.WatchControlResponse{State: s.a.State()}); err != nil {
-		return err
-	}
-	for state, err := range changes.All(ctx) {
-		switch {
-		case to.Context().Err() != nil:
-			return status.FromContextError(to.Context().Err()).Err()
-		case err != nil:
-			return status.Error(codes.Unavailable, "the device is stopping")
-		}
-		if err := to.Send(&controlv1.WatchControlResponse{State: state}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return device.Watch(s.a.kit, to, s.a.states, s.a.State, func(state *controlv1.ControlState) *controlv1.WatchControlResponse {
+		return &controlv1.WatchControlResponse{State: state}
+	})
 }
 
 // pressedBy is who presses or clears an e-stop.

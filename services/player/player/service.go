@@ -9,7 +9,6 @@ import (
 
 	playerv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/player/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
-	"github.com/waldo-robot/waldo/pkg/stream"
 	"github.com/waldo-robot/waldo/recording/play"
 )
 
@@ -61,21 +60,8 @@ func (s *service) GetPlayer(context.Context, *playerv1.GetPlayerRequest) (*playe
 // WatchPlayer implements PlayerService.
 func (s *service) WatchPlayer(_ *playerv1.WatchPlayerRequest,
 	to grpc.ServerStreamingServer[playerv1.WatchPlayerResponse]) error {
-	changes := s.states.Subscribe(stream.Latest())
-	defer changes.Close()
-	if err := to.Send(&playerv1.WatchPlayerResponse{State: s.state(s.transport.get())}); err != nil {
-		return err
-	}
-	for state, err := range changes.All(to.Context()) {
-		if err != nil {
-			break
-		}
-		if err := to.Send(&playerv1.WatchPlayerResponse{State: state}); err != nil {
-			return err
-		}
-	}
-	if err := to.Context().Err(); err != nil {
-		return status.FromContextError(err).Err()
-	}
-	return status.Error(codes.Unavailable, device.ErrStopping.Error())
+	now := func() *playerv1.PlayerState { return s.state(s.transport.get()) }
+	return device.Watch(s.kit, to, s.states, now, func(state *playerv1.PlayerState) *playerv1.WatchPlayerResponse {
+		return &playerv1.WatchPlayerResponse{State: state}
+	})
 }

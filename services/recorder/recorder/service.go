@@ -21,7 +21,7 @@ import (
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/audit"
-	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/library"
@@ -241,26 +241,9 @@ func (s *service) GetRecorder(context.Context, *recorderv1.GetRecorderRequest) (
 // WatchRecorder implements the RecorderService.
 func (s *service) WatchRecorder(_ *recorderv1.WatchRecorderRequest,
 	to grpc.ServerStreamingServer[recorderv1.WatchRecorderResponse]) error {
-	ctx, cancel := context.WithCancel(to.Context())
-	defer cancel()
-	defer context.AfterFunc(s.kit.Stopping(), cancel)()
-	changes := s.states.Subscribe(stream.Latest())
-	defer changes.Close()
-	if err := to.Send(&recorderv1.WatchRecorderResponse{State: s.now()}); err != nil {
-		return err
-	}
-	for state, err := range changes.All(ctx) {
-		switch {
-		case to.Context().Err() != nil:
-			return status.FromContextError(to.Context().Err()).Err()
-		case err != nil:
-			return status.Error(codes.Unavailable, "the device is stopping")
-		}
-		if err := to.Send(&recorderv1.WatchRecorderResponse{State: state}); err != nil {
-			return err
-		}
-	}
-	return status.Error(codes.Unavailable, "the device is stopping")
+	return device.Watch(s.kit, to, s.states, s.now, func(state *recorderv1.RecorderState) *recorderv1.WatchRecorderResponse {
+		return &recorderv1.WatchRecorderResponse{State: state}
+	})
 }
 
 // ListRecordings implements the RecorderService.
