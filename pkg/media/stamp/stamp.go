@@ -26,7 +26,8 @@
 // cell/4 to 3*cell/4-1 both ways); on a screen, where pictures are RGB, any of the three will do for
 // luma. Below 86 is black, above 166 is white, and anything between makes the stamp unreadable at that
 // size, as does a wrong CRC. The wide gap keeps ordinary picture content from being mistaken for a
-// stamp. The full time is the candidate closest to the reader's clock; see Stamp.Time.
+// stamp; a CRC of 8 bits lets one damaged stamp in 256 pass at each size. The full time is the candidate
+// closest to the reader's clock; see Stamp.Time.
 package stamp
 
 import (

@@ -97,7 +97,8 @@ func TestReadsNothingWhereNothingIs(t *testing.T) {
 		return img
 	}
 	torn := media.NewI420(640, 480)
-	Write(torn, time.Now(), 1)
+	// A time of its own: at one in 256, the torn stamp is a good one of another size.
+	Write(torn, time.Date(2026, 11, 20, 12, 0, 0, 123456000, time.UTC), 1)
 	for y := 16; y < 32; y++ { // the first bit flipped
 		row := torn.Y[y*torn.StrideY+16:][:16]
 		fill(row, black+white-row[0])
