@@ -34,6 +34,8 @@ export class RecordingList {
   #asked = -Infinity;
   #most = PAGE;
   #shown = '';
+  /** Those that were deleted here. A list that was asked for before may still have them. */
+  #dropped = new Set();
 
   /** @param {import('../robot/robot.js').Robot} robot */
   constructor(robot) {
@@ -53,6 +55,12 @@ export class RecordingList {
   show(on) {
     this.#section.hidden = !on;
     if (on) void this.refresh();
+  }
+
+  /** A recording was deleted. @param {string} recorder @param {string} name */
+  drop(recorder, name) {
+    this.#dropped.add(`${recorder}/${name}`);
+    this.#take(this.recordings);
   }
 
   /** Updates what changes with time. Called several times a second. */
@@ -80,10 +88,16 @@ export class RecordingList {
       }
     }
     this.#asking = false;
-    this.recordings = all.sort((a, b) => (b.startMs ?? 0) - (a.startMs ?? 0));
     this.#more.hidden = !more;
     setText(this.#problem, problems.join(' '));
     this.#problem.hidden = problems.length === 0;
+    this.#take(all);
+  }
+
+  /** @param {Listed[]} all */
+  #take(all) {
+    const kept = all.filter((r) => !this.#dropped.has(`${r.recorder}/${r.name}`));
+    this.recordings = kept.sort((a, b) => (b.startMs ?? 0) - (a.startMs ?? 0));
     this.#draw();
   }
 

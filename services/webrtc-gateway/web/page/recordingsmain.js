@@ -1,9 +1,10 @@
 /** @file The page of the recordings: the list of them, or the one that the address names. */
 
 import { connect } from '../waldo.js';
-import { findTime, readSpot, writeSpot } from '../playback/spot.js';
+import { findTime, writeSpot } from '../playback/spot.js';
 import { inField } from '../inputs/keyboard.js';
 import { readStamp } from '../media/stamp.js';
+import { Address } from './address.js';
 import { byId, setData, setText } from './dom.js';
 import { RecordingList } from './recordinglist.js';
 import { RecordingView } from './recordingview.js';
@@ -18,6 +19,7 @@ const trusted = rememberLink(location, history, () => localStorage);
 const robot = connect(undefined, trusted);
 const announce = (/** @type {string} */ text) => setText(byId('announce', HTMLElement), text);
 const showSignOut = signOutButton(byId('sign-out', HTMLButtonElement), announce);
+const address = new Address(location, history);
 const list = new RecordingList(robot);
 const place = byId('view', HTMLElement);
 /** @type {RecordingView|null} What is open. */
@@ -25,12 +27,10 @@ let view = null;
 /** What the address named when it was opened. */
 let opened = '';
 let forbidden = '';
-/** @type {(() => void)|null} Puts the place into the address: browsers take only a few changes a second. */
-let moved = null;
 
 /** Shows what the address names. */
 function follow() {
-  const spot = readSpot(location.hash);
+  const { spot } = address;
   if (spot.name === '' && spot.atMs !== null) {
     const found = findTime(list.recordings, spot.atMs);
     if (found) {
@@ -61,13 +61,10 @@ function follow() {
 function open(recorder, name, at) {
   const shown = new RecordingView(robot, { recorder, name }, trusted.key !== '', {
     gone: () => {
-      location.hash = '';
+      list.drop(recorder, name);
+      address.leave();
     },
-    moved: (to) => {
-      // The address leads to the place, without an entry in the history for each.
-      moved = () => view === shown
-        && history.replaceState(null, '', writeSpot({ recorder: list.recorders.length > 1 ? recorder : '', name, place: to }));
-    },
+    moved: (to) => address.note({ recorder: list.recorders.length > 1 ? recorder : '', name, place: to }),
     announce,
   });
   view = shown;
@@ -88,8 +85,7 @@ function showLink() {
 
 function tick() {
   list.tick();
-  moved?.();
-  moved = null;
+  address.put();
   const { name, role } = robot.visitor ?? { name: '', role: '' };
   setText(byId('visitor', HTMLElement), name && `${name} · ${role}`);
   showSignOut(trusted.key === '' ? name : ''); // a link of a rendezvous server keeps the token in this browser
@@ -102,9 +98,7 @@ function tick() {
 /** @type {Record<string, () => void>} */
 const KEYS = {
   k: () => view?.toggle(), j: () => view?.skip(-10), l: () => view?.skip(10), '[': () => view?.step(-1), ']': () => view?.step(1),
-  Escape: () => {
-    location.hash = '';
-  },
+  Escape: () => address.leave(),
 };
 
 document.addEventListener('keydown', (event) => {

@@ -242,11 +242,15 @@ export class RecordingView {
     const confirm = new ConfirmButton(button, async () => {
       try {
         await this.#robot.call(this.#of.recorder, RECORDER.remove, { name: this.#of.name });
-        this.#handlers.announce('Deleted');
-        this.#handlers.gone();
       } catch (error) {
-        this.#say(`It was not deleted: ${/** @type {Error} */ (error).message}`);
+        const { code, message } = /** @type {import('../channels/calls.js').CallError} */ (error);
+        if (code !== 'NOT_FOUND') { // somebody else did it, or the answer to an earlier press was lost
+          this.#say(`It was not deleted: ${message}`);
+          return;
+        }
       }
+      this.#handlers.announce('Deleted');
+      this.#handlers.gone();
     });
     confirm.show('Delete', 'Really delete it, for good?');
     confirm.forbid(r.open ? 'It is being recorded: stop that first' : this.#robot.lacks('admin', 'Deleting'));

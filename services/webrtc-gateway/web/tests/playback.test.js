@@ -7,6 +7,7 @@ import { aheadOf, bytesOf, coveredUntil, MOST_BYTES, toAsk, toDrop, withPiece } 
 import { findTime, readSpot, writeSpot } from '../playback/spot.js';
 import { auditCommand, emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
 import { placeNow, recorderStatus, replayedFrom, replayedWords, replayWords } from '../page/recorderwords.js';
+import { Address } from '../page/address.js';
 import { rememberLink } from '../page/remember.js';
 import { driveStatus } from '../page/drivewords.js';
 import { motorsStatus } from '../page/motorwords.js';
@@ -239,4 +240,25 @@ test('what is replayed cannot be driven, and nobody is made to believe it', () =
   assert.deepEqual(motorsStatus(facts), { state: 'stopped', text: 'motors: replayed, it cannot be driven' });
   const status = driveStatus({ ...facts, drive: { state: 'off', why: '', reason: '' }, other: '', atRest: true, nowMs: 0 });
   assert.equal(status.text, 'A replay: it cannot be driven');
+});
+
+test('the address follows the place, unless somebody has left in the meantime', () => {
+  const location = { hash: '#name=a.mcap' };
+  const put = [];
+  const address = new Address(location, { replaceState: (_state, _title, to) => put.push(to) });
+  const note = (place) => address.note({ recorder: '', name: 'a.mcap', place });
+  note(1);
+  note(2);
+  address.put();
+  address.put();
+  assert.deepEqual(put.splice(0), ['#name=a.mcap&t=2'], 'the last one, once');
+  note(3);
+  address.leave();
+  address.put(); // the page has not heard of it yet
+  assert.deepEqual(put, [], 'the list stays the list');
+  location.hash = '#name=b.mcap';
+  note(4);
+  address.put();
+  assert.deepEqual(put, [], 'another recording stays');
+  assert.equal(address.spot.name, 'b.mcap');
 });
