@@ -210,7 +210,7 @@ func startPlayer(tb testing.TB, n *internet.Internet) (player *harness.Player, u
 	robot := harness.StartRobot(tb, harness.Options{Host: host, Name: "rover", Gateway: rendezvous.Gateway()})
 	rendezvous.AwaitRobot(tb, robot)
 	browser := harness.StartBrowser(tb, harness.OnHost(tb, viewer), rendezvous.Trust())
-	player = browser.OpenPlayer(tb, rendezvous.URL+"/r/rover/")
+	player = browser.OpenPlayer(tb, rendezvous.URL+"/healthz")
 	player.Authorize(tb, harness.GuestToken)
 	return player, rendezvous.URL + "/r/rover/whep/front"
 }

@@ -32,7 +32,7 @@ func TestReplayOfForeignFile(t *testing.T) {
 	tile := page.Tile(t, camera)
 	tile.WaitFrames(t, 30)
 	player(t, replay, "Pause")
-	shown := browser.OpenPlayer(t, replay.URL).Show(t, replay.URL+"/whep/"+camera) // who comes while it stands still
+	shown := browser.OpenPlayer(t, replay.URL+"/healthz").Show(t, replay.URL+"/whep/"+camera) // who comes while it stands still
 	shown.Until(t, "document.querySelector('#shown').videoWidth === 96")
 	harness.Until(t, "there is a snapshot", func() error {
 		path := filepath.Join(t.TempDir(), "front.jpg")

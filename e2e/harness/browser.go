@@ -143,14 +143,15 @@ func TryEval[T any](p *Page, js string, args ...any) (v T, err error) {
 }
 
 // condition is empty once an expression is true. Until then it tells what somebody would see who looks at the page, and
-// its console: where it is, what Waldo's page says of its link and its pictures, and what it could not load.
+// its console: where it is, what Waldo's page says, of its link and its pictures too, and what it could not load.
 const condition = `(() => {
   if (%s) return '';
   const failed = performance.getEntriesByType('resource').filter((e) => e.responseStatus === 0 || e.responseStatus >= 400);
   const data = (selector) => [...document.querySelectorAll(selector)].map((e) => ({ ...e.dataset }));
   return JSON.stringify({
     at: location.origin + location.pathname, ready: document.readyState, hidden: document.hidden, body: data('body')[0],
-    pictures: data('[data-picture]'), trouble: document.querySelector('#trouble-text')?.textContent,
+    pictures: data('[data-picture]'), said: [...document.querySelectorAll('[role=status], [role=alert]')]
+      .filter((e) => e.checkVisibility()).map((e) => e.innerText.slice(0, 200)).filter(Boolean), trouble: document.querySelector('#trouble-text')?.textContent,
     robot: window.waldo?.robot?.state, peers: window.peers?.map((p) => p.connectionState + '/' + p.signalingState),
     failed: failed.map((e) => e.name.split('?')[0] + ' ' + e.responseStatus),
   });

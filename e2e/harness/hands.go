@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"context"
 	"errors"
 	"syscall"
 	"testing"
@@ -52,16 +51,6 @@ func virtualOf(code string) int64 {
 		return 32
 	}
 	return 0
-}
-
-// Click clicks the first element that a selector finds. It waits until the element is visible.
-func (p *Page) Click(tb testing.TB, selector string) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, Patience)
-	defer cancel()
-	if err := chromedp.Run(ctx, chromedp.Click(selector, chromedp.ByQuery, chromedp.NodeVisible)); err != nil {
-		tb.Fatalf("click %s: %v", selector, err)
-	}
 }
 
 // Touch puts a finger on the page, or moves the finger that is there.

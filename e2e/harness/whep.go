@@ -109,7 +109,8 @@ const whep = `(() => {
 // Player plays from servers of any make by WHEP, in a page of their own.
 type Player struct{ page *Page }
 
-// OpenPlayer opens a page at an address of the server, and puts a player into it.
+// OpenPlayer opens a page at an address of the server, and puts a player into it. Best it is a page without scripts, such
+// as /healthz: one with scripts may load itself again, as Waldo's does when the network changed while it loaded.
 func (b *Browser) OpenPlayer(tb testing.TB, address string) *Player {
 	tb.Helper()
 	stamp, err := os.ReadFile("../services/webrtc-gateway/web/media/stamp.js")
