@@ -20,6 +20,12 @@
 // What is to be found again is a message of the type waldo.recorder.v1.Mark, as the device recorder says them on its stream
 // marks. They are found by the index of a file, without reading the rest (package folder).
 //
+// # What devices say of themselves
+//
+// Attachments descriptors/NAME have the definitions of the services and messages of a device, as it gave them
+// (waldo.device.v1.GetDescriptorsResponse), answers/NAME what it answered when it was asked (package answers). There are
+// several of a device that became another one while it was recorded.
+//
 // # Times
 //
 // The log time of a message is when it reached the recorder: the wall clock at the start of the file plus what a monotonic

@@ -41,21 +41,22 @@ func redact(n *yaml.Node, secret bool) {
 	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			redact(n.Content[i], false)
-			redact(n.Content[i+1], secret || isSecret(n.Content[i].Value))
+			redact(n.Content[i+1], secret || IsSecret(n.Content[i].Value))
 		}
 		return
 	case n.Kind == yaml.ScalarNode && secret:
 		n.Tag, n.Style, n.Value = "!!str", 0, removed
 	case n.Kind == yaml.ScalarNode:
-		n.Value = redactText(n.Value)
+		n.Value = RedactText(n.Value)
 	}
 	for i, c := range n.Content { // of a list, which may be a command line
 		redact(c, secret || i > 0 && isOption(n.Content[i-1]))
 	}
 }
 
-// redactText hides secrets in a value.
-func redactText(s string) string {
+// RedactText hides the secrets in a value: users, passwords and parameters in addresses, and options of command lines that
+// are called like a secret.
+func RedactText(s string) string {
 	s = access.RedactText(s)
 	if strings.Contains(s, "://") {
 		s = query().ReplaceAllString(s, "${1}***")
@@ -66,11 +67,11 @@ func redactText(s string) string {
 // isOption reports whether what follows a word of a command line is a secret.
 func isOption(n *yaml.Node) bool {
 	return n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Value, "-") && !strings.Contains(n.Value, "=") &&
-		isSecret(strings.TrimLeft(n.Value, "-"))
+		IsSecret(strings.TrimLeft(n.Value, "-"))
 }
 
-// isSecret reports whether a key is called like one that has a secret.
-func isSecret(key string) bool {
+// IsSecret reports whether a key is called like one that has a secret.
+func IsSecret(key string) bool {
 	lower := strings.ToLower(key)
 	for word := range strings.SplitSeq(secretWords, "|") {
 		if strings.Contains(lower, strings.ReplaceAll(word, "_?", "")) {

@@ -22,9 +22,6 @@ type Device struct {
 // Foreign reports whether the device is a channel of another program.
 func (d Device) Foreign() bool { return d.Channels[0].Foreign() }
 
-// unplayable are the kinds that a replay has no use for, since they would act: on the recording, on a hub, on itself.
-var unplayable = []string{"player", "recorder", "uplink"}
-
 // Devices returns what can be replayed, by name, and the channels of other devices and programs, which are left out.
 func (r *Recording) Devices() (devices []Device, left []*Channel) {
 	at := map[string]int{}
@@ -36,7 +33,7 @@ func (r *Recording) Devices() (devices []Device, left []*Channel) {
 			continue
 		case c.Waldo.Direction == recording.Topic:
 			continue // the player's
-		case slices.Contains(unplayable, c.Waldo.Kind):
+		case !recording.Replayed(c.Waldo.Kind):
 			left = append(left, c)
 			continue
 		case c.Waldo.Direction != recording.Out && c.Waldo.Direction != recording.State:

@@ -1,6 +1,7 @@
 package play
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -154,14 +155,29 @@ func (r *Recording) Metadata(name string) (map[string]string, error) {
 	return nil, nil
 }
 
-// Attachment returns the data of the first attachment of a name, nil if there is none.
-func (r *Recording) Attachment(name string) ([]byte, error) {
+// maxAttached bounds what is kept of the attachments of one name.
+const maxAttached = 16 << 20
+
+// Attachments returns the data of all attachments of a name that differ from the one before, by time. Beyond 16 MiB those
+// that follow are left out.
+func (r *Recording) Attachments(name string) (all [][]byte, err error) {
+	size := 0
 	for _, p := range r.files {
-		if data, err := p.File.Attachment(name); data != nil || err != nil {
-			return data, err
+		some, err := p.File.AllAttachments(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, data := range some {
+			if n := len(all); n > 0 && bytes.Equal(all[n-1], data) {
+				continue
+			}
+			if size += len(data); size > maxAttached {
+				return all, nil
+			}
+			all = append(all, data)
 		}
 	}
-	return nil, nil
+	return all, nil
 }
 
 // message returns a message of a file as one of the recording.

@@ -144,24 +144,43 @@ func (f *File) Attachments() []string {
 // Attachment returns the data of the first attachment of a name, nil if there is none.
 func (f *File) Attachment(name string) ([]byte, error) {
 	for _, a := range f.index.Attachments {
+		if a.Name == name {
+			return f.attachment(a)
+		}
+	}
+	return nil, nil
+}
+
+// AllAttachments returns the data of all attachments of a name, in the order of the file.
+func (f *File) AllAttachments(name string) (all [][]byte, err error) {
+	for _, a := range f.index.Attachments {
 		if a.Name != name {
 			continue
 		}
-		record, err := f.record(mcap.OpAttachment, a.Offset, a.Length)
+		data, err := f.attachment(a)
 		if err != nil {
-			return nil, fmt.Errorf("%s: attachment %.128q: %w", f.path, name, err)
+			return nil, err
 		}
-		const crc = 4
-		if uint64(len(record)) < a.DataSize+crc {
-			return nil, fmt.Errorf("%s: attachment %.128q is shorter than it says", f.path, name)
-		}
-		end := uint64(len(record)) - crc
-		if sum := binary.LittleEndian.Uint32(record[end:]); sum != 0 && sum != crc32.ChecksumIEEE(record[:end]) {
-			return nil, fmt.Errorf("%s: attachment %.128q is damaged: its checksum is wrong", f.path, name)
-		}
-		return record[end-a.DataSize : end], nil
+		all = append(all, data)
 	}
-	return nil, nil
+	return all, nil
+}
+
+// attachment reads an attachment, and checks it.
+func (f *File) attachment(a *mcap.AttachmentIndex) ([]byte, error) {
+	record, err := f.record(mcap.OpAttachment, a.Offset, a.Length)
+	if err != nil {
+		return nil, fmt.Errorf("%s: attachment %.128q: %w", f.path, a.Name, err)
+	}
+	const crc = 4
+	if uint64(len(record)) < a.DataSize+crc {
+		return nil, fmt.Errorf("%s: attachment %.128q is shorter than it says", f.path, a.Name)
+	}
+	end := uint64(len(record)) - crc
+	if sum := binary.LittleEndian.Uint32(record[end:]); sum != 0 && sum != crc32.ChecksumIEEE(record[:end]) {
+		return nil, fmt.Errorf("%s: attachment %.128q is damaged: its checksum is wrong", f.path, a.Name)
+	}
+	return record[end-a.DataSize : end], nil
 }
 
 // record reads the body of a record whose place was checked.

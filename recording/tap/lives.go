@@ -195,6 +195,16 @@ func announced(s *source, info *devicev1.StreamInfo) string {
 	return ""
 }
 
+// Life is the life of a device that its definitions are of, 0 if they are not known yet.
+func (t *Tap) Life(device string) (epoch int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if l := t.lives[device]; l != nil && l.now != nil {
+		return l.now.epoch
+	}
+	return 0
+}
+
 // Definitions returns what a device said of its services and messages, waldo.device.v1.GetDescriptorsResponse; nil if it
 // has not yet.
 func (t *Tap) Definitions(device string) []byte {

@@ -19,6 +19,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
 
 	accessv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/access/v1"
 )
@@ -97,6 +98,21 @@ func Needed(m protoreflect.MethodDescriptor) Role {
 		}
 	}
 	return byDefault(string(m.Parent().FullName()), m.IsStreamingServer() && !m.IsStreamingClient())
+}
+
+// Tells reports whether a method only tells something of its device, so that a program may call it on its own to keep the
+// answer: it has one request and one response, a viewer may call it because its definition says so, and it is called
+// Get…, as methods without effects are (https://google.aip.dev/131), or says idempotency_level = NO_SIDE_EFFECTS. The role
+// alone does not tell: a viewer may also press an e-stop.
+func Tells(m protoreflect.MethodDescriptor) bool {
+	if m.IsStreamingClient() || m.IsStreamingServer() || Needed(m) != Viewer {
+		return false
+	}
+	if rest, is := strings.CutPrefix(string(m.Name()), "Get"); is && rest != "" && rest[0] >= 'A' && rest[0] <= 'Z' {
+		return true
+	}
+	options, ok := m.Options().(*descriptorpb.MethodOptions)
+	return ok && options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 }
 
 // NeededFor is [Needed] for a method that this program serves, by its name on gRPC: /package.Service/Method.

@@ -101,6 +101,39 @@ func TestNeededOfOthers(t *testing.T) {
 	}
 }
 
+// TestTells: of what a viewer may call only what is called Get…, or says that it has no effects, is called by programs on
+// their own; of others' methods only what their definitions let a viewer call.
+func TestTells(t *testing.T) {
+	viewer := func(level descriptorpb.MethodOptions_IdempotencyLevel) *descriptorpb.MethodOptions {
+		o := &descriptorpb.MethodOptions{IdempotencyLevel: level.Enum()}
+		proto.SetExtension(o, accessv1.E_Role, accessv1.Role_ROLE_VIEWER)
+		return o
+	}
+	const unknown, idempotent, none = descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN, descriptorpb.MethodOptions_IDEMPOTENT,
+		descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	for name, tt := range map[string]struct {
+		method *descriptorpb.MethodDescriptorProto
+		want   bool
+	}{
+		"GetPort":  {&descriptorpb.MethodDescriptorProto{Options: viewer(unknown)}, true},
+		"Get":      {&descriptorpb.MethodDescriptorProto{Options: viewer(unknown)}, false},
+		"Getaway":  {&descriptorpb.MethodDescriptorProto{Options: viewer(unknown)}, false},
+		"EStop":    {&descriptorpb.MethodDescriptorProto{Options: viewer(unknown)}, false},
+		"Reset":    {&descriptorpb.MethodDescriptorProto{Options: viewer(idempotent)}, false},
+		"Measure":  {&descriptorpb.MethodDescriptorProto{Options: viewer(none)}, true},
+		"GetDrunk": {&descriptorpb.MethodDescriptorProto{}, false},
+		"Look":     {&descriptorpb.MethodDescriptorProto{Options: &descriptorpb.MethodOptions{IdempotencyLevel: none.Enum()}}, false},
+		"GetAll":   {&descriptorpb.MethodDescriptorProto{Options: viewer(none), ServerStreaming: proto.Bool(true)}, false},
+	} {
+		m := tt.method
+		m.Name, m.InputType, m.OutputType = &name, proto.String(".google.protobuf.MethodOptions"),
+			proto.String(".google.protobuf.MethodOptions")
+		if got := roles.Tells(define(t, "other", m)); got != tt.want {
+			t.Errorf("%s tells: %v", name, got)
+		}
+	}
+}
+
 // define returns a method of ControlService in a package, as it comes over the wire.
 func define(t *testing.T, pkg string, m *descriptorpb.MethodDescriptorProto) protoreflect.MethodDescriptor {
 	t.Helper()

@@ -121,15 +121,17 @@ func forwards(r *robot.Robot, _ *robot.Device) []Rule {
 		Rule{Publish, all.RPC(camera, "RequestKeyFrame"), why}, Rule{Publish, all.RPC(camera, "LimitBitrate"), why})
 }
 
-// records has a recorder read everything that passes on the bus, and ask cameras for key frames.
+// records has a recorder read everything that passes on the bus, ask devices what they tell of themselves, and cameras for
+// key frames.
 func records(r *robot.Robot, _ *robot.Device) []Rule {
 	all := bus.Address{Robot: r.Name, Device: bus.Any}
 	const why, keys = "what it records", "key frames, with which recordings can begin and be sought"
-	return append(reading(all, everything, why),
+	rules := append(reading(all, everything, why),
 		Rule{Subscribe, all.In(everything), why}, Rule{Subscribe, bus.Topic(r.Name, bus.Any), why},
-		Rule{Publish, all.RPC("waldo.device.v1.DeviceService", "GetDevice"), "what defines it"},
-		Rule{Publish, all.RPC("waldo.device.v1.DeviceService", "GetDescriptors"), "what defines it"},
+		Rule{Publish, all.RPC(deviceService, "GetDevice"), "what defines it"},
+		Rule{Publish, all.RPC(deviceService, "GetDescriptors"), "what defines it"},
 		Rule{Publish, all.RPC("waldo.camera.v1.CameraService", "RequestKeyFrame"), keys})
+	return append(rules, telling(all, "what devices tell of themselves, so that a replay can answer the same")...)
 }
 
 // plays has a player say again what pages and programs said to each other.

@@ -38,17 +38,41 @@ var apis = []protoreflect.FileDescriptor{
 
 // methods calls f with every method that is served on the bus, and with the role that it needs.
 func methods(f func(service, method string, needs roles.Role)) {
-	for _, file := range apis {
+	each(apis, func(service string, m protoreflect.MethodDescriptor) { f(service, string(m.Name()), roles.Needed(m)) })
+}
+
+// each calls f with every unary method that files define.
+func each(files []protoreflect.FileDescriptor, f func(service string, m protoreflect.MethodDescriptor)) {
+	for _, file := range files {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for j := range service.Methods().Len() {
-				m := service.Methods().Get(j)
-				if !m.IsStreamingClient() && !m.IsStreamingServer() {
-					f(string(service.FullName()), string(m.Name()), roles.Needed(m))
+				if m := service.Methods().Get(j); !m.IsStreamingClient() && !m.IsStreamingServer() {
+					f(string(service.FullName()), m)
 				}
 			}
 		}
 	}
+}
+
+// recorded are the files of [apis] with services of devices that a replay brings back.
+var recorded = []protoreflect.FileDescriptor{
+	audiov1.File_waldo_audio_v1_audio_proto, camerav1.File_waldo_camera_v1_camera_service_proto,
+	controlv1.File_waldo_control_v1_control_service_proto, ingestv1.File_waldo_ingest_v1_ingest_proto,
+	inputv1.File_waldo_input_v1_input_service_proto, insta360v1.File_waldo_insta360_v1_insta360_service_proto,
+	peerv1.File_waldo_peer_v1_peer_proto, ptzv1.File_waldo_ptz_v1_ptz_proto,
+	serialv1.File_waldo_serial_v1_serial_service_proto,
+}
+
+// telling are the methods of devices that do nothing but tell.
+func telling(a bus.Address, why string) []Rule {
+	var rules []Rule
+	each(recorded, func(service string, m protoreflect.MethodDescriptor) {
+		if roles.Tells(m) {
+			rules = append(rules, Rule{Publish, a.RPC(service, string(m.Name())), why})
+		}
+	})
+	return rules
 }
 
 // Role returns the rules of the owner of a token, besides those of an admin, who may do everything. An empty robot

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -32,17 +30,19 @@ func (r *recorder) begin(now time.Time) error {
 		early = r.buffer.Bytes()
 	}
 	r.mu.Unlock()
-	described := map[string]bool{}
+	papers := r.newPapers()
 	current, err := reel.Begin(now, reel.Config{
 		Folder: r.owner, Robot: r.kit.Address().Robot, Finished: r.finished,
-		Head:  func(name string, part int) write.Head { return r.head(w, name, part, described) },
+		Head:  func(name string, part int) write.Head { return r.head(w, name, part, papers) },
 		Write: write.Config{QueueBytes: queueBytes + early}, // all of the pre-roll comes at once
 	})
 	if err != nil {
+		papers.close()
 		r.fails(err)
 		return fmt.Errorf("nothing is recorded: %w", err)
 	}
-	r.record(current, w, now, described)
+	r.record(current, w, now, papers)
+	papers.renew(current)
 	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
 	r.kit.Audit.Write(w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name()))
 	r.note()
@@ -56,11 +56,11 @@ func (r *recorder) begin(now time.Time) error {
 }
 
 // record has messages go to a recording from now on, those of the pre-roll first.
-func (r *recorder) record(current *reel.Reel, w wish, now time.Time, described map[string]bool) {
+func (r *recorder) record(current *reel.Reel, w wish, now time.Time, papers *papers) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reel, r.problem, r.retry = current, "", time.Time{}
-	r.session = session{started: now, by: w.by, devices: described, lookAt: now.Add(lookEvery)}
+	r.session = session{started: now, by: w.by, papers: papers, lookAt: now.Add(lookEvery)}
 	if r.buffer != nil {
 		for _, m := range r.buffer.Take() {
 			_ = current.Write(m) // the recording tells when it fails
@@ -72,11 +72,14 @@ func (r *recorder) record(current *reel.Reel, w wish, now time.Time, described m
 // end completes the recording, if there is one, and returns what is in it. r.doing is held.
 func (r *recorder) end(why string) (*recorderv1.Recording, error) {
 	r.mu.Lock()
-	current, w := r.reel, r.wish
+	current, w, papers := r.reel, r.wish, r.session.papers
+	r.mu.Unlock()
 	if current == nil {
-		r.mu.Unlock()
 		return nil, nil
 	}
+	papers.renew(current) // what was answered just now
+	papers.close()
+	r.mu.Lock()
 	_ = current.Write(r.stateMessage(time.Now()))
 	r.reel, r.ending = nil, current
 	r.mu.Unlock()
@@ -115,8 +118,8 @@ func (r *recorder) room(more int64) error {
 	return err
 }
 
-// head is what a file begins with. The devices in it are added to described.
-func (r *recorder) head(w wish, name string, part int, described map[string]bool) write.Head {
+// head is what a file begins with.
+func (r *recorder) head(w wish, name string, part int, papers *papers) write.Head {
 	first := name
 	if n, ok := folder.Parse(name); ok {
 		n.Number = 1
@@ -131,47 +134,8 @@ func (r *recorder) head(w wish, name string, part int, described map[string]bool
 			h.Attachments = append(h.Attachments, write.Attachment{Name: "robot.yaml", MediaType: "application/yaml", Data: text})
 		}
 	}
-	devices := map[string]bool{}
-	streams, _ := r.tap.Streams()
-	for _, s := range r.chosen(streams) {
-		devices[s.Channel.Device] = true
-	}
-	for _, device := range slices.Sorted(maps.Keys(devices)) {
-		if a, known := r.definitions(device); known {
-			h.Attachments = append(h.Attachments, a)
-			r.mu.Lock()
-			described[device] = true
-			r.mu.Unlock()
-		}
-	}
+	h.Attachments = append(h.Attachments, papers.head()...)
 	return h
-}
-
-// definitions describes the services and messages of a device.
-func (r *recorder) definitions(device string) (a write.Attachment, known bool) {
-	data := r.tap.Definitions(device)
-	return write.Attachment{Name: "descriptors/" + device, MediaType: "application/x-protobuf", Data: data}, data != nil
-}
-
-// describeNew describes devices that have come since the file was begun.
-func (r *recorder) describeNew(current *reel.Reel) {
-	streams, _ := r.tap.Streams()
-	for _, s := range r.chosen(streams) {
-		device := s.Channel.Device
-		r.mu.Lock()
-		has := r.session.devices[device]
-		r.mu.Unlock()
-		if has {
-			continue
-		}
-		a, known := r.definitions(device)
-		if !known || current.Attach(a) != nil { // the recording tells when it fails
-			continue
-		}
-		r.mu.Lock()
-		r.session.devices[device] = true
-		r.mu.Unlock()
-	}
 }
 
 // tellLosses puts on record that messages were lost.

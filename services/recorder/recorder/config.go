@@ -31,8 +31,9 @@ type Config struct {
 	Split Split `yaml:"split" help:"when to go on in another file"`
 	Keep  Keep  `yaml:"keep" help:"how many recordings to keep, and how much of the disk to leave free"`
 
-	choice tap.Choice
-	robot  *robot.Robot // nil without a robot file
+	choice  tap.Choice
+	robot   *robot.Robot // nil without a robot file
+	granted []string     // devices whose methods robot.yaml lets the recorder call
 }
 
 // Split says when another file is begun.
@@ -106,6 +107,11 @@ func (c *Config) Validate() error {
 // OfRobot implements [device.OfRobot].
 func (c *Config) OfRobot(r *robot.Robot, device string) error {
 	c.robot = r
+	for _, d := range r.Devices {
+		if d.Name == device && d.May != nil {
+			c.granted = d.May.Call
+		}
+	}
 	if r.Drive.Text("device") == device {
 		return r.Drive.Locate(robot.BadField("device", "a recorder cannot be driven: name the device with the motors"))
 	}

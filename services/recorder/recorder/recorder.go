@@ -81,9 +81,9 @@ type session struct {
 	started  time.Time
 	by       string
 	marks    []*recorderv1.Mark
-	devices  map[string]bool // that are described in it
-	lookAt   time.Time       // when the room on the disk is looked at next
-	lostTold int64           // of what the recording tells
+	papers   *papers
+	lookAt   time.Time // when the room on the disk is looked at next
+	lostTold int64     // of what the recording tells
 }
 
 func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
@@ -280,7 +280,10 @@ func (r *recorder) broke(err error) error {
 
 // look sees to the recording that is being written.
 func (r *recorder) look(current *reel.Reel, now time.Time) error {
-	r.describeNew(current)
+	r.mu.Lock()
+	papers := r.session.papers
+	r.mu.Unlock()
+	papers.renew(current)
 	r.tellLosses(current, now)
 	s := current.Stats()
 	split := r.config.Split
