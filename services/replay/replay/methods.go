@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -25,6 +26,8 @@ const queue = 256
 type methods struct {
 	device, recording string
 	outputs           []*output
+	// answered returns what a method that only tells has answered; nil if that is not in the recording.
+	answered func(protoreflect.MethodDescriptor) (proto.Message, error)
 }
 
 // source is the stream from which a method is answered, and the field of its response that has the message; nil: the
@@ -53,10 +56,13 @@ func (m *methods) refuse() error {
 }
 
 // Call implements [device.Methods].
-func (m *methods) Call(_ context.Context, method protoreflect.MethodDescriptor, _ *dynamicpb.Message) (proto.Message,
+func (m *methods) Call(_ context.Context, method protoreflect.MethodDescriptor, request *dynamicpb.Message) (proto.Message,
 	error) {
 	o, field := m.source(method.Output())
 	if o == nil || !reads(method) {
+		if roles.Tells(method) {
+			return m.tell(method, request)
+		}
 		return nil, m.refuse()
 	}
 	last := o.newest()
@@ -65,6 +71,24 @@ func (m *methods) Call(_ context.Context, method protoreflect.MethodDescriptor, 
 			m.device, m.recording, o.name)
 	}
 	return answer(method.Output(), field, last), nil
+}
+
+// tell answers a method that only tells as the device did.
+func (m *methods) tell(method protoreflect.MethodDescriptor, request *dynamicpb.Message) (proto.Message, error) {
+	if proto.Size(request) > 0 {
+		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, which has what it answered to an empty "+
+			"request only: leave the fields of the request out", m.device, m.recording)
+	}
+	response, err := m.answered(method)
+	if err != nil {
+		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, whose answer cannot be read: %v", m.device,
+			m.recording, err)
+	}
+	if response == nil {
+		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, which has no answer of %s: the device gave "+
+			"none, or the recorder is of a version that did not ask", m.device, m.recording, method.Name())
+	}
+	return response, nil
 }
 
 // reads reports whether a unary method does nothing but tell, by its name: EStop also returns the state.

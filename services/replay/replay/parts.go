@@ -3,9 +3,14 @@ package replay
 import (
 	"slices"
 	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	"github.com/waldo-robot/waldo/pkg/boottime"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording/play"
 	"github.com/waldo-robot/waldo/services/replay/film"
@@ -115,13 +120,48 @@ func (d *driver) newOutputs(taken taken) error {
 		d.streams[c] = o
 		d.outputs = append(d.outputs, o)
 	}
-	m := &methods{device: d.kit.Address().Device, recording: d.found.name, outputs: d.outputs}
-	for _, s := range d.found.services() {
+	d.newServices(taken)
+	return nil
+}
+
+// newServices defines the services that are served by their definitions.
+func (d *driver) newServices(taken taken) {
+	services, left := d.found.sets.services()
+	for _, name := range left {
+		d.kit.Log.Warn("a service is left out: the device became another version, whose definitions clash with its own",
+			"service", name)
+	}
+	m := &methods{device: d.kit.Address().Device, recording: d.found.name, outputs: d.outputs, answered: d.answered}
+	for _, s := range services {
 		if !taken.services[string(s.FullName())] {
 			d.kit.RegisterDefined(s, m)
 		}
 	}
-	return nil
+}
+
+// answered returns what a method answered last at this place of the recording, nil if that was not recorded.
+func (d *driver) answered(method protoreflect.MethodDescriptor) (proto.Message, error) {
+	service := method.Parent().(protoreflect.ServiceDescriptor) // by definition
+	data, found := d.found.said.At(d.place(), string(service.FullName())+"/"+string(method.Name()))
+	set := d.found.sets.of(service)
+	if !found || set == nil {
+		return nil, nil
+	}
+	return set.Parse(method.Output(), data)
+}
+
+// place is where the player is, as a time of the recording.
+func (d *driver) place() time.Time {
+	d.mu.Lock()
+	source := d.source
+	d.mu.Unlock()
+	place := time.Duration(0)
+	if source != nil {
+		if clock, known, _ := source.Newest(); known {
+			place = clock.Place(boottime.Now())
+		}
+	}
+	return d.found.recording.Begin().Add(place)
 }
 
 // again has a stream take another channel of its name, which it has because something has changed between two files. One

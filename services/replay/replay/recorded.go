@@ -3,6 +3,7 @@ package replay
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording"
+	"github.com/waldo-robot/waldo/recording/answers"
 	"github.com/waldo-robot/waldo/recording/play"
 )
 
@@ -24,8 +26,11 @@ type recorded struct {
 	recording *play.Recording
 	name      string           // of the recording
 	about     *devicev1.Device // its last state; nil if there is none
-	set       *descriptors.Set // what it said of its services and messages; nil if it is not in the recording
-	problem   error            // why set is nil, although the recording should have it
+	first     *devicev1.Device // its first state; likewise
+	sets      definitions      // what it said of its services and messages
+	said      answers.Sheets   // what it answered
+	silent    []*play.Channel  // its streams, if it never said anything but its state
+	problem   error            // what of this cannot be read
 }
 
 // find opens a recording, and finds a device in it.
@@ -53,31 +58,68 @@ func find(files []string, name string) (*recorded, error) {
 
 // describe reads what the recording says of the device.
 func (d *recorded) describe() error {
-	state := d.channel(recording.State, "")
-	if state != nil {
-		m, found, err := d.recording.Last(state, d.recording.Duration())
-		if err != nil {
-			return err
-		}
-		if about := (&devicev1.Device{}); found && proto.Unmarshal(m.Data, about) == nil {
-			d.about = about
-		}
-	}
-	data, err := d.recording.Attachment("descriptors/" + d.Name)
-	if err != nil || data == nil {
+	if err := d.states(); err != nil {
 		return err
 	}
-	d.set, d.problem = definitions(data)
+	defined, err := d.recording.Attachments("descriptors/" + d.Name)
+	if err != nil {
+		return err
+	}
+	said, err := d.recording.Attachments(answers.Name(d.Name))
+	if err != nil {
+		return err
+	}
+	var wrong [2]error
+	d.sets, wrong[0] = newDefinitions(defined)
+	d.said, wrong[1] = answers.ParseAll(said)
+	d.problem = errors.Join(wrong[:]...)
+	d.silence()
 	return nil
 }
 
-// definitions reads what a device said of its services and messages.
-func definitions(data []byte) (*descriptors.Set, error) {
-	said := &devicev1.GetDescriptorsResponse{}
-	if err := proto.Unmarshal(data, said); err != nil {
-		return nil, fmt.Errorf("its definitions: %w", err)
+// states reads the first and the last state.
+func (d *recorded) states() error {
+	state := d.channel(recording.State, "")
+	if state == nil {
+		return nil
 	}
-	return descriptors.New(said.GetFiles(), said.GetServices())
+	first, err := d.recording.Messages(0, 0, func(c *play.Channel) bool { return c == state }).Next()
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	last, _, err := d.recording.Last(state, d.recording.Duration())
+	if err != nil {
+		return err
+	}
+	for m, about := range map[*play.Message]**devicev1.Device{&first: &d.first, &last: &d.about} {
+		if read := (&devicev1.Device{}); proto.Unmarshal(m.Data, read) == nil {
+			*about = read
+		}
+	}
+	return nil
+}
+
+// silence finds the streams of a device that said nothing but its state, because it was away all the time: it has them
+// still.
+func (d *recorded) silence() {
+	if d.Foreign() || slices.ContainsFunc(d.Channels, func(c *play.Channel) bool { return c.Waldo.Direction == recording.Out }) {
+		return
+	}
+	for _, s := range d.about.GetStreams() {
+		if s.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_OUT || d.sets.message(s.GetMessageType()) == nil {
+			continue
+		}
+		c := &play.Channel{Waldo: recording.Channel{Device: d.Name, Kind: d.Kind, Stream: s.GetName(), Direction: recording.Out,
+			Type: s.GetMessageType()}}
+		c.Topic = c.Waldo.Name()
+		if types := s.GetMediaTypes(); len(types) > 0 {
+			c.Waldo.Media = types[0]
+		}
+		d.silent = append(d.silent, c)
+	}
 }
 
 // channel returns a channel of the device, nil if there is none.
@@ -92,6 +134,9 @@ func (d *recorded) channel(direction recording.Direction, stream string) *play.C
 
 // outs returns the channels of what the device produced: those that it announced in its order, then all others.
 func (d *recorded) outs() (outs []*play.Channel) {
+	if d.silent != nil {
+		return d.silent
+	}
 	for _, s := range d.about.GetStreams() {
 		c := d.channel(recording.Out, s.GetName())
 		if c != nil && s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_OUT && !slices.Contains(outs, c) {
@@ -118,31 +163,14 @@ func (d *recorded) info(stream string) *devicev1.StreamInfo {
 
 // message returns the definition of a channel's messages.
 func (d *recorded) message(c *play.Channel) (protoreflect.MessageDescriptor, error) {
-	if d.set != nil {
-		if m, err := d.set.Message(c.Waldo.Type); err == nil {
-			return m, nil
-		}
+	if m := d.sets.message(c.Waldo.Type); m != nil {
+		return m, nil
 	}
 	set, err := descriptors.New(c.Waldo.Files, nil)
 	if err != nil {
 		return nil, fmt.Errorf("channel %s: its %w", c.Topic, err)
 	}
 	return set.Message(c.Waldo.Type)
-}
-
-// services returns the services that the device had, but for the one that all devices have.
-func (d *recorded) services() (services []protoreflect.ServiceDescriptor) {
-	if d.set == nil {
-		return nil
-	}
-	for _, m := range d.set.Methods() {
-		s, ok := m.Parent().(protoreflect.ServiceDescriptor)
-		if ok && !strings.HasPrefix(string(s.FullName()), "waldo.device.") &&
-			!strings.HasPrefix(string(s.FullName()), "grpc.") && !slices.Contains(services, s) {
-			services = append(services, s)
-		}
-	}
-	return services
 }
 
 // attributes are those that the device had at a time, and what it is now.

@@ -62,10 +62,12 @@ type driver struct {
 	shown   map[string]string         // the attributes that are shown; used by the goroutine that plays
 	warned  time.Time                 // of what is left out; likewise
 
-	playing sync.WaitGroup
-	mu      sync.Mutex
-	failed  chan struct{} // closed when playing has ended; nil: it has not begun
-	err     error         // why
+	condition *condition // of the device, as it was recorded
+	playing   sync.WaitGroup
+	mu        sync.Mutex
+	source    play.Source   // nil: the player is not followed
+	failed    chan struct{} // closed when playing has ended; nil: it has not begun
+	err       error         // why
 }
 
 func newDriver(kit *device.Kit, c Config) (*driver, error) {
@@ -77,7 +79,7 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 	}
 	d := &driver{kit: kit, config: c, found: c.found, feeds: map[*play.Channel]medium{},
 		foreign: map[*play.Channel]*foreign.Converter{},
-		streams: map[*play.Channel]*output{}, shown: map[string]string{}}
+		streams: map[*play.Channel]*output{}, shown: map[string]string{}, condition: newCondition(c.found.first)}
 	kit.OnStop(func() {
 		d.playing.Wait()
 		_ = d.found.recording.Close() // it was only read
@@ -108,7 +110,7 @@ func (d *driver) warn() {
 		d.kit.Log.Warn("the recording is damaged; what can be read is played", "error", err)
 	}
 	if d.found.problem != nil {
-		d.kit.Log.Warn("the services of the device are not served", "error", d.found.problem)
+		d.kit.Log.Warn("what the device said of its services cannot be read, and is left out", "error", d.found.problem)
 	}
 }
 
@@ -129,9 +131,13 @@ func (d *driver) show(about *devicev1.Device) {
 	d.shown = now
 }
 
-// Run serves until ctx ends, or there is no picture or sound. What is played goes on meanwhile.
+// Run serves until ctx ends, or there is no picture or sound, or the device was away at this place of the recording. What is
+// played goes on meanwhile.
 func (d *driver) Run(ctx context.Context, ready func()) error {
 	failed := d.play()
+	if err := d.condition.present(ctx, failed); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var owned sync.WaitGroup
 	defer owned.Wait()
@@ -155,16 +161,23 @@ func (d *driver) Run(ctx context.Context, ready func()) error {
 			ready()
 		}
 	})
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case err := <-ended:
-		return err
-	case <-failed:
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.failed = nil // it is tried again
-		return d.err
+	for {
+		changed, err := d.condition.check()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case err := <-ended:
+			return err
+		case <-changed:
+		case <-failed:
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			d.failed = nil // it is tried again
+			return d.err
+		}
 	}
 }
 
@@ -195,6 +208,9 @@ func (d *driver) follow(ctx context.Context) error {
 		return fmt.Errorf("follow the player: %w", err)
 	}
 	defer source.Close()
+	d.mu.Lock()
+	d.source = source
+	d.mu.Unlock()
 	return play.Run(ctx, play.Config{
 		Recording: d.found.recording, Source: source, Channels: d.plays, Start: d.start,
 	}, sink{d})
@@ -219,6 +235,7 @@ type sink struct{ *driver }
 // Jump implements [play.Sink].
 func (s sink) Jump() {
 	s.epochs.Jump()
+	s.condition.jump()
 	for _, o := range s.outputs {
 		o.jump()
 	}
@@ -229,6 +246,7 @@ func (s sink) Jump() {
 
 // Settled implements [play.Sink].
 func (s sink) Settled() {
+	s.condition.settle()
 	for _, m := range s.media {
 		m.Arrived(time.Now())
 	}
@@ -260,6 +278,7 @@ func (s sink) Take(m play.Message) {
 		about := &devicev1.Device{}
 		if proto.Unmarshal(m.Data, about) == nil {
 			s.show(about)
+			s.condition.take(about)
 		}
 	case m.Ahead:
 		medium.Lead(m.Data)

@@ -145,7 +145,6 @@ func TestActuator(t *testing.T) {
 		"e-stop":  func() error { _, err := overBus.EStop(ctx, &controlv1.EStopRequest{}); return err },
 		"clear":   func() error { _, err := overGRPC.ClearEStop(ctx, &controlv1.ClearEStopRequest{}); return err },
 		"write":   func() error { _, err := serial.WriteMessage(ctx, &serialv1.WriteMessageRequest{}); return err },
-		"port":    func() error { _, err := serial.GetPort(ctx, &serialv1.GetPortRequest{}); return err },
 		"connect": func() error {
 			s, err := serial.Connect(ctx)
 			if err == nil {
