@@ -78,6 +78,7 @@ func (c *ConnCloser) Close() { c.end() }
 // Conn is a connection to the bus that reconnects by itself. See the package comment.
 type Conn struct {
 	nc         *nats.Conn
+	begun      time.Time
 	log        *slog.Logger
 	away       func(robot string) string // nil: nobody knows
 	remedy     func(trouble string) string
@@ -132,7 +133,7 @@ func Connect(cfg Config) (*ConnCloser, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{log: log, away: cfg.Away, remedy: cfg.Remedy, registerer: cfg.Metrics,
+	c := &Conn{begun: time.Now(), log: log, away: cfg.Away, remedy: cfg.Remedy, registerer: cfg.Metrics,
 		onConnect: map[int]func(){}, open: map[int]func(){}}
 	c.metrics = newMetrics(c.Connected)
 	c.parts = newStore(c.metrics)

@@ -95,19 +95,24 @@ func (k *holdKeeper) run(ctx context.Context) {
 		defer watching.Wait()
 		defer states.Close()
 	}
-	tick := time.NewTicker(holdRenewal)
-	defer tick.Stop()
+	timer := time.NewTimer(holdRenewal)
+	defer timer.Stop()
 	for ctx.Err() == nil {
 		k.promise()
+		timer.Reset(k.conn.nextRenewal())
 		select {
 		case <-ctx.Done():
-		case <-tick.C:
+		case <-timer.C:
 		case <-k.wake:
 		}
 	}
 	k.request.Ttl = durationpb.New(0) // releases
 	k.promise()
 }
+
+// nextRenewal is how long it is until holds are renewed: all of a connection at the same moments, so that they cost one
+// wake-up a second and not one each.
+func (c *Conn) nextRenewal() time.Duration { return holdRenewal - time.Since(c.begun)%holdRenewal }
 
 // watch ends when the subscription is closed. It decodes the states of another life only: every hold gets one a second.
 func (k *holdKeeper) watch(ctx context.Context, states *Subscription[Raw]) {

@@ -49,9 +49,12 @@ func deviceHeader(epoch int64, m proto.Message) nats.Header {
 	return nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}}
 }
 
+// plain makes the same bytes of equal messages, so that a reader can see that nothing has changed without decoding them.
+var plain = proto.MarshalOptions{Deterministic: true}
+
 // publish splits what is larger than part, or than what the server takes.
 func (c *Conn) publish(subject string, m proto.Message, header nats.Header, part int64) error {
-	data, err := proto.Marshal(m)
+	data, err := plain.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", subject, err)
 	}

@@ -1,6 +1,7 @@
 package presence
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
 	"maps"
@@ -18,8 +19,8 @@ import (
 
 const (
 	goneAfter = 2 * time.Second
-	// goneCheck is how late silence is noticed; a device announces itself once a second.
-	goneCheck = 250 * time.Millisecond
+	// goneCheck is how late silence is noticed at most.
+	goneCheck = 50 * time.Millisecond
 	// forgetAfter is how long a device is remembered that has said goodbye.
 	forgetAfter = 10 * time.Second
 	// maxDevices bounds the memory that strangers on the bus can use up.
@@ -42,7 +43,7 @@ type Devices struct {
 	forgot func(string)
 	log    *slog.Logger
 	cancel context.CancelFunc
-	states *bus.Subscription[*devicev1.Device]
+	states *bus.Subscription[bus.Raw]
 	ended  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -53,6 +54,7 @@ type Devices struct {
 
 type entry struct {
 	status   *signalingv1.DeviceStatus // never changed, only replaced
+	said     []byte                    // the announcement that says so
 	heard    time.Time
 	expected bool
 }
@@ -75,16 +77,29 @@ func FollowDevices(conn *bus.Conn, robot string, c DevicesConfig) (*Devices, err
 	d.Expect(c.Expected)
 	var err error
 	// A reader this slow can miss a state: each is repeated within a second.
-	d.states, err = bus.Subscribe[*devicev1.Device](conn, bus.Address{Robot: robot, Device: bus.Any}.State(),
-		stream.DropOldest(256))
+	d.states, err = bus.SubscribeRaw(conn, bus.Address{Robot: robot, Device: bus.Any}.State(), stream.DropOldest(256))
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
 	d.ended.Go(func() { d.listen(ctx) })
-	d.ended.Go(func() { every(ctx, goneCheck, d.markGone) })
+	d.ended.Go(func() { d.watch(ctx) })
 	return d, nil
+}
+
+// watch looks for devices that have fallen silent, when one may have.
+func (d *Devices) watch(ctx context.Context) {
+	timer := time.NewTimer(goneAfter)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-timer.C:
+			timer.Reset(d.markGone(now))
+		}
+	}
 }
 
 func orDiscard(log *slog.Logger) *slog.Logger {
@@ -156,16 +171,41 @@ func (d *Devices) SetAway(reason string) {
 }
 
 func (d *Devices) listen(ctx context.Context) {
-	for device, err := range d.states.All(ctx) {
+	for raw, err := range d.states.All(ctx) {
 		if err != nil {
 			return
 		}
-		d.heard(device, time.Now())
+		now := time.Now()
+		if raw.Type != deviceType || d.repeated(raw.Data, now) {
+			continue
+		}
+		device := &devicev1.Device{}
+		if err := proto.Unmarshal(raw.Data, device); err != nil {
+			d.log.Debug("an announcement that cannot be read", "subject", raw.Subject, "error", err)
+			continue
+		}
+		d.heard(device, raw.Data, now)
 	}
 }
 
+var deviceType = string((&devicev1.Device{}).ProtoReflect().Descriptor().FullName())
+
+// repeated reports whether a device that is there says what it said last, as each does once a second. That need not be
+// decoded.
+func (d *Devices) repeated(said []byte, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.entries {
+		if bytes.Equal(e.said, said) && !e.status.GetGone() {
+			e.heard = now
+			return true
+		}
+	}
+	return false
+}
+
 // heard records the announcement of a device.
-func (d *Devices) heard(device *devicev1.Device, now time.Time) {
+func (d *Devices) heard(device *devicev1.Device, said []byte, now time.Time) {
 	if (bus.Address{Robot: device.GetRobot(), Device: device.GetName()}).Validate() != nil ||
 		device.GetRobot() != d.robot {
 		d.log.Debug("an announcement of an impossible device", "robot", device.GetRobot(), "device", device.GetName())
@@ -176,7 +216,7 @@ func (d *Devices) heard(device *devicev1.Device, now time.Time) {
 	e := d.entries[device.GetName()]
 	switch {
 	case e != nil:
-		e.heard = now
+		e.heard, e.said = now, said
 		if !e.status.GetGone() && proto.Equal(e.status.GetDevice(), device) {
 			return
 		}
@@ -185,16 +225,18 @@ func (d *Devices) heard(device *devicev1.Device, now time.Time) {
 		d.log.Warn("too many devices: one is ignored", "device", device.GetName())
 		return
 	default:
-		d.entries[device.GetName()] = &entry{status: &signalingv1.DeviceStatus{Device: device}, heard: now}
+		d.entries[device.GetName()] = &entry{status: &signalingv1.DeviceStatus{Device: device}, said: said, heard: now}
 	}
 	d.tellLocked()
 }
 
-// markGone detects devices that have fallen silent, and forgets those that have left.
-func (d *Devices) markGone(now time.Time) {
+// markGone detects devices that have fallen silent, and forgets those that have left. It returns after what time it has
+// to be called again.
+func (d *Devices) markGone(now time.Time) (again time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changed := false
+	again = goneAfter // as of a device that is heard right now
 	for name, e := range d.entries {
 		if e.left(now) {
 			d.forgetLocked(name)
@@ -204,10 +246,14 @@ func (d *Devices) markGone(now time.Time) {
 			e.status = &signalingv1.DeviceStatus{Device: e.status.GetDevice(), Gone: true}
 			changed = true
 		}
+		if !e.status.GetGone() {
+			again = min(again, goneAfter-now.Sub(e.heard))
+		}
 	}
 	if changed {
 		d.tellLocked()
 	}
+	return max(again, 0) + goneCheck
 }
 
 func (d *Devices) forgetLocked(name string) {

@@ -2,6 +2,7 @@ package segment_test
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -20,7 +21,7 @@ import (
 func BenchmarkSeekInHour(b *testing.B) {
 	clip := recordingtest.Clip(b, "1280x720", "2", "30", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M", "-vf", "noise=alls=20:allf=t")
 	path := filepath.Join(b.TempDir(), "hour.mcap")
-	f, err := write.Create(path, write.Head{}, write.Config{QueueBytes: 4 << 30})
+	f, err := write.Create(path, write.Head{}, write.Config{QueueBytes: math.MaxInt})
 	if err != nil {
 		b.Fatal(err)
 	}

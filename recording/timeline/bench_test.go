@@ -2,6 +2,7 @@ package timeline_test
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"testing"
 
@@ -20,7 +21,7 @@ import (
 func hour(b *testing.B) *read.File {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "hour.mcap")
-	f, err := write.Create(path, write.Head{}, write.Config{QueueBytes: 4 << 30})
+	f, err := write.Create(path, write.Head{}, write.Config{QueueBytes: math.MaxInt})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -76,9 +76,8 @@ func (e *ears) run(ctx context.Context) {
 	defer check.Stop()
 	for {
 		_, changed := e.recorder.tap.Streams()
-		pictures := e.tuneNow()
 		var tick <-chan time.Time
-		if pictures {
+		if e.tuneNow() {
 			tick = check.C
 		}
 		select {
@@ -95,8 +94,8 @@ func (e *ears) run(ctx context.Context) {
 // tune has the streams looked at soon.
 func (e *ears) tune() { signal(e.tuned) }
 
-// tuneNow opens and closes streams. It returns whether there are pictures that need key frames.
-func (e *ears) tuneNow() (pictures bool) {
+// tuneNow opens and closes streams. It returns whether there are pictures that can be asked for key frames.
+func (e *ears) tuneNow() (asks bool) {
 	r := e.recorder
 	streams, _ := r.tap.Streams()
 	listening := r.listening()
@@ -132,20 +131,21 @@ func (e *ears) tuneNow() (pictures bool) {
 		e.enter(name, s, false)
 	}
 	for name, s := range wanted {
-		pictures = e.enter(name, s, true) || pictures
+		asks = e.enter(name, s, true) || asks
 	}
 	e.hearTopics(listening && r.config.choice.Topics())
-	return pictures
+	return asks
 }
 
-// enter opens a stream unless it is open, and returns whether it has pictures that need key frames. e.mu is held.
-func (e *ears) enter(name string, s tap.Stream, record bool) (pictures bool) {
+// enter opens a stream unless it is open, and returns whether it has pictures that can be asked for key frames. e.mu is
+// held.
+func (e *ears) enter(name string, s tap.Stream, record bool) (asks bool) {
 	if one := e.open[name]; one != nil {
 		one.stream = s
 		if record {
 			one.recorded.Store(true)
 		}
-		return one.pictures
+		return one.asks()
 	}
 	one := &ear{name: name, stream: s, pictures: isPictures(s), counts: isMedia(s)}
 	one.recorded.Store(record)
@@ -163,8 +163,11 @@ func (e *ears) enter(name string, s tap.Stream, record bool) (pictures bool) {
 	if one.pictures && record {
 		e.ask(one, time.Now()) // it may flow already, for others
 	}
-	return one.pictures
+	return one.asks()
 }
+
+// asks reports whether there are pictures that can be asked for key frames.
+func (e *ear) asks() bool { return e.pictures && e.stream.Info.GetKeyFrameOnRequest() }
 
 // leave closes a stream, which can take a second. e.mu is held.
 func (e *ears) leave(one *ear) {
