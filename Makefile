@@ -103,7 +103,7 @@ npm: $(NPM) ## build the npm package into build/npm/
 .PHONY: e2e
 e2e: deps deps-test build firmware npm cpp $(TOOLS)/grpcurl $(VENV) $(READERS) $(FIREFOX) ## run only the end-to-end tests, with real programs and real browsers
 	@echo "── e2e"; cd e2e && WALDO_BIN=$(BIN) WALDO_PYTHON=$(PYTHON) WALDO_NPM=$(BUILD)/npm \
-		WALDO_CPP=$(BUILD)/cpp/robot $(GO) test -race -count=1 -timeout 60m $(TESTFLAGS) ./...
+		WALDO_CPP=$(BUILD)/cpp/robot $(GO) test -race -count=1 -parallel 6 -timeout 60m $(TESTFLAGS) ./...
 
 .PHONY: bench
 bench: deps deps-test deps-bench build firmware $(TOOLS)/grpcurl $(PYTHON) ## measure latency, recovery, cost of viewers, and single packages; BENCH=name for some

@@ -161,35 +161,49 @@ func TestNobodyReadsOldData(t *testing.T) {
 			return harness.Start(t, []string{readerArguments + "=" + strings.Join(arguments, " ")}, os.Args[0])
 		},
 	}
-	for language, start := range languages {
-		for stream, device := range devices {
-			if stream == "connect" && language != "python" {
-				continue
+	for stream, device := range devices {
+		address := robot.Device(t, device).GRPCAddress
+		t.Run(stream, func(t *testing.T) { // one stream after the other, and all its readers at once, each a process
+			for language, start := range languages {
+				if stream == "connect" && language != "python" {
+					continue
+				}
+				t.Run(language+"/slow", func(t *testing.T) {
+					t.Parallel()
+					readSlowly(t, start(t, address, stream, "0.2"))
+				})
+				t.Run(language+"/stops", func(t *testing.T) {
+					t.Parallel()
+					pauseReading(t, start(t, address, stream, "0"))
+				})
 			}
-			address := robot.Device(t, device).GRPCAddress
-			t.Run(language+"/"+stream+"/slow", func(t *testing.T) {
-				p := start(t, address, stream, "0.2")
-				age, _, dropped := worst(await(t, p, 40))
-				t.Logf("at most %v old, %d lost", age, dropped)
-				if age > old || dropped == 0 {
-					t.Errorf("a reader of 5 a second got messages %v old, with %d reported lost", age, dropped)
-				}
-			})
-			t.Run(language+"/"+stream+"/stops", func(t *testing.T) {
-				p := start(t, address, stream, "0")
-				await(t, p, 30)
-				resume := harness.Freeze(t, p.PID())
-				before := len(readings(t, p))
-				time.Sleep(frozen)
-				resume()
-				after := await(t, p, before+maxOld+30)[before:]
-				_, tooOld, dropped := worst(after)
-				t.Logf("%d old ones, then %v old, %d lost", tooOld, after[len(after)-1].age, dropped)
-				if last := after[len(after)-1]; tooOld > maxOld || last.age > old || dropped == 0 {
-					t.Errorf("a reader that paused for %v got %d old messages, was then %v behind, with %d reported lost",
-						frozen, tooOld, last.age, dropped)
-				}
-			})
-		}
+		})
+	}
+}
+
+// readSlowly looks at a reader that takes 0.2 s for each message.
+func readSlowly(t *testing.T, p *harness.Process) {
+	t.Helper()
+	age, _, dropped := worst(await(t, p, 40))
+	t.Logf("at most %v old, %d lost", age, dropped)
+	if age > old || dropped == 0 {
+		t.Errorf("a reader of 5 a second got messages %v old, with %d reported lost", age, dropped)
+	}
+}
+
+// pauseReading stops a reader that keeps up, and looks at what it gets afterwards.
+func pauseReading(t *testing.T, p *harness.Process) {
+	t.Helper()
+	await(t, p, 30)
+	resume := harness.Freeze(t, p.PID())
+	before := len(readings(t, p))
+	time.Sleep(frozen)
+	resume()
+	after := await(t, p, before+maxOld+30)[before:]
+	_, tooOld, dropped := worst(after)
+	t.Logf("%d old ones, then %v old, %d lost", tooOld, after[len(after)-1].age, dropped)
+	if last := after[len(after)-1]; tooOld > maxOld || last.age > old || dropped == 0 {
+		t.Errorf("a reader that paused for %v got %d old messages, was then %v behind, with %d reported lost",
+			frozen, tooOld, last.age, dropped)
 	}
 }

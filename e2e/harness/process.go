@@ -164,14 +164,22 @@ func Children(tb testing.TB, pid int, name string) []int {
 	return found
 }
 
-// FreeAddress returns a loopback address with a port that is free now, for TCP and UDP. It is below those that the kernel
-// gives to whoever asks for any port (net.ipv4.ip_local_port_range, from 32768), such as the devices of the same robot.
+// given are the ports that FreeAddress has given away.
+var given sync.Map
+
+// FreeAddress returns a loopback address with a port that is free now, for TCP and UDP, and that it has never returned
+// before: who has got one may not have taken it yet. It is below those that the kernel gives to whoever asks for any port
+// (net.ipv4.ip_local_port_range, from 32768), such as the devices of the same robot.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	const first, ports, tries = 15_000, 15_000, 100
 	var failed error
 	for range tries {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(first+rand.N(ports)))
+		port := first + rand.N(ports)
+		if _, twice := given.LoadOrStore(port, nil); twice {
+			continue
+		}
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		if failed = isFree(address); failed == nil {
 			return address
 		}
