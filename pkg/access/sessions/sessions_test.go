@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -58,13 +59,13 @@ func (r *rig) open(t *testing.T, token string) *sessions.Session {
 // TestEnds: whatever ends a token ends its session, tells why, and leaves others alone.
 func TestEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
-		expires time.Time
-		change  func(r *rig) error
-		want    error
+		life   time.Duration // of the token; 0: it has no end
+		change func(r *rig) error
+		want   error
 	}{
 		"revoked": {change: func(r *rig) error { _, err := tokens.Revoke(r.path, "anna"); return err },
 			want: tokens.ErrRevoked},
-		"expired": {expires: time.Now().Add(3 * time.Second), change: func(*rig) error { return nil },
+		"expired": {life: 3 * time.Second, change: func(*rig) error { return nil },
 			want: tokens.ErrExpired},
 		"forgotten": {change: func(r *rig) error { return replace(r, `{"version":1}`) },
 			want: tokens.ErrRevoked},
@@ -78,23 +79,28 @@ func TestEnds(t *testing.T) {
 		}, want: sessions.ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			r := newRig(t, tt.expires)
-			anna, shared := r.open(t, r.token), r.open(t, "sixteen-or-more!")
-			if err := tt.change(r); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case <-anna.Context().Done():
-			case <-time.After(time.Minute):
-				t.Fatal("the session goes on")
-			}
-			if err := anna.Ended(); !errors.Is(err, tt.want) {
-				t.Errorf("ended because %v, want %v", err, tt.want)
-			}
-			if shared.Context().Err() != nil {
-				t.Errorf("the session of the shared token ended: %v", shared.Ended())
-			}
+			synctest.Test(t, func(t *testing.T) {
+				var expires time.Time
+				if tt.life > 0 {
+					expires = time.Now().Add(tt.life)
+				}
+				r := newRig(t, expires)
+				anna, shared := r.open(t, r.token), r.open(t, "sixteen-or-more!")
+				if err := tt.change(r); err != nil {
+					t.Fatal(err)
+				}
+				select {
+				case <-anna.Context().Done():
+				case <-time.After(time.Minute):
+					t.Fatal("the session goes on")
+				}
+				if err := anna.Ended(); !errors.Is(err, tt.want) {
+					t.Errorf("ended because %v, want %v", err, tt.want)
+				}
+				if shared.Context().Err() != nil {
+					t.Errorf("the session of the shared token ended: %v", shared.Ended())
+				}
+			})
 		})
 	}
 }

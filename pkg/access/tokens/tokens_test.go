@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -88,25 +89,27 @@ func TestRefused(t *testing.T) {
 }
 
 func TestExpired(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "access.json")
-	soon := time.Now().Add(2 * time.Second) // the file keeps whole seconds
-	token, made := create(t, path, tokens.Request{Name: "anna", Role: roles.Driver, Expires: soon})
-	store := tokens.Open(path)
-	changed := make(chan struct{}, 100)
-	stop := watch(t, store, func() { changed <- struct{}{} })
-	defer stop()
-	<-changed // the beginning
-	select {
-	case <-changed:
-	case <-time.After(time.Minute):
-		t.Fatal("nobody was told that the token expired")
-	}
-	if grant, err := store.Check(token); !errors.Is(err, tokens.ErrExpired) || grant.Name != "anna" {
-		t.Errorf("expired: %+v, %v", grant, err)
-	}
-	if _, err := store.Renew(made.ID); !errors.Is(err, tokens.ErrExpired) {
-		t.Errorf("a session: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "access.json")
+		soon := time.Now().Add(2 * time.Second) // the file keeps whole seconds
+		token, made := create(t, path, tokens.Request{Name: "anna", Role: roles.Driver, Expires: soon})
+		store := tokens.Open(path)
+		changed := make(chan struct{}, 100)
+		stop := watch(t, store, func() { changed <- struct{}{} })
+		defer stop()
+		<-changed // the beginning
+		select {
+		case <-changed:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody was told that the token expired")
+		}
+		if grant, err := store.Check(token); !errors.Is(err, tokens.ErrExpired) || grant.Name != "anna" {
+			t.Errorf("expired: %+v, %v", grant, err)
+		}
+		if _, err := store.Renew(made.ID); !errors.Is(err, tokens.ErrExpired) {
+			t.Errorf("a session: %v", err)
+		}
+	})
 }
 
 func TestWatch(t *testing.T) {
