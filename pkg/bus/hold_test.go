@@ -70,27 +70,26 @@ func TestConnCloseReleases(t *testing.T) {
 	within(t, "Close of the hold", h.Close)
 }
 
-// TestHoldFollowsTheDevice has the device begin new lives. Were it held again only at the next renewal, this took 10 s.
+// TestHoldFollowsTheDevice has the device begin new lives. Were it held again only at the next renewal, each took a
+// second; a busy machine holds up some, and not all.
 func TestHoldFollowsTheDevice(t *testing.T) {
 	a, b := pair(t)
 	h := a.Hold(front, "video", "me") // before the device exists
 	defer h.Close()
 	const lives = 10
-	var slowest time.Duration
-	start := time.Now()
-	for epoch := int64(1); epoch <= lives; epoch++ {
+	fastest := time.Hour
+	for epoch := int64(1); epoch <= lives || epoch <= 10*lives && fastest > holdRenewal/2; epoch++ {
 		holds := make(chan *devicev1.HoldStreamRequest, 10)
 		service := serve(t, b, bus.ServiceConfig{}, holder(epoch, holds))
 		announced := time.Now()
 		announce(t, b, epoch)
 		receive(t, "the hold of a new life", holds)
-		slowest = max(slowest, time.Since(announced))
+		fastest = min(fastest, time.Since(announced))
 		until(t, "the hold knows the epoch", func() bool { return h.Epoch() == epoch })
 		service.Close()
 	}
-	t.Logf("slowest hold of a new life: %v", slowest)
-	if took := time.Since(start); took > lives*holdRenewal*6/10 {
-		t.Errorf("%d lives took %v", lives, took)
+	if fastest > holdRenewal/2 {
+		t.Errorf("every new life waited %v or longer for its hold", fastest)
 	}
 }
 
@@ -100,15 +99,15 @@ const (
 	holdTimeout = 500 * time.Millisecond
 )
 
-// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, this
-// took 3 s.
+// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, each next
+// life waited half a second; a busy machine holds up some, and not all.
 func TestHoldDoesNotWaitForADeadDevice(t *testing.T) {
 	a, b := pair(t)
 	h := a.Hold(front, "video", "me")
 	defer h.Close()
 	const lives = 6
-	start := time.Now()
-	for epoch := int64(1); epoch <= lives; epoch++ {
+	fastest := time.Hour
+	for epoch := int64(1); epoch <= lives || epoch <= 10*lives && fastest > holdTimeout/2; epoch++ {
 		entered, stuck := make(chan struct{}, 100), make(chan struct{})
 		dead := serve(t, b, bus.ServiceConfig{}, &fakeDevice{
 			hold: func(context.Context, *devicev1.HoldStreamRequest) (*devicev1.HoldStreamResponse, error) {
@@ -120,15 +119,17 @@ func TestHoldDoesNotWaitForADeadDevice(t *testing.T) {
 		receive(t, "a hold that is not answered", entered)
 		holds := make(chan *devicev1.HoldStreamRequest, 10)
 		alive := serve(t, b, bus.ServiceConfig{}, holder(epoch, holds))
+		announced := time.Now()
 		announce(t, b, epoch)
 		receive(t, "the hold of the new life", holds)
+		fastest = min(fastest, time.Since(announced))
 		until(t, "the hold knows the epoch", func() bool { return h.Epoch() == epoch })
 		close(stuck)
 		dead.Close()
 		alive.Close()
 	}
-	if took := time.Since(start); took > lives*holdTimeout*6/10 {
-		t.Errorf("%d lives took %v", lives, took)
+	if fastest > holdTimeout/2 {
+		t.Errorf("every new life waited %v or longer for its hold", fastest)
 	}
 }
 
