@@ -38,16 +38,21 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child works until it is killed. It holds on to every frame for a moment, so that there is one that dies with it.
+// child works until it is killed. It answers the first frame and holds on to the second, so that there is one that dies
+// with it.
 func child(options string) {
 	url, lossless := strings.CutSuffix(options, " lossless")
 	conn, err := bus.Connect(bus.Config{URL: url})
 	if err == nil {
-		slow := func(ctx context.Context, f *mediav1.VideoFrame) (*workv1.Result, error) {
-			time.Sleep(5 * time.Millisecond)
+		answered := false
+		stuck := func(ctx context.Context, f *mediav1.VideoFrame) (*workv1.Result, error) {
+			if answered {
+				select {}
+			}
+			answered = true
 			return number(ctx, f)
 		}
-		_, err = work.Start(conn.Conn, front, "faces", slow, work.Config{Name: "child", Lossless: lossless, Queue: 100})
+		_, err = work.Start(conn.Conn, front, "faces", stuck, work.Config{Name: "child", Lossless: lossless, Queue: 100})
 	}
 	if err != nil {
 		panic(err)

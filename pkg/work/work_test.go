@@ -265,7 +265,7 @@ func TestFrozenWorker(t *testing.T) {
 	const frames = 20
 	began := time.Now()
 	until(t, "the frozen worker gets nothing any more", func() bool {
-		before, end := w.Stats().Done, time.Now().Add(200*time.Millisecond)
+		before, end := w.Stats().Done, time.Now().Add(time.Second)
 		r.camera.publish(t, frames, 10, 0)
 		for w.Stats().Done != before+frames && time.Now().Before(end) {
 			time.Sleep(time.Millisecond)
