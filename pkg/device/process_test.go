@@ -89,7 +89,7 @@ func TestLife(t *testing.T) {
 	hardware.come <- nil
 	expect(ready, "", healthpb.HealthCheckResponse_SERVING)
 
-	within(t, 2*time.Second, "stopping", p.Stop)
+	within(t, patienceOfTests, "stopping", p.Stop)
 	untilState(t, onBus, stopping)
 	untilState(t, overGRPC, stopping)
 	if _, err := overGRPC.Next(t.Context()); status.Code(err) != codes.Unavailable {
@@ -200,8 +200,8 @@ func TestStopWithoutTheBus(t *testing.T) {
 	c := connect(t, server.URL())
 	untilState(t, states(t, c), ready)
 	server.Close()
-	within(t, 2*time.Second, "stopping without a bus", never.Stop)
-	within(t, 2*time.Second, "stopping after the bus", lost.Stop)
+	within(t, patienceOfTests, "stopping without a bus", never.Stop)
+	within(t, patienceOfTests, "stopping after the bus", lost.Stop)
 }
 
 // TestStopWithCalls has a stream open whose handler goes on until its context ends, and a WatchDevice that is not read.
@@ -217,7 +217,7 @@ func TestStopWithCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	watch(t, p)
-	within(t, 2*time.Second, "stopping with open calls", p.Stop)
+	within(t, patienceOfTests, "stopping with open calls", p.Stop)
 	for err == nil {
 		_, err = w.Recv()
 	}

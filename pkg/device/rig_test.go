@@ -195,7 +195,7 @@ func holders(n int32) func(*devicev1.Device) bool {
 	return func(d *devicev1.Device) bool { return d.Streams[0].HolderCount == n }
 }
 
-// within fails the test if f takes longer than a device may take to stop.
+// within fails the test if f takes so long that it must have hung.
 func within(t testing.TB, d time.Duration, what string, f func()) {
 	t.Helper()
 	begin := time.Now()
