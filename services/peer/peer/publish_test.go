@@ -32,6 +32,7 @@ type program struct {
 	*world
 	call   grpc.BidiStreamingClient[peerv1.PublishRequest, peerv1.PublishResponse]
 	cancel context.CancelFunc
+	epoch  int64 // of the publication, as begun sets it
 }
 
 // publish calls Publish and asks for the slot.
@@ -75,9 +76,11 @@ func (p *program) answer() *peerv1.PublishResponse {
 // begun waits for the slot, and returns itself.
 func (p *program) begun() *program {
 	p.t.Helper()
-	if r := p.answer(); r.GetBegun().GetPublisher().GetId() == 0 {
+	r := p.answer()
+	if r.GetBegun().GetPublisher().GetId() == 0 {
 		p.t.Fatalf("the first answer is %v", r)
 	}
+	p.epoch = r.GetBegun().GetEpoch()
 	return p
 }
 
@@ -323,30 +326,6 @@ func soundStep(f *mediav1.AudioFrame) *peerv1.PublishRequest {
 
 func samples(rate int32) *mediav1.AudioFormat {
 	return &mediav1.AudioFormat{MediaType: pcm.Raw, SampleFormat: pcm.S16LE, SampleRateHz: rate, Channels: 1}
-}
-
-// What is too large is refused, and the largest picture is taken.
-func TestLargeSteps(t *testing.T) {
-	w := start(t, Defaults())
-	for tall, want := range map[int32]struct {
-		code codes.Code
-		text string
-	}{
-		5464: {codes.InvalidArgument, "scale the picture down"},         // 36 KB too much
-		8190: {codes.ResourceExhausted, "received message larger than"}, // which gRPC does not even read
-	} {
-		p := w.publish("lamp", false).begun()
-		p.video(rawFrame(media.PixelI420, 8192, tall))
-		if err := p.end(); status.Code(err) != want.code || !strings.Contains(err.Error(), want.text) {
-			t.Errorf("%d rows: %v", tall, err)
-		}
-	}
-	p := w.publish("lamp", false).begun()
-	p.play(rawFrame(media.PixelI420, 8192, 5460)) // just below 64 MiB
-	w.eventually("ready", w.ready())
-	if wide := w.process.Kit().Device().GetAttributes()["width_px"]; wide != "8192" {
-		t.Errorf("it is %s wide", wide)
-	}
 }
 
 func TestProgramsShareASlot(t *testing.T) {
