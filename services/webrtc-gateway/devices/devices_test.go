@@ -159,20 +159,29 @@ func TestFeedHoldsAGroup(t *testing.T) {
 	}
 	defer feed.Close()
 	const group = 600 // 20 s
-	for i := range int64(group) {
-		if err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).Out("video"),
-			fakecam.Frame(1, i, i == 0, 100)); err != nil {
-			t.Fatal(err)
+	// What a busy machine keeps waiting for a second is lost, as it must be: the group comes again.
+	for begin, all := time.Now(), false; !all; {
+		published := time.Now()
+		for i := range int64(group) {
+			if err := conn.Publish((bus.Address{Robot: "demo", Device: "front"}).Out("video"),
+				fakecam.Frame(published.UnixNano(), i, i == 0, 100)); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	if err := conn.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	for i := range int64(group) {
-		if f, err := feed.Next(ctx); err != nil || f.GetSequence() != i {
-			t.Fatalf("frame %d: %d %v", i, f.GetSequence(), err)
+		n := int64(0)
+		for f := within(t, feed, timeout); f != nil && f.GetEpoch() == published.UnixNano() && f.GetSequence() == n; n++ {
+			if all = n == group-1; all {
+				break
+			}
+			f = within(t, feed, time.Second)
+		}
+		if !all && time.Since(published) < time.Second {
+			t.Fatalf("%d frames came", n)
+		}
+		if time.Since(begin) > timeout {
+			t.Fatal("no group was whole")
+		}
+		for !all && within(t, feed, 100*time.Millisecond) != nil { // the rest of it
 		}
 	}
 }
@@ -198,12 +207,29 @@ func TestFeedLosesWhatIsOld(t *testing.T) {
 		t.Fatal(err)
 	}
 	time.Sleep(1500 * time.Millisecond) // the stall
-	publish(2)
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	if f, err := feed.Next(ctx); err != nil || f.GetSequence() != 2 {
-		t.Errorf("after a stall of 1.5 s frame %d %v comes, want 2", f.GetSequence(), err)
+	var f *mediav1.VideoFrame
+	for begin, sequence := time.Now(), int64(2); f == nil; sequence++ { // a busy machine may stall again
+		publish(sequence)
+		f = within(t, feed, 200*time.Millisecond)
+		if f == nil && time.Since(begin) > timeout {
+			t.Fatal("nothing comes any more")
+		}
 	}
+	if f.GetSequence() < 2 {
+		t.Errorf("after a stall of 1.5 s frame %d comes", f.GetSequence())
+	}
+}
+
+// within returns the next frame, or nil if none comes in that time.
+func within(t *testing.T, feed tracks.VideoFeed, d time.Duration) *mediav1.VideoFrame {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	f, err := feed.Next(ctx)
+	if err != nil && ctx.Err() == nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func TestSoundFeed(t *testing.T) {

@@ -328,11 +328,15 @@ func TestGuessing(t *testing.T) {
 func TestCloseEndsDelays(t *testing.T) {
 	s := newSite(t, Config{Token: "secret"}, 0)
 	s.server.Close()
-	begin := time.Now()
-	for range 10 {
+	fastest := time.Hour // of the later ones, which would be delayed by 3 s each; a busy machine delays some, and not all
+	for i := range 10 {
+		begin := time.Now()
 		s.do(request{path: "/devices", headers: []string{"Authorization: Bearer guess"}})
+		if i > 5 {
+			fastest = min(fastest, time.Since(begin))
+		}
 	}
-	if took := time.Since(begin); took > 5*time.Second { // the delays add up to 18 s
-		t.Errorf("ten guesses took %v", took)
+	if fastest >= 3*time.Second {
+		t.Errorf("each guess took %v or longer", fastest)
 	}
 }
