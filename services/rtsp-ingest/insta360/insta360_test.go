@@ -161,12 +161,11 @@ func TestEndOfConnectionIsNoticedAtOnce(t *testing.T) {
 			pending := make(chan error)
 			go func() { pending <- r.TakePicture(t.Context()) }()
 			r.happened(t, "TAKE_PICTURE", 1)
-			began := time.Now()
 			end(r.fake)
 			err := n.end(t)
-			if took := time.Since(began); took > maxSilence/2 || !errors.Is(err, device.ErrAway) ||
-				feed.ReasonOf(err) != feed.Away {
-				t.Errorf("after %v: %v", took, err)
+			if !errors.Is(err, device.ErrAway) || feed.ReasonOf(err) != feed.Away ||
+				strings.Contains(err.Error(), "nothing came") { // which is what silence ends with
+				t.Error(err)
 			}
 			if e := r.await(t, Disconnected); !errors.Is(e.Err, err) {
 				t.Errorf("the event says %v, Run %v", e.Err, err)

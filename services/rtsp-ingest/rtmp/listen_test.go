@@ -70,6 +70,20 @@ func guessed(t *testing.T, l *Listener) {
 
 // Who guesses keys waits; who knows it does not, and a listener that is closed waits for nobody.
 func TestWrongKeyWaits(t *testing.T) {
+	took := closedWithGuesser(t)
+	for range 4 { // a busy machine gets more chances
+		if took >= 3*time.Second {
+			took = closedWithGuesser(t)
+		}
+	}
+	if took >= 3*time.Second {
+		t.Errorf("closed after %v, as the guess waits", took)
+	}
+}
+
+// closedWithGuesser returns how long a listener needs for a wrong and a right key and for its end.
+func closedWithGuesser(t *testing.T) time.Duration {
+	t.Helper()
 	l, err := Listen(ListenConfig{Address: "127.0.0.1:0", Key: "secret"})
 	if err != nil {
 		t.Fatal(err)
@@ -89,9 +103,7 @@ func TestWrongKeyWaits(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(began); took >= 3*time.Second {
-		t.Errorf("closed after %v", took)
-	}
+	return time.Since(began)
 }
 
 // A second publisher with the right key takes the place of the first, one without does not.

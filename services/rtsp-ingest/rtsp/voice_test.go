@@ -198,7 +198,7 @@ func TestTalkToADeafCamera(t *testing.T) {
 		err = voice.Say(make([]byte, 1400), 0)
 		took = time.Since(began)
 	}
-	if feed.ReasonOf(err) != feed.Away || took < 400*time.Millisecond || took > 5*time.Second {
+	if feed.ReasonOf(err) != feed.Away || took < 400*time.Millisecond || took > 30*time.Second {
 		t.Errorf("after %v: %v", took, err)
 	}
 	end(t, voice)
