@@ -172,6 +172,16 @@ func (r *rig) await(t *testing.T, what string, is func(*recorderv1.RecorderState
 	return nil
 }
 
+// until waits for what makes no event.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", patience, what)
+		}
+	}
+}
+
 func recording(s *recorderv1.RecorderState) bool {
 	return s.GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -31,11 +30,7 @@ func TestRestart(t *testing.T) {
 	p.Stop()
 	again := &camera{}
 	run(t, r, "late", again.kind(), struct{}{})
-	for deadline := time.Now().Add(patience); !again.out.Held(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the next life is not held")
-		}
-	}
+	until(t, "the next life is held", again.out.Held)
 	r.more(t, 300)
 	one := r.end(t)
 	all, f := r.read(t, one.GetName())
@@ -77,9 +72,10 @@ func TestNoFolder(t *testing.T) {
 	if !strings.Contains(s.GetProblem(), "folder") {
 		t.Errorf("%v", s)
 	}
-	if d := p.Kit().Device(); d.GetState() != devicev1.DeviceState_DEVICE_STATE_AWAY || !strings.Contains(d.GetStateReason(), "folder") {
-		t.Errorf("%v", d)
-	}
+	until(t, "the device is away for want of its folder", func() bool {
+		d := p.Kit().Device()
+		return d.GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY && strings.Contains(d.GetStateReason(), "folder")
+	})
 	if _, err := r.client.StartRecording(t.Context(), &recorderv1.StartRecordingRequest{}); status.Code(err) != codes.Unavailable {
 		t.Errorf("started: %v", err)
 	}
@@ -88,11 +84,9 @@ func TestNoFolder(t *testing.T) {
 	}
 	r.await(t, "it is there", idle)
 	other := run(t, r, "second", recorder.Kind(), r.config)
-	for deadline := time.Now().Add(patience); !strings.Contains(other.Kit().Device().GetStateReason(), "another recorder"); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("a second recorder: %v", other.Kit().Device())
-		}
-	}
+	until(t, "the second recorder tells of the first", func() bool {
+		return strings.Contains(other.Kit().Device().GetStateReason(), "another recorder")
+	})
 }
 
 // TestFull: a disk without room is told, and nothing is recorded until there is room.
@@ -109,17 +103,12 @@ func TestFull(t *testing.T) {
 	always.When, always.Folder = "always", r.folder+"-2"
 	p := run(t, r, "other", recorder.Kind(), always)
 	client := recorderv1.NewRecorderServiceClient(r.conn.Client(p.Kit().Address()))
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+	until(t, "it fails for want of room", func() bool {
 		q, err := client.GetRecorder(t.Context(), &recorderv1.GetRecorderRequest{})
-		if err == nil && q.GetState().GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_FAILED &&
+		return err == nil && q.GetState().GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_FAILED &&
 			strings.Contains(q.GetState().GetProblem(), "room") &&
-			p.Kit().Device().GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%v, %v", q, err)
-		}
-	}
+			p.Kit().Device().GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY
+	})
 	if files := r.files(t, "mcap"); len(files) != 0 {
 		t.Errorf("%v", files)
 	}
