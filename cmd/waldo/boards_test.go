@@ -72,7 +72,7 @@ func watch(t *testing.T, args ...string) *watching {
 // until returns at the wanted message, with all messages before it that were not null.
 func (w *watching) until(want string) (before []string) {
 	w.t.Helper()
-	for begin := time.Now(); time.Since(begin) < 20*time.Second && w.lines.Scan(); {
+	for begin := time.Now(); time.Since(begin) < time.Minute && w.lines.Scan(); {
 		var line struct {
 			Sequence *int64
 			Time     time.Time

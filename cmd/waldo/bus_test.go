@@ -38,7 +38,7 @@ func TestBusOfAFile(t *testing.T) {
 	start(t, log, "waldo", "bus", "--robot-file", file, "--token-file", token)
 	message := make([]byte, 1000)
 	for _, want := range []string{"READY=1\nSTATUS=nats://" + address, "WATCHDOG=1", "WATCHDOG=1"} {
-		if err := unit.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := unit.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := unit.Read(message)
@@ -80,7 +80,7 @@ func TestCertificateOfARobotOnAnotherBus(t *testing.T) {
 	defer log.Close()
 	start(t, log, "waldo", "bus", "--robot-file", file)
 	leaf := filepath.Join(state, "tls", "leaf.crt")
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(leaf); err == nil {
 			break
 		}
