@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -24,7 +23,6 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
 	"github.com/waldo-robot/waldo/pkg/media"
-	"github.com/waldo-robot/waldo/pkg/peer"
 	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/read"
 )
@@ -267,100 +265,4 @@ func (r *recordRig) missing(b *testing.B, one *recorderv1.Recording) (n int64) {
 		b.Errorf("%d streams are recorded", len(last))
 	}
 	return n
-}
-
-// BenchmarkRecordViewers measures how long pictures take from their capture to a viewer, with and without a recorder that
-// records, in turns of one run. The ratio is what recording costs viewers: the median of all turns beside the one before.
-func BenchmarkRecordViewers(b *testing.B) {
-	turns, window := short(18, 6), time.Duration(short(7, 3))*time.Second
-	r := startRecordRig(b)
-	viewer, err := peer.Dial(b.Context(), r.robot.URL+"/", peer.Options{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(viewer.Close)
-	var mu sync.Mutex
-	now := -1 // the turn
-	samples := make([][]float64, turns)
-	ctx, cancel := context.WithCancel(b.Context())
-	var watching sync.WaitGroup
-	for n := range recordedCameras {
-		watching.Go(func() {
-			for f, err := range viewer.Camera(fmt.Sprintf("camera%d", n)).Frames(ctx, 8) {
-				if err != nil {
-					continue
-				}
-				age := time.Since(f.GetCaptureTime().AsTime()).Seconds() * 1000
-				mu.Lock()
-				if now >= 0 {
-					samples[now] = append(samples[now], age)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	defer watching.Wait()
-	defer cancel()
-	time.Sleep(3 * time.Second)
-	for turn := range turns {
-		on := turn%2 == 1
-		if on {
-			r.start(b)
-		}
-		mu.Lock()
-		now = turn
-		mu.Unlock()
-		time.Sleep(window)
-		if on {
-			r.stop(b)
-		}
-	}
-	cancel()
-	watching.Wait()
-	reportTurns(b, samples)
-	b.ReportMetric(0, "ns/op")
-}
-
-// BenchmarkRecordShown measures in Chromium how old a picture of a network camera is when it is shown, with and without a
-// recorder that records four of them, in turns as above.
-func BenchmarkRecordShown(b *testing.B) {
-	waldo := startWaldoArchivist(b, startLiveCamera(b))
-	player := harness.StartBrowser(b).OpenPlayer(b, waldo.page)
-	player.AwaitStream(b, waldo.whep(0))
-	samples := make([][]float64, short(18, 6))
-	for turn := range samples {
-		on := turn%2 == 1
-		if on {
-			waldo.record(true)
-		}
-		samples[turn], _ = player.Latency(b, waldo.whep(0), short(150, 60))
-		if on {
-			waldo.record(false)
-		}
-	}
-	reportTurns(b, samples)
-	b.ReportMetric(0, "ns/op")
-}
-
-// reportTurns reports what was measured in turns without and with something, and the medians of the ratios.
-func reportTurns(b *testing.B, samples [][]float64) {
-	b.Helper()
-	all, ratios := [2][]float64{}, map[string][]float64{}
-	for turn, found := range samples {
-		slices.Sort(found)
-		all[turn%2] = append(all[turn%2], found...)
-		if turn%2 == 0 {
-			continue
-		}
-		for name, q := range map[string]float64{"ratio-p50": 0.5, "ratio-p99": 0.99} {
-			ratios[name] = append(ratios[name], harness.Quantile(found, q)/harness.Quantile(samples[turn-1], q))
-		}
-	}
-	harness.Report(b, "without", "ms", all[0])
-	harness.Report(b, "recording", "ms", all[1])
-	for name, found := range ratios {
-		slices.Sort(found)
-		b.Logf("%s %.3f", name, found)
-		b.ReportMetric(harness.Quantile(found, 0.5), name)
-	}
 }

@@ -58,6 +58,27 @@ func Quantile(sorted []float64, q float64) float64 {
 	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
 }
 
+// Median returns the median of sorted samples, and between which values that of what they are samples of lies with a
+// confidence of at least 95 %, whatever their distribution is: half of them are expected on either side, so how many are
+// follows the binomial distribution (the interval of the sign test). With fewer than six samples nothing is known.
+func Median(sorted []float64) (low, median, high float64) {
+	n := len(sorted)
+	median = Quantile(sorted, 0.5)
+	if n%2 == 0 {
+		median = (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	rank, below, chance := 0, 0.0, math.Pow(0.5, float64(n)) // chance that exactly rank samples are below
+	for below+chance <= 0.025 {
+		below += chance
+		chance *= float64(n-rank) / float64(rank+1)
+		rank++
+	}
+	if rank == 0 {
+		return math.Inf(-1), median, math.Inf(1)
+	}
+	return sorted[rank-1], median, sorted[n-rank]
+}
+
 // CPU is the processor time that a process has used, to the nanosecond. /proc/<pid>/stat counts in ticks, and is wrong
 // for programs that wake up with them.
 func CPU(tb testing.TB, pid int) time.Duration {

@@ -93,6 +93,12 @@ const whep = `(() => {
       video.srcObject = new MediaStream([p.track]);
       await video.play();
     },
+    // age returns how old pictures are that the element of show shows.
+    async age(settle, frames) {
+      await stamps.measureLatency(document.getElementById('shown'), settle);
+      const shown = await stamps.measureLatency(document.getElementById('shown'), frames, { timeoutMs: 50000 });
+      return shown.frames.map((f) => f.presentedMs);
+    },
     // watch keeps watching. seen lists the pictures of the last seconds, each as when it was decoded and captured.
     seen: [],
     async watch(url) {
@@ -166,6 +172,13 @@ func (p *Player) Show(tb testing.TB, url string) *Page {
 	tb.Helper()
 	Eval[any](tb, p.page, "whep.show($1)", url)
 	return p.page
+}
+
+// Age measures so many pictures of what [Player.Show] shows: from the stamp to being shown, in ms. Some before them are left
+// out.
+func (p *Player) Age(tb testing.TB, before, frames int) (shown []float64) {
+	tb.Helper()
+	return Eval[[]float64](tb, p.page, "whep.age($1, $2)", before, frames)
 }
 
 // Since waits for the first picture that was captured after a moment, and returns when it was decoded. Both are in ms
