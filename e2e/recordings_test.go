@@ -25,7 +25,11 @@ const atPlace = `(async () => {
   const video = document.querySelector('.reel video');
   const end = Date.now() + 15000;
   while (video.seeking || Math.abs(video.currentTime - stage.place) > 0.001 || video.readyState < 2) {
-    if (Date.now() > end) throw new Error('no picture at ' + stage.place + ': ' + document.body.innerText);
+    if (Date.now() > end) {
+      const has = Array.from(video.buffered, (_, i) => [video.buffered.start(i), video.buffered.end(i)]);
+      const { currentTime, seeking, readyState } = video;
+      throw new Error('no picture at ' + stage.place + ': ' + JSON.stringify({ currentTime, seeking, readyState, has }));
+    }
     await new Promise(requestAnimationFrame);
   }
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -71,6 +75,7 @@ func TestRecordingsPage(t *testing.T) {
 	seekRecording(t, page)
 	playRecording(t, page)
 	downloadRecording(t, page)
+	zoomTimeline(t, page)
 	fitScreens(t, page)
 
 	deleteRecording(t, page)
@@ -171,7 +176,7 @@ func fitScreens(t *testing.T, page *harness.Page) {
 }
 
 // TestRecordingsElsewhere opens the page through a rendezvous server, where nothing but the page itself comes over HTTP,
-// while the recording is still being made.
+// while the recording is still being made: the page follows it.
 func TestRecordingsElsewhere(t *testing.T) {
 	f := startFar(t, harness.Options{Devices: testCamera + `
 		recorder: {kind: recorder, when: always}`})
@@ -193,4 +198,37 @@ func TestRecordingsElsewhere(t *testing.T) {
 	if n := harness.Eval[int](t, page, "document.querySelectorAll('.files a').length"); n != 0 {
 		t.Errorf("%d links to files, which cannot be had", n)
 	}
+	watchGrowing(t, page)
+}
+
+// watchGrowing waits until the page shows more of a recording that is being made, and plays what is new.
+func watchGrowing(t *testing.T, page *harness.Page) {
+	t.Helper()
+	before := harness.Eval[struct{ Place, Duration float64 }](t, page, "(({ place, duration }) => ({ place, duration }))(waldo.view.stage)")
+	page.Until(t, "waldo.view.stage.duration > $1 + 2 && document.querySelector('.line-head').getAttribute('aria-valuemax') > $1 + 1.9",
+		before.Duration)
+	if place := harness.Eval[float64](t, page, "waldo.view.stage.place"); place != before.Place {
+		t.Errorf("the page went from %v to %v by itself", before.Place, place)
+	}
+	page.Click(t, ".live-edge")
+	page.Until(t, `waldo.view.stage.playing && waldo.view.stage.place > $1 && !document.querySelector('.reel video').paused`,
+		before.Duration)
+}
+
+// zoomTimeline looks at a part of the timeline with keys and buttons, and at all of it again.
+func zoomTimeline(t *testing.T, page *harness.Page) {
+	t.Helper()
+	harness.Eval[any](t, page, "document.querySelector('.line-head').focus()")
+	page.Press(t, "Equal")
+	page.Release(t, "Equal")
+	page.Until(t, "/ to /.test(document.querySelector('.line-span').textContent)")
+	page.Click(t, ".line-tools [aria-label^='Zoom in']")
+	page.Click(t, ".line-head")
+	// What is left of the timeline has the place in it, and an event there is still a button that goes to it.
+	page.Click(t, ".event[data-kind=estop]")
+	page.Click(t, ".lane-item[data-kind=estop]")
+	page.Until(t, `(({ place }, item) => Math.abs(place - item.dataset.place) < 0.001 && item.ariaLabel.includes('E-stop'))(
+	  waldo.view.stage, document.querySelector('.lane-item[data-kind=estop]'))`)
+	page.Click(t, ".line-tools [aria-label^='Show the whole']")
+	page.Until(t, "document.querySelector('.line-span').textContent === ''")
 }

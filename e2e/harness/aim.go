@@ -39,14 +39,13 @@ const aim = `(async () => {
   }
 })()`
 
-// hit returns whether the click has come to the element, or was enough for it: the e-stop and what lies on a timeline go
-// by the press. A page that has been left by a click has no answer.
+// hit returns whether the click has come to the element, or was enough for it: the e-stop and timelines go by the press. A page that has been left by a click has no answer.
 const hit = `(() => {
   if (!window.aimed) return true;
   const { element, pointerdown, click, end } = aimed;
   end();
   delete window.aimed;
-  return click === true || pointerdown === true && element.matches('#estop, .lane-item');
+  return click === true || pointerdown === true && element.matches('#estop, .line-head, .lane-item');
 })()`
 
 // Click clicks the first element that a selector finds, when it is visible. It is what a person does: if the page moves

@@ -35,8 +35,8 @@ func keyOf(code string) string {
 	if len(code) == 4 && code[:3] == "Key" {
 		return string(code[3] - 'A' + 'a')
 	}
-	if code == "Space" {
-		return " "
+	if key, ok := map[string]string{"Space": " ", "Equal": "="}[code]; ok {
+		return key
 	}
 	return code
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -99,6 +100,9 @@ func (l *Library) Timeline(ctx context.Context, r *recorderv1.GetTimelineRequest
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if about.GetOpen() && o.growing { // as long as the pieces are that can be had
+		about.Duration = durationpb.New(o.source.End().Sub(o.source.Begin()))
+	}
 	return &recorderv1.GetTimelineResponse{
 		Recording: about, Streams: found.streams, Events: found.events, LeftOutCount: found.leftOut,
 	}, nil
@@ -113,6 +117,11 @@ func (o *opened) timeline(ctx context.Context) (*events, error) {
 	all, leftOut, err := timeline.Events(ctx, o.files)
 	if err != nil {
 		return nil, err
+	}
+	if o.growing { // its end is no gap
+		all = slices.DeleteFunc(all, func(e timeline.Event) bool {
+			return e.Kind == recorderv1.TimelineEventKind_TIMELINE_EVENT_KIND_GAP && e.End.IsZero() && !e.Begin.Before(o.source.End())
+		})
 	}
 	streams, err := timeline.Streams(ctx, o.files, o.source)
 	if err != nil {

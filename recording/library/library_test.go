@@ -141,6 +141,14 @@ func TestGrowing(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
+	growing, err := l.Timeline(context.Background(), &recorderv1.GetTimelineRequest{Name: name(0)})
+	if about := growing.GetRecording(); err != nil || !about.GetOpen() || len(growing.GetEvents()) != 0 ||
+		about.GetDuration().AsDuration() < 980*time.Millisecond {
+		t.Errorf("while it is written: %v, %v", growing, err)
+	}
+	if p, err := ask(l, name(0), growing.GetRecording().GetDuration().AsDuration()); err != nil || len(p.GetMedia()) == 0 {
+		t.Errorf("there is nothing where it ends: %v, %v", p.GetOffset(), err)
+	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -61,6 +61,9 @@ func New(files []*read.File) *Source {
 // Begin is when the recording begins.
 func (s *Source) Begin() time.Time { return s.begin }
 
+// End is when its last message was.
+func (s *Source) End() time.Time { return s.end }
+
 // is returns the choice of a stream's channels. A stream has several if its media type has changed.
 func (n name) is(c *read.Channel) bool {
 	device, stream := frames.Name(c)

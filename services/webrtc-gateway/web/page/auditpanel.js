@@ -15,26 +15,31 @@ const MOST = 8;
 export class AuditPanel {
   element = make('section', { class: 'panel audit', 'aria-label': 'Audit', hidden: '' });
 
-  #drives;
+  /** @type {TimelineEvent[]} */
+  #drives = [];
   #startMs;
   #announce;
   #shown = '';
 
   /**
-   * @param {readonly TimelineEvent[]} events
    * @param {number|null} startMs When the recording began, Unix time; null if it is not known.
    * @param {(text: string) => void} announce
    */
-  constructor(events, startMs, announce) {
-    this.#drives = startMs === null ? [] : events.filter((e) => e.kind === 'drive');
-    this.#startMs = startMs ?? 0;
+  constructor(startMs, announce) {
+    this.#startMs = startMs;
     this.#announce = announce;
+  }
+
+  /** Takes what is known of the recording now. @param {readonly TimelineEvent[]} events */
+  update(events) {
+    this.#drives = events.filter((e) => e.kind === 'drive');
   }
 
   /** @param {number} place In s. */
   show(place) {
     const drives = this.#drives.filter((e) => e.startS <= place + NEAR_S && place <= (e.endS ?? e.startS) + NEAR_S).slice(0, MOST);
-    const commands = drives.map((e) => auditCommand(this.#startMs, e));
+    const start = this.#startMs;
+    const commands = start === null ? [] : drives.map((e) => auditCommand(start, e));
     if (commands.join('\n') === this.#shown) return;
     this.#shown = commands.join('\n');
     this.element.hidden = commands.length === 0;

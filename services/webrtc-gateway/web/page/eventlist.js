@@ -1,6 +1,6 @@
 /** @file What happened in a recording, as a list to go through. */
 
-import { make, setData } from './dom.js';
+import { make, setData, setText } from './dom.js';
 import { EVENT_NAMES, eventWords, placeWords } from './recordingwords.js';
 
 /** How many events are shown at first, and how many more each time. */
@@ -12,9 +12,12 @@ const PORTION = 300;
 export class EventList {
   element;
 
-  #events;
-  #leftOut;
+  /** @type {TimelineEvent[]} In order of time. */
+  #events = [];
+  #leftOut = 0;
   #go;
+  #count = make('span', { class: 'count' });
+  #filters = make('div', { class: 'event-kinds', role: 'group', 'aria-label': 'Kinds of events' });
   #list = make('ol', { class: 'events' });
   #more = make('button', { class: 'button', type: 'button', hidden: '' }, 'Show more');
   /** @type {Set<TimelineEvent['kind']>} */
@@ -24,24 +27,29 @@ export class EventList {
   #shown = [];
   #current = -1;
 
-  /**
-   * @param {TimelineEvent[]} events In order of time. @param {number} leftOut How many more there are.
-   * @param {(place: number) => void} go
-   */
-  constructor(events, leftOut, go) {
-    this.#events = events;
-    this.#leftOut = leftOut;
+  /** @param {(place: number) => void} go */
+  constructor(go) {
     this.#go = go;
-    const kinds = [...new Set(events.map((e) => e.kind))];
-    const filters = make('div', { class: 'event-kinds', role: 'group', 'aria-label': 'Kinds of events' }, ...kinds.map((k) => this.#filter(k)));
-    filters.hidden = kinds.length < 2;
     this.element = make('section', { class: 'panel happened', 'aria-label': 'Events' },
-      make('h2', {}, 'Events ', make('span', { class: 'count' }, String(events.length + leftOut))), filters, this.#list, this.#more);
+      make('h2', {}, 'Events ', this.#count), this.#filters, this.#list, this.#more);
     this.#more.addEventListener('click', () => {
       this.#most += PORTION;
       this.#draw();
     });
+  }
+
+  /** Takes what is known of the recording now. @param {TimelineEvent[]} events In order of time. @param {number} leftOut How many more there are. */
+  update(events, leftOut) {
+    if (this.#list.childElementCount > 0 && JSON.stringify([events, leftOut]) === JSON.stringify([this.#events, this.#leftOut])) return;
+    this.#events = events;
+    this.#leftOut = leftOut;
+    setText(this.#count, String(events.length + leftOut));
+    const kinds = [...new Set(events.map((e) => e.kind))];
+    for (const kind of kinds) if (!this.#filters.querySelector(`[data-kind="${kind}"]`)) this.#filters.append(this.#filter(kind));
+    this.#filters.hidden = kinds.length < 2;
+    const focused = [...this.#list.children].findIndex((row) => row.contains(document.activeElement));
     this.#draw();
+    /** @type {HTMLElement|null|undefined} */ (this.#list.children[focused]?.querySelector('.event'))?.focus({ preventScroll: true });
   }
 
   /** Marks the event that was last. @param {number} place In s. */

@@ -4,7 +4,7 @@ import { RECORDER, timeline } from '../proto/recorder.js';
 import { choose } from '../playback/choice.js';
 import { overCalls, overHttp } from '../playback/pieces.js';
 import { neighbour } from '../playback/lanes.js';
-import { SPEEDS, Stage } from '../playback/stage.js';
+import { EDGE_S, SPEEDS, Stage } from '../playback/stage.js';
 import { mediaSources } from '../playback/track.js';
 import { AuditPanel } from './auditpanel.js';
 import { commandLine } from './commandline.js';
@@ -17,6 +17,9 @@ import { Timeline } from './timeline.js';
 
 /** How often everything is moved on, in ms. */
 const TICK_MS = 40;
+/** How often a recorder is asked what has come since, in ms; if that takes it long, a tenth of the time is enough. */
+const EVERY_MS = 3000;
+const REST = 10;
 /** How long a recorder may take to look through a recording, in ms. */
 const TIMELINE_MS = 15_000;
 
@@ -38,8 +41,8 @@ export class RecordingView {
   #of;
   #remote;
   #handlers;
-  /** @type {Reel[]} */
-  #reels = [];
+  /** @type {Map<string, Reel>} By what is in it. */
+  #reels = new Map();
   /** @type {Timeline|null} */
   #line = null;
   /** @type {EventList|null} */
@@ -50,6 +53,13 @@ export class RecordingView {
   #events = [];
   #timer = 0;
   #closed = false;
+  #head = make('div', { class: 'view-head' });
+  #facts = make('p', { class: 'hint' });
+  #pictures = make('section', { class: 'reels', 'aria-label': 'Pictures' });
+  #sounds = make('span', { class: 'steps' });
+  #files = make('section', { class: 'panel files', 'aria-label': 'Files' });
+  /** What the panel of files was made of. */
+  #filed = '';
   #play = make('button', { class: 'button play', type: 'button', 'aria-keyshortcuts': 'k' }, 'Play');
   #place = make('output', { class: 'place' });
   #problem = make('p', { class: 'problem', role: 'status', hidden: '' });
@@ -73,7 +83,7 @@ export class RecordingView {
     setText(this.#problem, '');
     setData(this.element, { state: 'loading' });
     try {
-      const answer = await this.#robot.call(this.#of.recorder, RECORDER.timeline, { name: this.#of.name }, { timeoutMs: TIMELINE_MS });
+      const answer = await this.#ask();
       if (this.#closed) return;
       this.#show(timeline(answer), place);
     } catch (error) {
@@ -87,7 +97,7 @@ export class RecordingView {
     this.#closed = true;
     clearInterval(this.#timer);
     this.stage?.close();
-    for (const reel of this.#reels) reel.close();
+    for (const reel of this.#reels.values()) reel.close();
     this.#line?.close();
     this.element.remove();
   }
@@ -122,34 +132,92 @@ export class RecordingView {
   }
 
   /** @param {import('../proto/recorder.js').Timeline} of @param {number} place */
-  #show({ recording, streams, events, leftOut }, place) {
+  #show(of, place) {
+    const { recording, streams, events } = of;
     const duration = recording.durationMs / 1000;
-    this.#events = events.sort((a, b) => a.startS - b.startS);
-    const stage = this.stage = new Stage(duration, () => performance.now());
-    const supported = (/** @type {string} */ type) => mediaSources()?.isTypeSupported(type) ?? false;
-    for (const choice of choose(streams, supported)) {
-      const address = { ...this.#of, device: choice.device, stream: choice.stream.stream };
-      const source = this.#remote ? overCalls(address, this.#robot.call) : overHttp(address, (...args) => fetch(...args));
-      const reel = new Reel(choice, source, duration);
-      this.#reels.push(reel);
-      if (reel.track) stage.add(reel.track, choice.kind === 'audio');
-    }
+    const stage = this.stage = new Stage(duration, () => performance.now(), recording.open);
     const go = (/** @type {number} */ to) => this.go(to);
     this.#line = new Timeline({ streams, events, duration }, go);
-    this.#list = new EventList(events, leftOut, go);
-    this.#audit = new AuditPanel(events, recording.startMs, this.#handlers.announce);
-    const pictures = this.#reels.filter((r) => r.element.tagName === 'FIGURE').map((r) => r.element);
-    const stagePart = make('section', { class: 'reels', 'aria-label': 'Pictures', 'data-count': String(pictures.length) }, ...pictures);
-    if (pictures.length === 0) stagePart.append(make('p', { class: 'hint' }, 'No picture was recorded.'));
-    this.element.replaceChildren(this.#head(recording), this.#problem,
-      make('div', { class: 'watch-part' }, stagePart, this.#bar(), this.#line.element),
-      make('aside', { class: 'side-part', 'aria-label': 'Events and files' }, this.#list.element, this.#audit.element,
-        this.#files(recording)));
-    this.#say(recording.problem);
+    this.#list = new EventList(go);
+    this.#audit = new AuditPanel(recording.startMs, this.#handlers.announce);
+    this.#head.replaceChildren(make('h2', {}, startWords(recording.startMs)), this.#facts);
+    if (recording.open) this.#head.append(make('span', { class: 'tag', 'data-tag': 'open' }, 'recording'));
+    this.element.replaceChildren(this.#head, this.#problem,
+      make('div', { class: 'watch-part' }, this.#pictures, this.#bar(recording.open), this.#line.element),
+      make('aside', { class: 'side-part', 'aria-label': 'Events and files' }, this.#list.element, this.#audit.element, this.#files));
+    this.#fill(of);
     setData(this.element, { state: 'shown' });
     stage.addEventListener('change', () => this.#changed());
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
     stage.seek(place);
+    if (recording.open) void this.#follow();
+  }
+
+  /** Fills in what becomes more while it is recorded. @param {import('../proto/recorder.js').Timeline} of */
+  #fill({ recording, streams, events, leftOut }) {
+    this.#events = events.sort((a, b) => a.startS - b.startS);
+    this.#list?.update(this.#events, leftOut);
+    this.#audit?.update(this.#events);
+    this.#addReels(streams, { duration: recording.durationMs / 1000, growing: recording.open });
+    const { durationMs, bytes, devices, files, open } = recording;
+    setText(this.#facts, [placeWords(durationMs / 1000, false), sizeWords(bytes), devices.join(', ')].filter(Boolean).join(' · '));
+    const filed = JSON.stringify([files, open]);
+    if (filed !== this.#filed) this.#showFiles(recording);
+    this.#filed = filed;
+    this.#say(recording.problem);
+    if (open) return;
+    for (const element of this.element.querySelectorAll('[data-tag="open"], .live-edge')) element.remove();
+  }
+
+  /** Takes in what has come since, until the recording is complete. */
+  async #follow() {
+    for (let [took, open] = [0, true]; open;) {
+      await new Promise((done) => setTimeout(done, Math.max(EVERY_MS, REST * took)));
+      if (this.#closed) return;
+      if (document.hidden) continue;
+      const began = performance.now();
+      try {
+        const of = timeline(await this.#ask());
+        if (this.#closed) return;
+        const duration = of.recording.durationMs / 1000;
+        open = of.recording.open;
+        this.#fill(of);
+        this.#line?.grow({ streams: of.streams, events: of.events, duration });
+        this.stage?.grow(duration, open);
+        this.#draw();
+      } catch (error) {
+        if (this.#closed) return;
+        this.#say(`What has been recorded since cannot be shown: ${/** @type {Error} */ (error).message}`);
+      }
+      took = performance.now() - began;
+    }
+  }
+
+  #ask() {
+    return this.#robot.call(this.#of.recorder, RECORDER.timeline, { name: this.#of.name }, { timeoutMs: TIMELINE_MS });
+  }
+
+  /** @param {import('../proto/recorder.js').RecordedStream[]} streams @param {{duration: number, growing: boolean}} of */
+  #addReels(streams, of) {
+    const supported = (/** @type {string} */ type) => mediaSources()?.isTypeSupported(type) ?? false;
+    for (const choice of choose(streams, supported)) {
+      const { device, kind, plays, stream: { stream } } = choice;
+      const key = JSON.stringify(kind === 'video' ? [kind, device] : [kind, device, stream]);
+      const before = this.#reels.get(key);
+      if (before && (before.track || !plays)) continue;
+      const address = { ...this.#of, device, stream };
+      const source = this.#remote ? overCalls(address, this.#robot.call) : overHttp(address, (...args) => fetch(...args));
+      const reel = new Reel(choice, source, of);
+      this.#reels.set(key, reel);
+      if (before) before.element.replaceWith(reel.element);
+      else (kind === 'video' ? this.#pictures : this.#sounds).append(reel.element);
+      if (reel.track) this.stage?.add(reel.track, kind === 'audio');
+    }
+    const pictures = this.#pictures.querySelectorAll('figure').length;
+    setData(this.#pictures, { count: String(pictures) });
+    const none = this.#pictures.querySelector('.hint');
+    if (pictures > 0) none?.remove();
+    else if (!none) this.#pictures.append(make('p', { class: 'hint' }, 'No picture was recorded.'));
   }
 
   #tick() {
@@ -169,34 +237,14 @@ export class RecordingView {
     setText(this.#play, playing ? 'Pause' : 'Play');
     setData(this.element, { playing: String(playing), waiting: String(waiting) });
     setText(this.#place, `${placeWords(place)} / ${placeWords(stage.duration)}`);
-    for (const reel of this.#reels) reel.show(place, waiting || !playing);
+    for (const reel of this.#reels.values()) reel.show(place, waiting || !playing);
     this.#line?.show(place);
     this.#list?.show(place);
     this.#audit?.show(place);
   }
 
-  /** @param {import('../proto/recorder.js').Recording} r */
-  #head(r) {
-    const facts = [placeWords(r.durationMs / 1000, false), sizeWords(r.bytes), r.devices.join(', ')].filter(Boolean).join(' · ');
-    const head = make('div', { class: 'view-head' }, make('h2', {}, startWords(r.startMs)), make('p', { class: 'hint' }, facts));
-    if (!r.open) return head;
-    const again = make('button', { class: 'button', type: 'button' }, 'Show what has come since');
-    again.addEventListener('click', () => this.#reopen());
-    head.append(make('span', { class: 'tag', 'data-tag': 'open' }, 'recording'), again);
-    return head;
-  }
-
-  /** Asks again for the recording, which has grown. */
-  #reopen() {
-    const place = this.stage?.place ?? 0;
-    clearInterval(this.#timer);
-    this.stage?.close();
-    this.#line?.close();
-    this.#reels = [];
-    void this.open(place);
-  }
-
-  #bar() {
+  /** @param {boolean} growing */
+  #bar(growing) {
     this.#play.onclick = () => this.toggle();
     const button = (/** @type {string} */ words, /** @type {string} */ label, /** @type {() => void} */ run) => {
       const made = make('button', { class: 'button', type: 'button', title: label, 'aria-label': label }, words);
@@ -206,19 +254,28 @@ export class RecordingView {
     const speed = make('select', { class: 'field', 'aria-label': 'Speed' },
       ...SPEEDS.map((s) => make('option', s === 1 ? { value: '1', selected: '' } : { value: String(s) }, `${s}×`)));
     speed.addEventListener('change', () => this.stage && (this.stage.speed = Number(speed.value)));
-    const sounds = this.#reels.filter((r) => r.element.tagName === 'BUTTON').map((r) => r.element);
+    const edge = button('Live', 'Play what was recorded last, and go on', () => this.#goLive());
+    edge.classList.add('live-edge');
     return make('div', { class: 'transport', role: 'group', 'aria-label': 'Playing' },
-      this.#play, this.#place,
+      this.#play, this.#place, ...growing ? [edge] : [],
       make('span', { class: 'steps' },
         button('−10 s', '10 seconds back', () => this.skip(-10)), button('+10 s', '10 seconds on', () => this.skip(10)),
         button('‹ event', 'Previous event', () => this.step(-1)), button('event ›', 'Next event', () => this.step(1))),
-      speed, ...sounds);
+      speed, this.#sounds);
+  }
+
+  /** Plays near the end of what is still being recorded. */
+  #goLive() {
+    if (!this.stage) return;
+    this.go(this.stage.duration - EDGE_S);
+    this.stage.play();
   }
 
   /** @param {import('../proto/recorder.js').Recording} r */
-  #files(r) {
+  #showFiles(r) {
     const files = r.files.length > 0 ? r.files : [r.name];
-    const part = make('section', { class: 'panel files', 'aria-label': 'Files' }, make('h2', {}, files.length > 1 ? `Files (${files.length})` : 'File'));
+    const part = this.#files;
+    part.replaceChildren(make('h2', {}, files.length > 1 ? `Files (${files.length})` : 'File'));
     if (this.#remote) {
       part.append(make('p', { class: 'hint' }, ...files.flatMap((f) => [make('code', {}, f), ' ']),
         'Files are downloaded in the robot’s own network, not through a rendezvous server.'));
@@ -227,7 +284,6 @@ export class RecordingView {
     }
     part.append(make('p', { class: 'hint' }, 'To look at it again as if it were live, with all devices:'), commandLine(replayCommand(files), this.#handlers.announce));
     part.append(this.#remove(r));
-    return part;
   }
 
   /** @param {string} file */

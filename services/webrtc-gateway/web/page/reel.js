@@ -18,9 +18,9 @@ export class Reel {
   /**
    * @param {import('../playback/choice.js').Choice} choice
    * @param {import('../playback/pieces.js').Source} source
-   * @param {number} duration Of the recording, in s.
+   * @param {{duration: number, growing: boolean}} of The duration of the recording, in s, and whether it is still being made.
    */
-  constructor({ device, kind, stream, plays }, source, duration) {
+  constructor({ device, kind, stream, plays }, source, of) {
     this.#kind = kind;
     const name = streamName(stream);
     if (kind === 'video') {
@@ -34,7 +34,7 @@ export class Reel {
       this.element = this.#switch(name, this.#media);
     }
     const media = mediaSources() !== undefined;
-    if (plays && media) this.track = new Track(this.#media, source, { kind, codec: stream.codec, duration }, trackEnv());
+    if (plays && media) this.track = new Track(this.#media, source, { kind, codec: stream.codec, ...of }, trackEnv());
     else this.#problem = media ? `${unplayable(stream.codec || stream.mediaType)}. Replay the recording to see it.` : NO_MEDIA;
     this.show(0, false);
   }

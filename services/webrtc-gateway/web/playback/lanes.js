@@ -21,22 +21,22 @@ const EVENT_LANES = /** @type {const} */ ([
 ]);
 
 /**
- * The lanes of a recording: those of events, of which there are only those with any, and one for each stream.
- * @param {{streams: readonly RecordedStream[], events: readonly TimelineEvent[], duration: number, least: number}} of
- *   The duration in s; least is the least distance between two items, as a part of the whole.
+ * The lanes of a part of a recording: those of events, of which there are only those with any in the whole, and one for each
+ * stream.
+ * @param {{streams: readonly RecordedStream[], events: readonly TimelineEvent[], span: import('./zoom.js').Span, least: number}} of
+ *   Least is the least distance between two items, as a share of the part.
  * @returns {Lane[]}
  */
-export function layOut({ streams, events, duration, least }) {
-  const length = Math.max(duration, 0.001);
+export function layOut({ streams, events, span, least }) {
   const lanes = EVENT_LANES.map(([name, kind]) => lane(name, '', 'events', events.filter((e) => e.kind === kind)));
   const shown = streams.filter((s) => s.stream !== '' || !streams.some((t) => t.device === s.device && t.stream !== ''));
   const of = shown.map((s) => lane(streamName(s), s.mediaType || s.messageType, 'stream',
     events.filter((e) => e.device === s.device && (e.kind === 'away' || e.kind === 'gap'))));
-  return [...lanes.filter((l) => l.items.length > 0), ...of];
+  return [...lanes.filter((_, i) => events.some((e) => e.kind === EVENT_LANES[i][1])), ...of];
 
   /** @param {string} name @param {string} detail @param {Lane['sort']} sort @param {TimelineEvent[]} on @returns {Lane} */
   function lane(name, detail, sort, on) {
-    return { name, detail, sort, items: gather(on, length, least) };
+    return { name, detail, sort, items: gather(on, span, least) };
   }
 }
 
@@ -46,15 +46,17 @@ export function streamName({ device, stream }) {
 }
 
 /**
- * @param {readonly TimelineEvent[]} events In order of time. @param {number} length In s. @param {number} least
+ * @param {readonly TimelineEvent[]} events @param {import('./zoom.js').Span} span @param {number} least
  * @returns {Item[]}
  */
-function gather(events, length, least) {
+function gather(events, span, least) {
   /** @type {Item[]} */
   const items = [];
-  for (const event of [...events].sort((a, b) => a.startS - b.startS)) {
-    const at = share(event.startS / length);
-    const to = Math.max(at, share((event.endS ?? event.startS) / length));
+  const length = Math.max(span.to - span.from, 0.001);
+  const seen = events.filter((e) => e.startS <= span.to && (e.endS ?? e.startS) >= span.from);
+  for (const event of seen.sort((a, b) => a.startS - b.startS)) {
+    const at = share((event.startS - span.from) / length);
+    const to = Math.max(at, share(((event.endS ?? event.startS) - span.from) / length));
     const last = items[items.length - 1];
     if (last && last.kind === event.kind && at - last.to < least) {
       last.events.push(event);
@@ -76,12 +78,13 @@ const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800,
 
 /**
  * Where the numbers below a timeline stand.
- * @param {number} duration In s. @param {number} most How many fit.
- * @returns {number[]} Places, in s.
+ * @param {import('./zoom.js').Span} span @param {number} most How many fit.
+ * @returns {{step: number, places: number[]}} In s.
  */
-export function ticks(duration, most) {
-  const step = STEPS.find((s) => duration / s <= Math.max(1, most)) ?? duration;
-  return Array.from({ length: Math.floor(duration / step + 1e-9) + 1 }, (_, i) => i * step);
+export function ticks({ from, to }, most) {
+  const step = STEPS.find((s) => (to - from) / s <= Math.max(1, most)) ?? (to - from);
+  const [first, last] = [Math.ceil(from / step - 1e-9), Math.floor(to / step + 1e-9)];
+  return { step, places: Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step) };
 }
 
 /**

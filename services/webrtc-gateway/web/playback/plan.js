@@ -21,6 +21,7 @@ const ENOUGH_S = 1.5;
  * @property {number} start From where on it is known what there is, in s. @property {number} from Where it begins.
  * @property {number} end Where the next begins; Infinity after the last.
  * @property {number} bytes
+ * @property {boolean} [last] Whether nothing came after it.
  *
  * @typedef {object} Facts
  * @property {readonly Held[]} held In order of time, none over another.

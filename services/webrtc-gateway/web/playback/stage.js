@@ -1,11 +1,14 @@
 /** @file The clock of a recording that plays: all its tracks are kept at one place, and wait for one another. */
 
 /** @typedef {import('./track.js').Track} Track */
-/** @typedef {Pick<Track, 'stateAt'|'enough'|'tick'|'jump'|'close'|'off'>} Player */
+/** @typedef {Pick<Track, 'stateAt'|'enough'|'tick'|'jump'|'close'|'off'|'grow'>} Player */
 
 /** How much of what the leading sound is off the clock takes over, each tick; and the most that is taken over, in s. */
 const GIVE = 0.2;
 const MOST_OFF_S = 0.3;
+
+/** At the end of a recording that is still being made, this much has to come before it goes on, in s. */
+export const EDGE_S = 5;
 
 /** How fast a recording can be played. */
 export const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10];
@@ -20,6 +23,7 @@ export class Stage extends EventTarget {
   waiting = false;
 
   #duration;
+  #growing;
   #now;
   /** @type {Player[]} */
   #tracks = [];
@@ -29,10 +33,11 @@ export class Stage extends EventTarget {
   #base = 0;
   #since = 0;
 
-  /** @param {number} duration In s. @param {() => number} now In ms. */
-  constructor(duration, now) {
+  /** @param {number} duration In s. @param {() => number} now In ms. @param {boolean} [growing] Whether it is still being made. */
+  constructor(duration, now, growing = false) {
     super();
     this.#duration = duration;
+    this.#growing = growing;
     this.#now = now;
   }
 
@@ -65,10 +70,22 @@ export class Stage extends EventTarget {
     this.#changed();
   }
 
+  /**
+   * More of the recording is there, or it is complete. The place stays.
+   * @param {number} duration In s. @param {boolean} growing
+   */
+  grow(duration, growing) {
+    this.#rest();
+    this.#duration = duration;
+    this.#growing = growing;
+    for (const track of this.#tracks) track.grow(duration, growing);
+    this.tick();
+  }
+
   /** Plays on; from the beginning if it is at the end. */
   play() {
     if (this.playing) return;
-    if (this.#base >= this.#duration) this.seek(0);
+    if (this.#base >= this.#duration && !this.#growing) this.seek(0);
     this.playing = true;
     this.waiting = true; // until the next tick knows better
     this.#changed();
@@ -109,13 +126,14 @@ export class Stage extends EventTarget {
   #judge() {
     if (!this.playing) return;
     const { place } = this;
-    if (place >= this.#duration) {
+    if (place >= this.#duration && !this.#growing) {
       this.pause();
       return;
     }
     // Once it waits, it goes on when there is enough to go on for a while.
-    const wait = this.waiting
-      ? this.#tracks.some((t) => !t.enough(place, this.#speed)) : this.#tracks.some((t) => t.stateAt(place) === 'missing');
+    const edge = this.#growing && place >= this.#duration - (this.waiting ? EDGE_S - 1 : 0);
+    const wait = edge || (this.waiting
+      ? this.#tracks.some((t) => !t.enough(place, this.#speed)) : this.#tracks.some((t) => t.stateAt(place) === 'missing'));
     if (wait === this.waiting) return;
     this.#rest();
     this.waiting = wait;

@@ -53,6 +53,7 @@ export class Track {
   #source;
   #env;
   #duration;
+  #growing;
   #kind;
   #codec;
   #media;
@@ -75,14 +76,16 @@ export class Track {
   /**
    * @param {HTMLMediaElement} element
    * @param {import('./pieces.js').Source} source
-   * @param {{kind: 'video'|'audio', codec: string, duration: number}} of The duration of the recording, in s.
+   * @param {{kind: 'video'|'audio', codec: string, duration: number, growing?: boolean}} of The duration of the recording, in
+   *   s, and whether it is still being made.
    * @param {TrackEnv} env
    */
-  constructor(element, source, { kind, codec, duration }, env) {
+  constructor(element, source, { kind, codec, duration, growing = false }, env) {
     this.#element = element;
     this.#source = source;
     this.#env = env;
     this.#duration = duration;
+    this.#growing = growing;
     this.#kind = kind;
     this.#codec = codec;
     this.#media = env.newSource();
@@ -143,6 +146,18 @@ export class Track {
     void this.#fetch(ask);
   }
 
+  /**
+   * More of the recording is there, or it is complete.
+   * @param {number} duration In s. @param {boolean} growing
+   */
+  grow(duration, growing) {
+    this.#duration = duration;
+    this.#growing = growing;
+    // The last piece was cut where the recording ended then.
+    this.#held = this.#held.filter(({ last }) => !last);
+    this.#follows = -1;
+  }
+
   /** The place has jumped: what is on its way is not wanted any more. */
   jump() {
     this.#fetching?.abort();
@@ -182,11 +197,13 @@ export class Track {
    */
   #target(place) {
     const { buffered } = this.#element;
+    let near = null;
     for (let i = 0; i < buffered.length; i += 1) {
       const [start, end] = [buffered.start(i), buffered.end(i)];
-      if (start - EDGE_S <= place && place < end + EDGE_S) return Math.max(start, Math.min(end - 0.001, place));
+      if (start <= place && place < end) return place;
+      if (start - EDGE_S <= place && place < end + EDGE_S) near ??= Math.max(start, Math.min(end - 0.001, place));
     }
-    return null;
+    return near;
   }
 
   /**
@@ -224,9 +241,10 @@ export class Track {
   async #fetch(place) {
     const fetching = new AbortController();
     this.#fetching = fetching;
+    const end = this.#growing ? this.#duration : Infinity;
     try {
       const piece = await this.#source(place, this.#follows !== place, fetching.signal);
-      if (this.#fetching === fetching) await this.#take(place, piece);
+      if (this.#fetching === fetching) await this.#take(place, piece, end);
       if (this.#fetching === fetching) this.problem = '';
     } catch (error) {
       if (this.#fetching !== fetching) return;
@@ -239,13 +257,15 @@ export class Track {
     }
   }
 
-  /** @param {number} asked @param {import('./pieces.js').Piece} piece */
-  async #take(asked, piece) {
+  /** @param {number} asked @param {import('./pieces.js').Piece} piece @param {number} end Until when nothing comes after the last piece. */
+  async #take(asked, piece, end) {
     const buffer = this.#buffer;
     if (buffer === null || this.#closed) return;
     // A recorder that does not get ahead is not asked for the same again and again.
     const next = piece.next !== null && piece.next <= asked ? asked + 1 : piece.next;
-    const held = { start: Math.min(asked, piece.offset), from: piece.offset, end: next ?? Infinity, bytes: piece.bytes };
+    const held = {
+      start: Math.min(asked, piece.offset), from: piece.offset, end: next ?? Math.max(end, asked + 0.001), bytes: piece.bytes, last: next === null,
+    };
     if (piece.bytes > 0) {
       if (piece.codec !== '' && piece.codec !== this.#codec) {
         if (!mediaSources()?.isTypeSupported(this.#type(piece.codec))) throw Object.assign(new Error(unplayable(piece.codec)), { final: true });
@@ -256,7 +276,7 @@ export class Track {
     }
     this.#follows = next ?? -1;
     this.#held = withPiece(this.#held, held);
-    if (next === null && this.#media.readyState === 'open' && !buffer.updating) this.#media.endOfStream();
+    if (next === null && !this.#growing && this.#media.readyState === 'open' && !buffer.updating) this.#media.endOfStream();
   }
 
   /**

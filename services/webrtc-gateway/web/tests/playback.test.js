@@ -4,6 +4,7 @@ import { choose } from '../playback/choice.js';
 import { layOut, neighbour, streamName, ticks } from '../playback/lanes.js';
 import { overCalls, overHttp } from '../playback/pieces.js';
 import { aheadOf, bytesOf, coveredUntil, MOST_BYTES, toAsk, toDrop, withPiece } from '../playback/plan.js';
+import { followed, panned, zoomed } from '../playback/zoom.js';
 import { findTime, readSpot, writeSpot } from '../playback/spot.js';
 import { auditCommand, emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
 import { placeNow, recorderStatus, replayedFrom, replayedWords, replayWords } from '../page/recorderwords.js';
@@ -69,7 +70,7 @@ const stream = (device, name, more = {}) => ({ device, kind: '', stream: name, m
 
 test('lanes show what there is, and gather what would lie on one another', () => {
   const events = [event('mark', 1), event('mark', 1.2), event('mark', 50), event('drive', 10, 200), event('away', 20, 24, { device: 'rear' }), event('unknown', 3)];
-  const lanes = layOut({ streams: [stream('front', 'video'), stream('rear', 'video'), stream('rear', ''), stream('', 'chat'), stream('pad', '')], events, duration: 100, least: 0.01 });
+  const lanes = layOut({ streams: [stream('front', 'video'), stream('rear', 'video'), stream('rear', ''), stream('', 'chat'), stream('pad', '')], events, span: { from: 0, to: 100 }, least: 0.01 });
   assert.deepEqual(lanes.map((l) => [l.name, l.sort, l.items.length]), [
     ['Marks', 'events', 2], ['Driven', 'events', 1], ['Away', 'events', 1], ['Other', 'events', 1],
     ['front · video', 'stream', 0], ['rear · video', 'stream', 1], ['topic · chat', 'stream', 0], ['pad', 'stream', 0],
@@ -78,20 +79,21 @@ test('lanes show what there is, and gather what would lie on one another', () =>
   assert.equal(first.events.length, 2);
   assert.ok(Math.abs(first.to - 0.012) < 1e-9 && second.at === 0.5);
   assert.deepEqual([lanes[1].items[0].at, lanes[1].items[0].to], [0.1, 1], 'nothing lies outside');
-  assert.deepEqual(layOut({ streams: [], events: [event('gap', 0)], duration: 0, least: 0.01 })[0].items[0].at, 0, 'a recording without length');
+  assert.deepEqual(layOut({ streams: [], events: [event('gap', 0)], span: { from: 0, to: 0 }, least: 0.01 })[0].items[0].at, 0, 'a recording without length');
 });
 
 test('ten thousand events are laid out at once, as a bounded number of items', () => {
   const events = Array.from({ length: 10_000 }, (_, i) => event('refused', i / 10));
-  const [lane] = layOut({ streams: [], events, duration: 1000, least: 0.01 });
+  const [lane] = layOut({ streams: [], events, span: { from: 0, to: 1000 }, least: 0.01 });
   assert.ok(lane.items.length <= 101);
   assert.equal(lane.items.reduce((n, i) => n + i.events.length, 0), 10_000);
 });
 
 test('numbers below a timeline fit, from a second to a day', () => {
-  assert.deepEqual(ticks(60, 8), [0, 10, 20, 30, 40, 50, 60]);
-  assert.deepEqual(ticks(0, 8), [0]);
-  for (const duration of [0.5, 6, 61, 3599, 7200, 86_400, 1e6]) assert.ok(ticks(duration, 10).length <= 11, String(duration));
+  assert.deepEqual(ticks({ from: 0, to: 60 }, 8), { step: 10, places: [0, 10, 20, 30, 40, 50, 60] });
+  assert.deepEqual(ticks({ from: 0, to: 0 }, 8).places, [0]);
+  assert.deepEqual(ticks({ from: 61, to: 75 }, 8), { step: 2, places: [62, 64, 66, 68, 70, 72, 74] });
+  for (const to of [0.5, 6, 61, 3599, 7200, 86_400, 1e6]) assert.ok(ticks({ from: 0, to }, 10).places.length <= 11, String(to));
   assert.deepEqual([tickWords(0.5, 0.5), tickWords(70, 10), tickWords(3600, 600)], ['0:00.5', '1:10', '1:00:00']);
 });
 
@@ -261,4 +263,34 @@ test('the address follows the place, unless somebody has left in the meantime', 
   address.put();
   assert.deepEqual(put, [], 'another recording stays');
   assert.equal(address.spot.name, 'b.mcap');
+});
+
+test('a timeline shows a part, and never more than the recording', () => {
+  const whole = { from: 0, to: 100 };
+  const near = zoomed(whole, 4, 80, 100);
+  assert.deepEqual(near, { from: 60, to: 85 }, 'the place stays where it was');
+  assert.deepEqual(zoomed(near, 0.25, 80, 100), whole);
+  assert.deepEqual(zoomed(near, Number.MIN_VALUE, 80, 100), whole, 'all of it');
+  assert.deepEqual(zoomed(near, 0.5, 62, 100), { from: 50, to: 100 }, 'it ends with the recording');
+  assert.deepEqual(zoomed(near, 1000, 70, 100), { from: 69.6, to: 70.6 }, 'no closer than a second');
+  assert.deepEqual(zoomed({ from: 0, to: 0.4 }, 2, 0.2, 0.4), { from: 0, to: 0.4 }, 'a recording of less');
+  assert.deepEqual(zoomed({ from: 0, to: 0 }, 2, 0, 0), { from: 0, to: 0 });
+  assert.deepEqual(panned(near, -70, 100), { from: 0, to: 25 });
+  assert.deepEqual(panned(near, 70, 100), { from: 75, to: 100 });
+});
+
+test('the part that is shown follows what plays, and no one who looks elsewhere', () => {
+  const span = { from: 20, to: 40 };
+  assert.equal(followed(span, 30, 30.1, 100), span, 'in sight');
+  assert.deepEqual(followed(span, 40, 40.1, 100), { from: 38.1, to: 58.1 }, 'it plays on');
+  assert.deepEqual(followed(span, 30, 90, 100), { from: 80, to: 100 }, 'somebody has gone there');
+  assert.equal(followed(span, 60, 60.1, 100), span, 'it plays elsewhere');
+  assert.equal(followed(span, 60, 60, 100), span, 'it rests elsewhere');
+});
+
+test('of a part only its events are on the lanes', () => {
+  const at = (startS, endS = null) => ({ startS, endS, kind: 'drive', device: 'base', text: '', count: 1 });
+  const [lane] = layOut({ streams: [], events: [at(1), at(5, 25), at(30), at(60)], span: { from: 20, to: 40 }, least: 0.01 });
+  assert.deepEqual(lane.items.map(({ at, to }) => [at, to]), [[0, 0.25], [0.5, 0.5]]);
+  assert.equal(layOut({ streams: [], events: [at(1)], span: { from: 20, to: 40 }, least: 0.01 })[0].items.length, 0, 'the lane stays');
 });

@@ -89,7 +89,7 @@ class FakeSource extends EventTarget {
 }
 
 /** A stream in pieces of a second from `from` to `to`, with nothing in the holes. */
-function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity, kind = 'video' } = {}) {
+function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity, kind = 'video', growing = false } = {}) {
   const element = new FakeElement();
   const media = new FakeSource(element);
   const r = { element, elements: [element], media, asked: [], now: 0, failing: null, held: null, broken: false };
@@ -100,14 +100,18 @@ function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', 
     let start = Math.max(from, Math.floor(place));
     if (start >= hole[0] && start < hole[1]) start = hole[1];
     if (start >= to) return { offset: place, next: null, codec: '', data: new Uint8Array(), bytes: 0 };
-    const text = JSON.stringify({ start, end: start + 1, bytes: 1000, broken: r.broken });
+    const text = JSON.stringify({ start, end: Math.min(start + 1, to), bytes: 1000, broken: r.broken });
     const next = start + 1 >= hole[0] && start + 1 < hole[1] ? hole[1] : start + 1;
     return { offset: start, next: next >= to ? null : next, codec: start >= change ? 'avc1.2' : codec, data: new TextEncoder().encode(text), bytes: 1000 };
   };
-  r.track = new Track(element, source, { kind, codec, duration }, { newSource: () => media, url: () => 'blob:x', forget() {}, now: () => r.now });
+  r.track = new Track(element, source, { kind, codec, duration, growing }, { newSource: () => media, url: () => 'blob:x', forget() {}, now: () => r.now });
   media.dispatchEvent(new Event('sourceopen'));
-  r.stage = new Stage(duration, () => r.now);
+  r.stage = new Stage(duration, () => r.now, growing);
   r.stage.add(r.track);
+  r.grow = (until, on = true) => {
+    to = until;
+    r.stage.grow(until, on);
+  };
   /** Lets time pass; the element plays as a browser's does. */
   r.run = async (seconds) => {
     for (const end = r.now + seconds * 1000; r.now < end;) {
@@ -290,4 +294,53 @@ test('tracks wait for one another', async () => {
   go();
   await r.run(3);
   assert.ok(r.stage.place > 2 && !slow.element.paused);
+});
+
+test('a recording that is being made is played on at its end', async () => {
+  const r = rig({ duration: 10.5, to: 10.5, growing: true });
+  r.stage.seek(5.25);
+  await r.run(1);
+  r.grow(13.5);
+  await r.run(1);
+  assert.deepEqual([r.stage.place, r.element.currentTime, r.stage.duration], [5.25, 5.25, 13.5], 'the place stays');
+  assert.deepEqual(r.element.ranges, [[5, 13.5]], 'without a hole where it had ended');
+  r.stage.play();
+  await r.run(12);
+  assert.ok(r.stage.playing && r.stage.waiting && r.element.paused, 'it waits for more');
+  assert.ok(Math.abs(r.stage.place - 13.5) < 0.1, String(r.stage.place));
+  r.grow(16.5);
+  await r.run(1);
+  assert.ok(r.stage.waiting, 'until there is enough to go on');
+  r.grow(19.5);
+  await r.run(2);
+  assert.ok(!r.stage.waiting && r.stage.place > 15, String(r.stage.place));
+  const asked = r.asked.length;
+  await r.run(0.5);
+  assert.equal(r.asked.length, asked, 'what is not there is not asked for until it has grown');
+  r.grow(20, false);
+  await r.run(8);
+  assert.deepEqual([r.stage.playing, r.stage.place, r.media.readyState], [false, 20, 'ended']);
+});
+
+test('at the end of one that is being made, playing does not begin again', async () => {
+  const r = rig({ duration: 10, to: 10, growing: true });
+  r.stage.seek(10);
+  r.stage.play();
+  await r.run(1);
+  assert.ok(r.stage.waiting && r.stage.place === 10);
+  r.grow(10, false);
+  await r.run(0.1);
+  assert.ok(!r.stage.playing, 'nothing came');
+});
+
+test('a picture after a hole is shown at its place, not the one before the hole', async () => {
+  const r = rig();
+  r.stage.seek(5.5);
+  await r.run(1);
+  r.element.ranges = [[3, 5.25], [5.45, 9]];
+  await r.run(0.1);
+  assert.equal(r.element.currentTime, 5.5);
+  r.stage.seek(5.4);
+  await r.run(0.1);
+  assert.equal(r.element.currentTime, 5.249, 'in the hole, the last one');
 });
