@@ -115,9 +115,12 @@ func serve(t *testing.T) (conn *bus.Conn, definitions []byte) {
 func TestAsk(t *testing.T) {
 	conn, definitions := serve(t)
 	may := func(m protoreflect.MethodDescriptor) bool { return m.Name() != "GetInput" }
-	s, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: definitions, May: may})
+	s, whole, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: definitions, May: may})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if whole {
+		t.Error("GetControl will be answered when the board is back")
 	}
 	s.Time = recordingtest.Begin
 	data, err := s.Encode()
@@ -134,10 +137,10 @@ func TestAsk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := answers.Ask(ctx, conn, answers.Config{Device: board, Definitions: definitions, May: may}); !errors.Is(err, context.Canceled) {
+	if _, _, err := answers.Ask(ctx, conn, answers.Config{Device: board, Definitions: definitions, May: may}); !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
-	if _, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: []byte("x")}); err == nil {
+	if _, _, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: []byte("x")}); err == nil {
 		t.Error("definitions that are none")
 	}
 }
@@ -146,8 +149,8 @@ func TestAsk(t *testing.T) {
 func TestAskAnotherLife(t *testing.T) {
 	conn, definitions := serve(t)
 	definitions = append(definitions, "\x08\x09"...) // the epoch again: 9
-	s, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: definitions})
-	if err != nil || s.Epoch != 9 || len(s.Answers) != 0 {
+	s, whole, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: definitions})
+	if err != nil || !whole || s.Epoch != 9 || len(s.Answers) != 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -36,29 +38,32 @@ type Config struct {
 	May func(protoreflect.MethodDescriptor) bool
 }
 
-// Ask asks a device, and returns what it answered, without a time. Methods that fail have no answer. It fails if the
-// definitions cannot be read, or ctx ends.
-func Ask(ctx context.Context, conn *bus.Conn, c Config) (Sheet, error) {
+// Ask asks a device, and returns what it answered, without a time. Methods that fail have no answer; whole is false if it may
+// have more to say later, since it was away, or did not answer in time. Ask fails if the definitions cannot be read, or ctx ends.
+func Ask(ctx context.Context, conn *bus.Conn, c Config) (s Sheet, whole bool, err error) {
 	said := &devicev1.GetDescriptorsResponse{}
 	if err := proto.Unmarshal(c.Definitions, said); err != nil {
-		return Sheet{}, fmt.Errorf("the definitions of %s: %w", c.Device, err)
+		return Sheet{}, false, fmt.Errorf("the definitions of %s: %w", c.Device, err)
 	}
 	set, err := descriptors.New(said.GetFiles(), said.GetServices())
 	if err != nil {
-		return Sheet{}, fmt.Errorf("%s: its %w", c.Device, err)
+		return Sheet{}, false, fmt.Errorf("%s: its %w", c.Device, err)
 	}
-	s := Sheet{Epoch: said.GetEpoch(), Answers: map[string]json.RawMessage{}}
+	whole, s = true, Sheet{Epoch: said.GetEpoch(), Answers: map[string]json.RawMessage{}}
 	within, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	size := 0
 	for _, m := range questions(set, c.May) {
 		answer, err := call(within, conn, c.Device, s.Epoch, set, m)
+		if code := status.Code(err); code == codes.Unavailable || code == codes.DeadlineExceeded {
+			whole = false
+		}
 		if size += len(answer); err != nil || size > MaxBytes/2 {
 			continue
 		}
 		s.Answers[fullName(m)] = answer
 	}
-	return s, ctx.Err()
+	return s, whole, ctx.Err()
 }
 
 // questions are the methods that are called. Those that every device has are served by a replay itself.

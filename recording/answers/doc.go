@@ -4,7 +4,8 @@
 // # What is asked
 //
 // [Ask] calls the methods of a device that do nothing but tell ([roles.Tells]), each with an empty request. Nothing else is
-// ever called. What a device answers with an error is left out.
+// ever called. What a device answers with an error is left out, and
+// Ask says whether another time may be better.
 //
 // # What is kept
 //

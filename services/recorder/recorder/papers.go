@@ -24,6 +24,10 @@ const (
 	maxAsked = 4
 	// maxLater bounds how often it is put on record that a device is another one, beyond the beginning of each file.
 	maxLater = 100
+	// maxTries is how often a device is asked in one life if it is away, or does not answer in time, and askAfter after what
+	// time it is asked again, which is longer than answers.Ask takes.
+	maxTries = 6
+	askAfter = 12 * time.Second
 )
 
 // papers are what a recording says of devices beside messages: their services, and what they answer. It belongs to one
@@ -38,7 +42,13 @@ type papers struct {
 	devices map[string]*paper
 
 	mu      sync.Mutex
-	replies map[string]answers.Sheet // that are not on record yet, by device
+	replies map[string]reply // that are not on record yet, by device
+}
+
+// reply is what a device has answered; whole says that it has no more to say.
+type reply struct {
+	answers.Sheet
+	whole bool
 }
 
 // paper is what is on record about a device.
@@ -46,14 +56,16 @@ type paper struct {
 	life        int64    // whose definitions are
 	definitions [32]byte // without the life
 	asked       int64    // the life that was asked
-	sheet       []byte   // as it is on record; nil: there is none
+	tries       int      // how often; maxTries: that is all it has to say
+	next        time.Time
+	sheet       []byte // as it is on record; nil: there is none
 	said        answers.Sheet
 	later       int
 }
 
 func (r *recorder) newPapers() *papers {
 	p := &papers{recorder: r, turns: make(chan struct{}, maxAsked), devices: map[string]*paper{},
-		replies: map[string]answers.Sheet{}}
+		replies: map[string]reply{}}
 	p.ctx, p.cancel = context.WithCancel(r.kit.Stopping())
 	return p
 }
@@ -82,7 +94,7 @@ func (p *papers) head() (all []write.Attachment) {
 func (p *papers) renew(current *reel.Reel) {
 	p.mu.Lock()
 	replies := p.replies
-	p.replies = map[string]answers.Sheet{}
+	p.replies = map[string]reply{}
 	p.mu.Unlock()
 	for _, c := range p.recorder.described() {
 		device, one, life := c.Device, p.of(c.Device), p.recorder.tap.Life(c.Device)
@@ -99,8 +111,7 @@ func (p *papers) renew(current *reel.Reel) {
 		if s, replied := replies[device]; replied {
 			p.reply(current, device, one, s)
 		}
-		if life != one.asked && recording.Replayed(c.Kind) {
-			one.asked = life
+		if recording.Replayed(c.Kind) && one.due(life, time.Now()) {
 			p.work.Go(func() { p.ask(current, device, life) })
 		}
 	}
@@ -112,8 +123,32 @@ func (p *papers) attach(current *reel.Reel, one *paper, a write.Attachment) {
 	_ = current.Attach(a)
 }
 
+// due reports whether the device is to be asked in a life, which then counts as asked.
+func (one *paper) due(life int64, now time.Time) bool {
+	if life != one.asked {
+		one.asked, one.tries, one.next = life, 0, now
+	}
+	if one.tries >= maxTries || now.Before(one.next) {
+		return false
+	}
+	one.next = now.Add(askAfter)
+	one.tries++
+	return true
+}
+
 // reply puts on record what a device has answered, if it is something new.
-func (p *papers) reply(current *reel.Reel, device string, one *paper, s answers.Sheet) {
+func (p *papers) reply(current *reel.Reel, device string, one *paper, r reply) {
+	s := r.Sheet
+	if r.whole && s.Epoch == one.asked {
+		one.tries = maxTries
+	}
+	if one.said.Epoch == s.Epoch { // what it said before, and not this time
+		for method, answer := range one.said.Answers {
+			if _, again := s.Answers[method]; !again {
+				s.Answers[method] = answer
+			}
+		}
+	}
 	if one.sheet != nil && s.Says(one.said) || one.sheet == nil && len(s.Answers) == 0 {
 		return
 	}
@@ -164,7 +199,7 @@ func (p *papers) ask(current *reel.Reel, device string, life int64) {
 	}
 	defer func() { <-p.turns }()
 	r := p.recorder
-	s, err := answers.Ask(p.ctx, r.kit.Bus(), answers.Config{
+	s, whole, err := answers.Ask(p.ctx, r.kit.Bus(), answers.Config{
 		Device:      bus.Address{Robot: r.kit.Address().Robot, Device: device},
 		Definitions: r.tap.Definitions(device), May: r.config.may(device),
 	})
@@ -173,7 +208,7 @@ func (p *papers) ask(current *reel.Reel, device string, life int64) {
 	}
 	s.Time = current.Time(time.Now())
 	p.mu.Lock()
-	p.replies[device] = s
+	p.replies[device] = reply{s, whole}
 	p.mu.Unlock()
 	r.poke()
 }
