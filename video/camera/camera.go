@@ -25,8 +25,8 @@ import (
 )
 
 // Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other compressed media
-// type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched from a source that
-// sends it, and JPEG for those who want pictures that do not depend on one another. What can be encoded has a small
+// type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched, which the device has
+// only while the source sends it, and JPEG for those who want pictures that do not depend on one another. What can be encoded has a small
 // version for readers whose path carries no more. A stream that nobody holds costs nothing.
 func Streams(codecs codec.Set) (streams []service.Stream) {
 	const usual = "video"
@@ -76,7 +76,8 @@ type Driver struct {
 // stream is one stream on the bus.
 type stream struct {
 	service.Stream
-	out *device.Out[*mediav1.VideoFrame]
+	out  *device.Out[*mediav1.VideoFrame]
+	made bool // of whatever the source sends; else the device has the stream only while the source sends it
 }
 
 // New returns a driver for the camera that open opens: once when the process starts, and again whenever the source has
@@ -113,18 +114,23 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 				}
 			}
 		}
-		if s.AlternativeTo == "" || config.Codecs.Encodes(mediaType) { // whatever the source sends, as far as is known
+		made := s.AlternativeTo == "" || config.Codecs.Encodes(mediaType) // whatever the source sends, as far as is known
+		if made {
 			options.KeyFrameOnRequest, options.MediaTypes = true, []string{mediaType}
 		}
-		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, options)})
+		options.Absent = !made
+		d.streams = append(d.streams, stream{s, device.NewOut[*mediav1.VideoFrame](kit, s.Name, options), made})
 	}
 	return d
 }
 
-// announce describes the streams as the present source has them. One that carries nothing names no media type.
+// announce describes the streams as the present source has them. One that carries nothing names no media type, or is left
+// out if nothing that this source sends makes it carry something.
 func (d *Driver) announce() {
 	for _, s := range d.streams {
-		if d.pipeline.Offers(s.Content) {
+		offered := d.pipeline.Offers(s.Content)
+		s.out.SetPresent(s.made || offered)
+		if offered {
 			s.out.SetMediaTypes(s.Content.MediaType)
 			s.out.SetPassedThrough(d.pipeline.PassesThrough(s.Content))
 			s.out.SetKeyFrameOnRequest(d.pipeline.KeyFrameOnRequest(s.Content))

@@ -21,7 +21,7 @@ func TestPreprocess(t *testing.T) {
 		Line: `exec perl -e '$n = 3 * $ENV{FRAME_WIDTH} * $ENV{FRAME_HEIGHT}; $| = 1; ` +
 			`print "\0" x $n while read(STDIN, $_, $n)'`}
 	_, conn := startOnBus(t, config)
-	awaitStreams(t, conn, "video[video/H264] asked, video-vp8[video/VP8] asked, video-h265[]"+encodedStreams,
+	awaitStreams(t, conn, "video[video/H264] asked, video-vp8[video/VP8] asked"+encodedStreams,
 		"no, encoded again")
 	sub, err := bus.Subscribe[*mediav1.VideoFrame](conn, onBus.Out("video"), stream.DropOldest(1000))
 	if err != nil {

@@ -323,7 +323,7 @@ type StreamInfo struct {
 	KeyFrameOnRequest bool `protobuf:"varint,5,opt,name=key_frame_on_request,json=keyFrameOnRequest,proto3" json:"key_frame_on_request,omitempty"`
 	// Media types of the frames, the usual one first, for example `video/H264`. A reader can choose by them before a frame has
 	// come. Empty if the device does not name them, and for streams that are not media. If other streams that carry the same
-	// content name some, this one carries nothing at present, for example `video-h265` of a camera that sends H.264.
+	// content name some, this one carries nothing at present, for example `video` of a camera whose pictures cannot be decoded.
 	MediaTypes []string `protobuf:"bytes,6,rep,name=media_types,json=mediaTypes,proto3" json:"media_types,omitempty"`
 	// Name of the stream of this device that carries the same content in another media type, for readers that cannot use that
 	// one, or in fewer bits, see `small`. For example `video-vp8` is an alternative to `video`. Empty for a stream in its own

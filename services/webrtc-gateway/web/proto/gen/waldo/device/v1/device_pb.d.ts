@@ -284,7 +284,7 @@ export declare type StreamInfo = Message<"waldo.device.v1.StreamInfo"> & {
   /**
    * Media types of the frames, the usual one first, for example `video/H264`. A reader can choose by them before a frame has
    * come. Empty if the device does not name them, and for streams that are not media. If other streams that carry the same
-   * content name some, this one carries nothing at present, for example `video-h265` of a camera that sends H.264.
+   * content name some, this one carries nothing at present, for example `video` of a camera whose pictures cannot be decoded.
    *
    * @generated from field: repeated string media_types = 6;
    */
@@ -362,7 +362,7 @@ export declare type StreamInfoJson = {
   /**
    * Media types of the frames, the usual one first, for example `video/H264`. A reader can choose by them before a frame has
    * come. Empty if the device does not name them, and for streams that are not media. If other streams that carry the same
-   * content name some, this one carries nothing at present, for example `video-h265` of a camera that sends H.264.
+   * content name some, this one carries nothing at present, for example `video` of a camera whose pictures cannot be decoded.
    *
    * @generated from field: repeated string media_types = 6;
    */
