@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 type recordCommand struct {
@@ -59,7 +61,9 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	}
 	var found []bus.Address
 	var names []string
+	recorded := "" // what is replayed
 	for _, d := range devices {
+		recorded = cmp.Or(recorded, d.GetAttributes()[device.ReplayAttribute])
 		if d.GetKind() == recorderKind {
 			a := bus.Address{Robot: d.GetRobot(), Device: d.GetName()}
 			found, names = append(found, a), append(names, a.String())
@@ -67,6 +71,9 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	}
 	switch len(found) {
 	case 0:
+		if recorded != "" {
+			return bus.Address{}, fmt.Errorf("this robot is a replay of %s, and has no recorder: what it shows is recorded already", recorded)
+		}
 		return bus.Address{}, errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; otherwise add " +
 			"`recorder: {kind: recorder}` to robot.yaml and run waldo reload")
 	case 1:

@@ -12,6 +12,9 @@ import (
 // Builtin is the file name under which [Load] finds the robot that is built in: a rover that needs no hardware.
 const Builtin = "builtin:demo"
 
+// Replayed stands in place of the name of a file for the robot that `waldo replay` makes of a recording.
+const Replayed = "recording:replay"
+
 // maxFileBytes bounds robot.yaml. A robot of a hundred devices takes a hundredth of it.
 const maxFileBytes = 1 << 20
 

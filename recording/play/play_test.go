@@ -306,3 +306,32 @@ func TestOpenFails(t *testing.T) {
 		}
 	}
 }
+
+// TestOneRobot: files of one robot play together, and those of two do not; one that does not say whose it is fits any.
+func TestOneRobot(t *testing.T) {
+	files := map[string]string{}
+	for name, robot := range map[string]string{"a": "rover", "b": "rover", "c": "walker", "d": ""} {
+		path := filepath.Join(t.TempDir(), name)
+		f, err := write.Create(path, write.Head{Metadata: map[string]string{"robot": robot}}, write.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := recordingtest.Add(t, f, recordingtest.Video("front"))
+		if err := errors.Join(f.Write(c, recordingtest.Picture(0, 10)), f.Close()); err != nil {
+			t.Fatal(err)
+		}
+		files[name] = path
+	}
+	open(t, files["a"], files["d"], files["b"])
+	for _, order := range [][]string{{"a", "c"}, {"c", "d", "b"}} {
+		var paths []string
+		for _, name := range order {
+			paths = append(paths, files[name])
+		}
+		_, err := play.Open(paths...)
+		if err == nil || !strings.Contains(err.Error(), `"rover"`) || !strings.Contains(err.Error(), `"walker"`) ||
+			!strings.Contains(err.Error(), files["c"]) {
+			t.Errorf("%v: %v", order, err)
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
+	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // Channel is a channel of a recording, the same in all of its files.
@@ -64,12 +65,32 @@ func Open(paths ...string) (*Recording, error) {
 		}
 	}
 	slices.SortStableFunc(r.files, func(a, b *part) int { return a.first.Compare(b.first) })
+	if err := r.oneRobot(); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
 	r.begin = r.files[0].first
 	for _, p := range r.files {
 		r.duration = max(r.duration, p.last.Sub(r.begin))
 		r.add(p)
 	}
 	return r, nil
+}
+
+// oneRobot fails if the files are of two robots: their devices of one name would be one. Those of other programs do not say.
+func (r *Recording) oneRobot() error {
+	var first, robot string
+	for _, p := range r.files {
+		about, err := p.File.Metadata(write.AboutRobot)
+		switch of := about["robot"]; {
+		case err != nil || of == "" || of == robot: // what is damaged does not say either
+		case robot != "":
+			return fmt.Errorf("%s is of the robot %.64q, and %s of %.64q: the files of one robot play together; replay the other "+
+				"one by another command, beside it", first, robot, p.path, of)
+		default:
+			first, robot = p.path, of
+		}
+	}
+	return nil
 }
 
 // add makes the channels of a file known.

@@ -22,7 +22,7 @@ import (
 )
 
 // File is the name of the robot's file in errors: there is none on the disk.
-const File = "replay"
+const File = robot.Replayed
 
 // defaultName is that of a robot whose recording does not name it.
 const defaultName = "replay"

@@ -5,6 +5,7 @@ import { messages, text } from '../proto/json.js';
 import { writeSpot } from '../playback/spot.js';
 import { describeState } from './devicewords.js';
 import { byId, make, setText } from './dom.js';
+import { replayedFrom } from './recorderwords.js';
 import { emptyWords, placeWords, sizeWords, startWords } from './recordingwords.js';
 
 /** How often the list is asked for while it is looked at, in ms. */
@@ -147,7 +148,7 @@ export class RecordingList {
   #showEmpty() {
     const words = this.recordings.length > 0 ? null : emptyWords({
       live: this.#robot.state === 'live', complete: this.#robot.complete, refusal: this.#robot.refusal,
-      recorders: this.recorders.length, listed: this.#listed,
+      recorders: this.recorders.length, listed: this.#listed, replayed: this.#robot.devices.map(replayedFrom).find((name) => name !== '') ?? '',
     });
     byId('list-empty', HTMLElement).hidden = words === null;
     if (words === null) return;

@@ -94,10 +94,10 @@ function quoted(word) {
  * @param {object} facts
  * @param {boolean} facts.live Whether the gateway is there. @param {boolean} facts.complete Whether its list of devices is complete.
  * @param {string} facts.refusal Why it refuses. @param {number} facts.recorders How many there are.
- * @param {boolean} facts.listed Whether a list has come.
+ * @param {boolean} facts.listed Whether a list has come. @param {string} facts.replayed What is replayed; empty: the robot is live.
  * @returns {{title: string, text: string, code: boolean}|null} Null: it is too early to say.
  */
-export function emptyWords({ live, complete, refusal, recorders, listed }) {
+export function emptyWords({ live, complete, refusal, recorders, listed, replayed }) {
   if (refusal !== '') return { title: 'No connection', text: 'The reason is shown at the top. This page keeps trying.', code: false };
   if (!live) return { title: 'Looking for the gateway', text: 'This page goes on as soon as it answers.', code: false };
   if (recorders > 0) {
@@ -107,5 +107,6 @@ export function emptyWords({ live, complete, refusal, recorders, listed }) {
     } : null;
   }
   if (!complete) return null;
+  if (replayed !== '') return { title: 'This is a replay', text: `It plays ${replayed}, and records nothing.`, code: false };
   return { title: 'This robot has no recorder', text: 'To have one, add it to robot.yaml and run “waldo reload”:', code: true };
 }

@@ -152,9 +152,12 @@ test('places, sizes and events are told as people do', () => {
 });
 
 test('an empty list says why, and what to do', () => {
-  const now = { live: true, complete: true, refusal: '', recorders: 0, listed: false };
+  const now = { live: true, complete: true, refusal: '', recorders: 0, listed: false, replayed: '' };
   assert.match(emptyWords(now).title, /no recorder/);
   assert.ok(emptyWords(now).code);
+  const replay = emptyWords({ ...now, replayed: 'drive.mcap' });
+  assert.match(replay.text, /drive\.mcap/);
+  assert.ok(!replay.code, 'robot.yaml is not there to be changed');
   assert.equal(emptyWords({ ...now, complete: false }), null, 'devices may still appear');
   assert.equal(emptyWords({ ...now, recorders: 1 }), null, 'the list has not come');
   assert.match(emptyWords({ ...now, recorders: 1, listed: true }).text, /Record.*waldo record start/);
