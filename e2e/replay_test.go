@@ -187,6 +187,10 @@ func readAndDrive(t *testing.T, replay *harness.Robot, begun time.Time) {
 			t.Errorf("the board says %v, %v after the beginning", r.GetMessage(), at)
 		}
 	}
+	port, err := serialv1.NewSerialServiceClient(conn).GetPort(t.Context(), &serialv1.GetPortRequest{})
+	if err != nil || !port.GetPort().GetActuator() || len(port.GetPort().GetWriteFields()) != 2 {
+		t.Errorf("its port is %v, %v", port, err)
+	}
 	if out := replay.Waldo(t, "watch", "motors", "--stream", "rx", "--count", "2"); !strings.Contains(out, `"sequence"`) {
 		t.Errorf("waldo watch prints %q", out)
 	}
