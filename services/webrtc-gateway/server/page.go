@@ -57,6 +57,9 @@ func newPage(files fs.FS, pages map[string]string) (page, error) {
 			if !slices.Contains(own, name) {
 				continue // another page's
 			}
+			if data, err = putIn(all, name, data); err != nil {
+				return nil, err
+			}
 			if data, err = preload(all, name, data); err != nil {
 				return nil, err
 			}
@@ -85,6 +88,23 @@ func readFiles(files fs.FS) (map[string][]byte, error) {
 		return err
 	})
 	return all, err
+}
+
+// beside matches the scripts beside a page that are no modules.
+var beside = regexp.MustCompile(`<script src="([^":?#]+)"></script>`)
+
+// putIn puts the scripts that are no modules into a page: they run before anything else has come, or when nothing does.
+func putIn(files map[string][]byte, name string, page []byte) ([]byte, error) {
+	var missing error
+	page = beside.ReplaceAllFunc(page, func(tag []byte) []byte {
+		script := path.Clean(string(beside.FindSubmatch(tag)[1]))
+		data, ok := files[script]
+		if !ok {
+			missing = fmt.Errorf("%s loads %s, which is not among the files built in", name, script)
+		}
+		return slices.Concat([]byte("<script>\n"), data, []byte("</script>"))
+	})
+	return page, missing
 }
 
 // inline matches the scripts that are in a page and not beside it.

@@ -335,6 +335,24 @@ func TestScriptInThePage(t *testing.T) {
 	}
 }
 
+// TestScriptBesideThePage: a script that is no module comes with the page, and its policy allows it.
+func TestScriptBesideThePage(t *testing.T) {
+	files := fstest.MapFS{"index.html": {Data: []byte(`<p><script src="page/x.js"></script></p>`)},
+		"page/x.js": {Data: []byte("alert('$1')\n")}}
+	p, err := newPage(files, robotPages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "<p><script>\nalert('$1')\n</script></p>"
+	if html := p["/"]; html.data != want || !strings.Contains(html.policy, hashes([]byte(want))) {
+		t.Errorf("%s with %s", html.data, html.policy)
+	}
+	delete(files, "page/x.js")
+	if _, err := newPage(files, robotPages); err == nil || !strings.Contains(err.Error(), "page/x.js") {
+		t.Errorf("without the script: %v", err)
+	}
+}
+
 func TestSnapshot(t *testing.T) {
 	s := newSite(t, Config{}, 0)
 	answer, body := s.do(request{path: "/snapshot/front.jpg?width=320&height=240"})
