@@ -89,7 +89,7 @@ func (r *recordedRobot) topics(t *testing.T, name string, f func(topic string, d
 }
 
 // TestRecord records a drive that ends with an e-stop. The recorder is killed meanwhile: what it had is completed, and it
-// goes on by itself.
+// goes on with the same recording.
 func TestRecord(t *testing.T) {
 	r := startRecorded(t)
 	r.Waldo(t, "record", "start")
@@ -97,22 +97,28 @@ func TestRecord(t *testing.T) {
 	first := r.await(t, "it records", isRecording(200)).GetRecording().GetName()
 	killed := r.Device(t, "recorder")
 	harness.Crash(t, killed.PID)
-	r.await(t, "it goes on", func(s *recorderv1.RecorderState) bool {
-		return fmt.Sprint(s.GetEpoch()) != killed.Epoch && isRecording(200)(s)
+	again := r.await(t, "it goes on", func(s *recorderv1.RecorderState) bool {
+		return fmt.Sprint(s.GetEpoch()) != killed.Epoch && isRecording(400)(s)
 	})
+	if one := again.GetRecording(); one.GetName() != first || len(one.GetFiles()) != 2 {
+		t.Errorf("it goes on with %v instead of %s", one, first)
+	}
 	r.Waldo(t, "record", "mark", "the e-stop")
 	r.Waldo(t, "estop")
 	begun := r.await(t, "it still records", isRecording(0)).GetRecording().GetMessageCount()
 	r.await(t, "the e-stop is recorded", isRecording(begun+50))
-	second := strings.Fields(r.Waldo(t, "record", "stop"))[0]
-	r.awaitFile(t, first)
-	for _, name := range []string{first, second} {
+	files := strings.Fields(r.Waldo(t, "record", "stop"))
+	if len(files) != 2 || files[0] != first {
+		t.Fatalf("the files are %v", files)
+	}
+	second := files[1]
+	for _, name := range files {
 		counts, stopped := r.checkDrive(t, name)
 		if marks := counts["/recorder/marks"]; stopped != (name == second) || (marks == 1) != (name == second) {
 			t.Errorf("%s: e-stop %v, %d marks", name, stopped, marks)
 		}
 	}
-	if list := r.Waldo(t, "recordings"); !strings.Contains(list, first) || !strings.Contains(list, "repaired") || !strings.Contains(list, "the e-stop") {
+	if list := r.Waldo(t, "recordings"); strings.Count(list, "\n") != 2 || !strings.Contains(list, first) || !strings.Contains(list, "repaired") || !strings.Contains(list, "the e-stop") {
 		t.Errorf("waldo recordings:\n%s", list)
 	}
 }

@@ -7,6 +7,8 @@
 // recording have the time of its start and the robot in common, and count up from 1. Its name is that of its first file.
 // All other files in the folder are left alone, and left out.
 //
+// A recording can go on after its writer has ended, in another file: see [Writer.Continue].
+//
 // A [Folder] reads: it needs no rights but to read, and does not change anything. A [Writer] owns the folder: there is one
 // at a time, by a lock of the kernel that ends with its process.
 //

@@ -12,6 +12,7 @@ import (
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
+	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // MaxEvents is how many events there are at most.
@@ -68,7 +69,11 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 		return nil
 	}
 	first, last := f.Span()
-	if !before.IsZero() && first.Sub(before) > holeTime {
+	switch {
+	case before.IsZero():
+	case resumed(f):
+		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded: the recorder had ended, and was started again"})
+	case first.Sub(before) > holeTime:
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded between two files"})
 	}
 	if err := f.Damage(); err != nil {
@@ -86,6 +91,12 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 		t.add(Event{Kind: gap, Begin: last, Count: 1, Text: fmt.Sprintf("parts of the file cannot be read: %v", err)})
 	}
 	return t.gaps(ctx, f)
+}
+
+// resumed reports whether the recorder was another process before a file.
+func resumed(f *read.File) bool {
+	about, err := f.Metadata(write.AboutRobot)
+	return err == nil && about[write.Resumed] == "true"
 }
 
 // take returns what takes the messages of a channel; nil if they are not read.

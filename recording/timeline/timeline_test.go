@@ -35,8 +35,14 @@ type script struct {
 
 func newScript(t *testing.T) *script {
 	t.Helper()
+	return newScriptOf(t, nil)
+}
+
+// newScriptOf says something about the recording.
+func newScriptOf(t *testing.T, about map[string]string) *script {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "drive.mcap")
-	f, err := write.Create(path, write.Head{}, write.Config{ChunkBytes: 2000})
+	f, err := write.Create(path, write.Head{Metadata: about}, write.Config{ChunkBytes: 2000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,6 +239,18 @@ func TestTwoFiles(t *testing.T) {
 		if got := text(events[i]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// TestResumed: a recorder that was ended and started again leaves a gap, however short.
+func TestResumed(t *testing.T) {
+	first, second := newScript(t), newScriptOf(t, map[string]string{write.Resumed: "true"})
+	first.say(10, "motors", "control", recording.Out, held(""))
+	second.say(11, "motors", "control", recording.Out, held(""))
+	events, _, err := timeline.Events(context.Background(), []*read.File{first.done(), second.done()})
+	if err != nil || len(events) != 1 || events[0].Kind != recorderv1.TimelineEventKind_TIMELINE_EVENT_KIND_GAP ||
+		!events[0].Begin.Equal(moment(10)) || !events[0].End.Equal(moment(11)) {
+		t.Errorf("%v, %v", events, err)
 	}
 }
 

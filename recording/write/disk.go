@@ -19,6 +19,9 @@ const library = "waldo"
 // AboutRobot is the name of the metadata record that a recording begins with.
 const AboutRobot = "waldo"
 
+// Resumed is the key of that metadata which is "true" in a file with which a recording went on after its recorder had ended.
+const Resumed = "resumed"
+
 // bufferBytes is how much is written at once of what is small.
 const bufferBytes = 64 << 10
 

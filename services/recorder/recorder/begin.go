@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -18,33 +19,38 @@ import (
 // queueBytes is how much may wait for the disk.
 const queueBytes = 32 << 20
 
-// begin begins a recording. r.doing is held.
+// begin begins a recording, or goes on with that of the process before. r.doing is held.
 func (r *recorder) begin(now time.Time) error {
+	defer r.caughtUp()
 	if err := r.room(leastRoom); err != nil {
 		r.fails(err)
 		return fmt.Errorf("nothing is recorded: %w", err)
 	}
-	r.mu.Lock()
-	w, early, failed := r.wish, 0, r.problem != ""
-	if r.buffer != nil {
-		early = r.buffer.Bytes()
+	before := r.resume(now)
+	if before == nil {
+		r.before = nil
 	}
+	r.mu.Lock()
+	w, failed := r.wish, r.problem != ""
 	r.mu.Unlock()
 	papers := r.newPapers()
-	current, err := reel.Begin(now, reel.Config{
-		Folder: r.owner, Robot: r.kit.Address().Robot, Finished: r.finished,
-		Head:  func(name string, part int) write.Head { return r.head(w, name, part, papers) },
-		Write: write.Config{QueueBytes: queueBytes + early}, // all of the pre-roll comes at once
-	})
+	current, err := r.load(w, now, before, papers)
 	if err != nil {
 		papers.close()
 		r.fails(err)
 		return fmt.Errorf("nothing is recorded: %w", err)
 	}
-	r.record(current, w, now, papers)
+	s := session{started: now, by: w.by, papers: papers, lookAt: now.Add(lookEvery)}
+	event := w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name())
+	if before != nil {
+		s.marks = slices.Clone(before.About.GetMarks())
+		event.Reason = "continued: " + event.Reason
+	}
+	r.before = nil
+	r.record(current, s)
 	papers.renew(current)
-	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by)
-	r.kit.Audit.Write(w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name()))
+	r.kit.Log.Info("recording", "to", current.Name(), "why", w.reason, "by", w.by, "continued", before != nil)
+	r.kit.Audit.Write(event)
 	r.note()
 	_ = r.room(0) // of what it is now one too many; that there is too little room is told by look
 	r.ears.tune()
@@ -55,18 +61,45 @@ func (r *recorder) begin(now time.Time) error {
 	return nil
 }
 
+// load begins the file of a recording; before is one that goes on, or nil.
+func (r *recorder) load(w wish, now time.Time, before *resumed, papers *papers) (*reel.Reel, error) {
+	early := 0
+	r.mu.Lock()
+	if r.buffer != nil {
+		early = r.buffer.Bytes()
+	}
+	r.mu.Unlock()
+	c := reel.Config{
+		Folder: r.owner, Robot: r.kit.Address().Robot, Finished: r.finished,
+		Head:  func(name string, part int) write.Head { return r.head(w, name, part, papers) },
+		Write: write.Config{QueueBytes: queueBytes + early}, // all of the pre-roll comes at once
+	}
+	if before == nil {
+		return reel.Begin(now, c)
+	}
+	defer before.Done()
+	c.Head = func(name string, part int) write.Head {
+		h := r.head(w, name, part, papers)
+		if part == before.Next.Number {
+			h.Metadata[write.Resumed] = "true"
+		}
+		return h
+	}
+	return reel.Resume(now, before.at, before.Next, before.About, c)
+}
+
 // record has messages go to a recording from now on, those of the pre-roll first.
-func (r *recorder) record(current *reel.Reel, w wish, now time.Time, papers *papers) {
+func (r *recorder) record(current *reel.Reel, s session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.reel, r.problem, r.retry = current, "", time.Time{}
-	r.session = session{started: now, by: w.by, papers: papers, lookAt: now.Add(lookEvery)}
+	r.session = s
 	if r.buffer != nil {
 		for _, m := range r.buffer.Take() {
 			_ = current.Write(m) // the recording tells when it fails
 		}
 	}
-	_ = current.Write(r.stateMessage(now))
+	_ = current.Write(r.stateMessage(time.Now()))
 }
 
 // end completes the recording, if there is one, and returns what is in it. r.doing is held.

@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/state"
 	"github.com/waldo-robot/waldo/recording/tap"
+	"github.com/waldo-robot/waldo/services/recorder/preroll"
 )
 
 // Config holds the keys of a recorder in robot.yaml, which are flags and environment variables as well.
@@ -128,6 +129,14 @@ func (c *Config) folder(environ func(string) string) (string, error) {
 		return "", fmt.Errorf("%w: set `folder` to where recordings are to be kept", err)
 	}
 	return filepath.Join(folder, "recordings"), nil
+}
+
+// buffer is for the pre-roll; nil: there is none.
+func (c *Config) buffer() *preroll.Buffer {
+	if c.Preroll == 0 {
+		return nil
+	}
+	return preroll.New(c.Preroll+c.KeyFrames, int(c.PrerollSize))
 }
 
 // machine is the name of this machine, for people.

@@ -1,10 +1,15 @@
 package recorder
 
 import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/boottime"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -95,21 +100,47 @@ func TestFolder(t *testing.T) {
 func TestNote(t *testing.T) {
 	r := &recorder{path: t.TempDir(), wish: wish{wanted: true, by: "anna", reason: whenAsked, token: "t"}}
 	now := time.Now()
-	if w := readNote(r.path, now, time.Minute); w.wanted {
-		t.Errorf("without a note: %+v", w)
+	if n := readNote(r.path); n != (note{}) {
+		t.Errorf("without a note: %+v", n)
 	}
 	r.note()
-	if w := readNote(r.path, now, time.Minute); w != r.wish {
+	if w := readNote(r.path).wish(now, time.Minute); w != r.wish {
 		t.Errorf("%+v, want %+v", w, r.wish)
 	}
 	r.wish.reason = reasonEStop
 	r.note()
-	if w := readNote(r.path, now, time.Minute); !w.wanted || !w.until.Equal(now.Add(time.Minute)) {
+	if w := readNote(r.path).wish(now, time.Minute); !w.wanted || !w.until.Equal(now.Add(time.Minute)) {
 		t.Errorf("of an e-stop: %+v", w)
+	}
+	if w := (note{By: "drive", Reason: whenDriven}).wish(now, 0); !w.until.After(now) {
+		t.Errorf("of a drive: %+v", w)
+	}
+	changed := func(change func(*note)) {
+		n, _ := r.noteNow()
+		n.Boot, _ = boottime.Run()
+		change(&n)
+		data, err := json.Marshal(n)
+		if err := errors.Join(err, os.WriteFile(filepath.Join(r.path, noteFile), data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for what, change := range map[string]func(*note){
+		"of another run of the machine": func(n *note) { n.Boot = "x" },
+		"too old":                       func(n *note) { n.At -= noteLife + time.Second },
+		"from the future":               func(n *note) { n.At += time.Hour },
+	} {
+		changed(change)
+		if n := readNote(r.path); n != (note{}) {
+			t.Errorf("%s: %+v", what, n)
+		}
+	}
+	changed(func(n *note) { n.Recording, n.Crashes = "x", 3 })
+	if n := readNote(r.path); n.Recording != "x" || n.Crashes != 3 {
+		t.Errorf("%+v", n)
 	}
 	r.wish.wanted = false
 	r.note()
-	if w := readNote(r.path, now, time.Minute); w.wanted {
-		t.Errorf("nothing is wanted: %+v", w)
+	if n := readNote(r.path); n != (note{}) {
+		t.Errorf("nothing is wanted: %+v", n)
 	}
 }

@@ -4,8 +4,8 @@
 // # When it records
 //
 // What is wanted (a [wish]) comes from calls, from robot.yaml (`when: always`), from who drives (`when: driven`), and from
-// e-stops. It outlasts the process: a note in the folder, renewed while something is wanted, has the next process go on
-// within a minute. [recorder.settle] brings what is done in line with what is wanted: at least once a second, and at once
+// e-stops. It outlasts the process: a [note] in the folder, renewed while something is wanted, has the next process go on
+// within a minute, with the same recording; see [recorder.resume]. [recorder.settle] brings what is done in line with what is wanted: at least once a second, and at once
 // when the wish changes or a file fails.
 //
 // What cannot be done, because the disk is full or the folder cannot be written to, ends the run of the driver with the

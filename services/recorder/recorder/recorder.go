@@ -59,8 +59,9 @@ type recorder struct {
 	telling sync.Mutex
 	told    *recorderv1.RecorderState // nil: none; guarded by telling
 
-	doing sync.Mutex
-	owner *folder.Writer // nil: the folder is not ours
+	doing  sync.Mutex
+	owner  *folder.Writer // nil: the folder is not ours
+	before *note          // of the process before, whose recording is to go on; nil: none is
 
 	mu      sync.Mutex
 	wish    wish
@@ -69,11 +70,17 @@ type recorder struct {
 	ending  *reel.Reel      // is being completed; nil: none is
 	session session         // about the reel
 	buffer  *preroll.Buffer // nil: there is no pre-roll
-	problem string          // why nothing is recorded although it should be
-	retry   time.Time       // when it is tried again
-	wait    time.Duration   // from one try to the next
-	lost    int64           // by recordings that have ended, or have failed
-	free    int64           // bytes of the disk
+
+	catching bool              // the buffer has what came since the process started, for the recording that goes on
+	mended   []folder.Repaired // files that were repaired for that
+	crashes  int               // how many processes in a row have crashed too soon
+	gaveUp   bool              // nothing is recorded because of that
+	stopping bool              // the process ends as it should
+	problem  string            // why nothing is recorded although it should be
+	retry    time.Time         // when it is tried again
+	wait     time.Duration     // from one try to the next
+	lost     int64             // by recordings that have ended, or have failed
+	free     int64             // bytes of the disk
 }
 
 // session is what is known of the recording that is being written. recorder.mu guards it.
@@ -92,10 +99,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		return nil, err
 	}
 	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1), left: make(chan struct{}, 1),
-		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry}
-	if c.Preroll > 0 {
-		r.buffer = preroll.New(c.Preroll+c.KeyFrames, int(c.PrerollSize))
-	}
+		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry, buffer: c.buffer()}
 	if r.metrics, err = newMetrics(kit.Metrics, r); err != nil {
 		return nil, err
 	}
@@ -173,22 +177,18 @@ func (r *recorder) own() error {
 		return err
 	}
 	r.owner = owner
-	signal(r.left)
-	now := time.Now()
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.problem = ""
-	switch {
-	case r.wish.wanted:
-	case r.config.When == whenAlways:
-		r.wish = wish{wanted: true, by: "boot", reason: whenAlways}
-	default:
-		r.wish = readNote(r.path, now, r.config.After)
+	err = r.inherit(readNote(r.path), time.Now())
+	wait := r.catching
+	r.mu.Unlock()
+	if !wait {
+		signal(r.left) // else after the recording that goes on
 	}
-	if r.wish.wanted {
-		r.kit.Log.Info("it is to be recorded", "why", r.wish.reason, "by", r.wish.by)
+	if err != nil {
+		r.note() // so that the next process does not begin, either
 	}
-	return nil
+	return err
 }
 
 // poke has Run look whether something is to be done.
@@ -216,6 +216,9 @@ func (r *recorder) failed() <-chan struct{} {
 func (r *recorder) suspend() {
 	r.doing.Lock()
 	defer r.doing.Unlock()
+	r.mu.Lock()
+	r.stopping = true
+	r.mu.Unlock()
 	r.note()
 	_, _ = r.end("the recorder stops") // it says so
 	r.states.Close(nil)
@@ -233,7 +236,7 @@ func (r *recorder) settle() error {
 	r.mu.Lock()
 	r.drives.expire(now)
 	r.follow(now)
-	w, current, retry := r.wish, r.reel, r.retry
+	w, current, retry, gaveUp := r.wish, r.reel, r.retry, r.gaveUp
 	r.mu.Unlock()
 	switch {
 	case current != nil && current.Err() != nil:
@@ -244,6 +247,8 @@ func (r *recorder) settle() error {
 		return err
 	case current != nil:
 		return r.look(current, now)
+	case gaveUp:
+		return errLater
 	case !w.wanted:
 		r.fine()
 		return nil
@@ -298,8 +303,8 @@ func (r *recorder) look(current *reel.Reel, now time.Time) error {
 	if due {
 		r.session.lookAt = now.Add(lookEvery)
 	}
-	if now.Sub(r.session.started) > lastRetry {
-		r.wait = firstRetry
+	if now.Sub(r.session.started) > goodLife {
+		r.wait, r.crashes = firstRetry, 0
 	}
 	r.mu.Unlock()
 	if !due {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/recording/folder"
 )
 
 // repairLeft completes files that were left behind, at first those of the process before, until ctx ends.
@@ -26,20 +27,28 @@ func (r *recorder) repairLeft(ctx context.Context) {
 
 // repair completes what was left behind, while it may be recorded already.
 func (r *recorder) repair(ctx context.Context) {
+	for _, one := range r.takeMended() {
+		r.tellRepaired(ctx, one)
+	}
 	repaired, err := r.owner.Repair()
 	if err != nil {
 		r.kit.Log.Warn("files that were left behind cannot be repaired", "error", err)
 	}
 	for _, one := range repaired {
-		switch {
-		case one.Err != nil:
-			r.kit.Log.Warn("a file that was left behind cannot be repaired", "file", one.File, "error", one.Err)
-		case one.Removed:
-			r.kit.Log.Info("a file without messages was removed", "file", one.File)
-		default:
-			r.kit.Log.Info("a file that was left behind is repaired", "file", one.File, "messages", one.Messages, "cut", one.Cut)
-			r.repaired(ctx, one.File)
-		}
+		r.tellRepaired(ctx, one)
+	}
+}
+
+// tellRepaired logs what became of a file that was left behind.
+func (r *recorder) tellRepaired(ctx context.Context, one folder.Repaired) {
+	switch {
+	case one.Err != nil:
+		r.kit.Log.Warn("a file that was left behind cannot be repaired", "file", one.File, "error", one.Err)
+	case one.Removed:
+		r.kit.Log.Info("a file without messages was removed", "file", one.File)
+	default:
+		r.kit.Log.Info("a file that was left behind is repaired", "file", one.File, "messages", one.Messages, "cut", one.Cut)
+		r.repaired(ctx, one.File)
 	}
 }
 

@@ -139,6 +139,7 @@ func (r *recorder) start(w wish) error {
 	if r.owner == nil {
 		return r.notOurs()
 	}
+	r.forgive()
 	r.mu.Lock()
 	before, current := r.wish, r.reel
 	if before.wanted && before.until.IsZero() && before.reason != whenDriven {
@@ -182,10 +183,13 @@ func (r *recorder) stop(w wish) (*recorderv1.Recording, error) {
 	r.doing.Lock()
 	defer r.doing.Unlock()
 	defer r.tell()
+	r.forgive()
 	r.mu.Lock()
 	r.wish = w
 	r.drives.declined = r.drives.driven()
 	r.mu.Unlock()
+	r.before = nil
+	r.caughtUp()
 	r.note()
 	one, err := r.end(w.reason)
 	r.fine()

@@ -138,7 +138,7 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 	case r.problem != "":
 		s.Phase = recorderv1.RecorderPhase_RECORDER_PHASE_FAILED
 	}
-	if r.buffer != nil && current == nil {
+	if r.buffer != nil && current == nil && r.config.Preroll > 0 {
 		s.Preroll = durationpb.New(min(r.buffer.Length(now), r.config.Preroll))
 	}
 	streams, _ := r.tap.Streams()

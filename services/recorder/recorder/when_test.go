@@ -95,23 +95,3 @@ func TestEStop(t *testing.T) {
 		t.Errorf("%d states before, %d after", before, after)
 	}
 }
-
-// TestAgain: a recorder that is ended while it records goes on when it runs again; one that was stopped does not.
-func TestAgain(t *testing.T) {
-	r := start(t, nil)
-	p := r.record(t)
-	first := r.begin(t).GetRecording().GetName()
-	p.Stop()
-	p = r.record(t)
-	s := r.await(t, "it goes on", recording)
-	if s.GetRecording().GetName() == first || s.GetStartedBy() != "test" {
-		t.Errorf("%v", s)
-	}
-	r.end(t)
-	p.Stop()
-	r.record(t)
-	r.await(t, "it is there", idle)
-	if files := r.files(t, ".mcap"); len(files) != 2 {
-		t.Errorf("%v", files)
-	}
-}

@@ -1,15 +1,10 @@
 package recorder
 
 import (
-	"encoding/json"
-	"os"
-	"path/filepath"
 	"time"
 
 	controlv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/control/v1"
 	"github.com/waldo-robot/waldo/pkg/audit"
-	"github.com/waldo-robot/waldo/pkg/boottime"
-	"github.com/waldo-robot/waldo/pkg/state"
 )
 
 // Reasons of a wish, beside the values of When.
@@ -117,62 +112,4 @@ func (d *drives) expire(now time.Time) {
 			d.actuators[device] = a
 		}
 	}
-}
-
-// noteFile has what is wanted, for the next process.
-const noteFile = ".waldo-recorder.json"
-
-// noteLife is how old a note may be: the process that wrote it was ended, or killed, and started again.
-const noteLife = time.Minute
-
-// note is what the next process has to know.
-type note struct {
-	Boot   string        `json:"boot"` // the id of the machine's run
-	At     time.Duration `json:"at"`   // by the clock of package boottime
-	By     string        `json:"by"`
-	Reason string        `json:"reason"`
-	Token  string        `json:"token,omitempty"`
-}
-
-// note keeps what is wanted for the next process. A disk that is full costs only that.
-func (r *recorder) note() {
-	r.mu.Lock()
-	w := r.wish
-	r.mu.Unlock()
-	path := filepath.Join(r.path, noteFile)
-	if !w.wanted {
-		_ = os.Remove(path)
-		return
-	}
-	run, err := boottime.Run()
-	if err != nil {
-		return // nobody could go on by it
-	}
-	data, err := json.Marshal(note{Boot: run, At: boottime.Now(), By: w.by, Reason: w.reason, Token: w.token})
-	if err == nil {
-		err = state.Replace(path, append(data, '\n'), 0o640)
-	}
-	if err != nil {
-		r.kit.Log.Debug("what is wanted cannot be noted", "error", err)
-	}
-}
-
-// readNote returns what was wanted when the process before this one ended.
-func readNote(folder string, now time.Time, after time.Duration) wish {
-	data, err := os.ReadFile(filepath.Join(folder, noteFile))
-	var n note
-	if err != nil || json.Unmarshal(data, &n) != nil {
-		return wish{}
-	}
-	if run, err := boottime.Run(); err != nil || n.Boot != run {
-		return wish{}
-	}
-	if age := boottime.Now() - n.At; age < 0 || age > noteLife {
-		return wish{}
-	}
-	w := wish{wanted: true, by: n.By, reason: n.Reason, token: n.Token}
-	if n.Reason == reasonEStop || n.Reason == whenDriven {
-		w.until = now.Add(after)
-	}
-	return w
 }

@@ -10,7 +10,8 @@
 // # Times
 //
 // The log time of a message is the wall clock at the start of the recording plus what the monotonic clock says has passed
-// since. So it does not go back when somebody sets the clock.
+// since. So it does not go back when somebody sets the clock. [Resume] is told what the present is in a recording that
+// another process has begun.
 //
 // # Errors
 //

@@ -25,8 +25,8 @@ func newPart(n folder.Name, f *write.File, done func()) *part {
 		channels: map[*recording.Channel]write.Channel{}, known: map[recording.Channel]write.Channel{}}
 }
 
-// write adds a message whose log time counts from base.
-func (p *part) write(m Message, base time.Time) error {
+// write adds a message with its log time.
+func (p *part) write(m Message, logged time.Time) error {
 	c, known := p.channels[m.Channel]
 	if !known {
 		var err error
@@ -35,7 +35,7 @@ func (p *part) write(m Message, base time.Time) error {
 		}
 	}
 	return p.file.Write(c, write.Message{
-		Logged: base.Add(m.At.Sub(base)), Published: m.Captured, Sequence: uint32(m.Sequence), Key: m.Key && InterCoded(m.Channel),
+		Logged: logged, Published: m.Captured, Sequence: uint32(m.Sequence), Key: m.Key && InterCoded(m.Channel),
 		Data: m.Data,
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/write"
@@ -39,7 +40,9 @@ type Config struct {
 // Reel is a recording that is being written.
 type Reel struct {
 	config Config
-	base   time.Time // the start, by which log times are told
+	base   time.Time             // the start in this process, by which log times are told
+	shift  time.Duration         // by how much they are later than the clock said then
+	before *recorderv1.Recording // what another process has recorded of it; nil: nothing
 	first  folder.Name
 	failed chan struct{}
 	work   sync.WaitGroup // goroutines of files
@@ -64,15 +67,29 @@ type lastKey struct {
 // Begin begins a recording. Its log times count from start, which has a reading of the monotonic clock; messages that came
 // before that are as much earlier.
 func Begin(start time.Time, c Config) (*Reel, error) {
-	if c.Finished == nil {
-		c.Finished = func(Finished) {}
+	return begin(&Reel{config: c, base: start}, folder.Name{Start: start, Robot: c.Robot, Number: 1})
+}
+
+// Resume goes on with a recording that another process has begun, in the file that is named. The present, now, is at a time
+// of the recording; before is what it has so far.
+func Resume(now, at time.Time, next folder.Name, before *recorderv1.Recording, c Config) (*Reel, error) {
+	return begin(&Reel{config: c, base: now, shift: at.Sub(now.Round(0)), before: before}, next)
+}
+
+func begin(r *Reel, n folder.Name) (*Reel, error) {
+	if r.config.Finished == nil {
+		r.config.Finished = func(Finished) {}
 	}
-	r := &Reel{config: c, base: start, failed: make(chan struct{}), last: map[lastKey]Message{}, devices: map[string]bool{}}
-	p, err := r.create(folder.Name{Start: start, Robot: c.Robot, Number: 1})
+	r.failed, r.last, r.devices = make(chan struct{}), map[lastKey]Message{}, map[string]bool{}
+	for _, d := range r.before.GetDevices() {
+		r.devices[d] = true
+	}
+	p, err := r.create(n)
 	if err != nil {
 		return nil, err
 	}
 	r.first, r.parts = p.name, []*part{p}
+	r.first.Number = 1
 	return r, nil
 }
 
@@ -82,7 +99,7 @@ func (r *Reel) create(n folder.Name) (*part, error) {
 	for range tries {
 		f, done, err := r.config.Folder.Create(n, r.config.Head(n.String(), n.Number), r.config.Write)
 		switch {
-		case errors.Is(err, fs.ErrExist) && n.Number == 1:
+		case errors.Is(err, fs.ErrExist) && n.Number == 1 && r.before == nil:
 			n.Start = n.Start.Add(time.Millisecond) // of a recording before the clock was set back
 			continue
 		case err != nil:
@@ -144,7 +161,7 @@ func (r *Reel) Write(m Message) error {
 	if lasting(m.Channel) {
 		r.last[lastKey{m.Channel.Device, m.Channel.Stream, m.Channel.Direction}] = m
 	}
-	return r.current().write(m, r.base)
+	return r.current().write(m, r.Time(m.At))
 }
 
 // current is the file that is written. r.mu is held.
@@ -158,7 +175,7 @@ func (r *Reel) change(at time.Time) {
 	for _, k := range sortedKeys(r.last) {
 		again := r.last[k]
 		again.At = at
-		_ = r.current().write(again, r.base) // the file says so by itself
+		_ = r.current().write(again, r.Time(at)) // the file says so by itself
 	}
 }
 
@@ -239,7 +256,7 @@ func (r *Reel) End() error {
 }
 
 // Time is what a time is in the recording.
-func (r *Reel) Time(at time.Time) time.Time { return r.base.Add(at.Sub(r.base)) }
+func (r *Reel) Time(at time.Time) time.Time { return r.base.Add(at.Sub(r.base) + r.shift) }
 
 // Name is the name of the recording.
 func (r *Reel) Name() string { return r.first.String() }
@@ -260,7 +277,8 @@ type Stats struct {
 func (r *Reel) Stats() Stats {
 	r.mu.Lock()
 	parts := slices.Clone(r.parts)
-	s := Stats{Devices: slices.Sorted(maps.Keys(r.devices))}
+	s := r.earlier()
+	s.Devices = slices.Sorted(maps.Keys(r.devices))
 	r.mu.Unlock()
 	for _, p := range parts {
 		f := p.file.Stats()
@@ -274,6 +292,18 @@ func (r *Reel) Stats() Stats {
 		}
 		if !f.Last.IsZero() {
 			s.Last = f.Last
+		}
+	}
+	return s
+}
+
+// earlier is what another process has recorded.
+func (r *Reel) earlier() (s Stats) {
+	if b := r.before; b != nil {
+		s.Files, s.Bytes, s.Messages = slices.Clone(b.GetFiles()), b.GetSizeBytes(), uint64(b.GetMessageCount())
+		if s.Messages > 0 {
+			s.First = b.GetStartTime().AsTime()
+			s.Last = s.First.Add(b.GetDuration().AsDuration())
 		}
 	}
 	return s

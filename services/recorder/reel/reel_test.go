@@ -238,3 +238,49 @@ func TestAttach(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// TestResume: what another process goes on with is in the next file, at the time of the recording, and counts with the
+// files before.
+func TestResume(t *testing.T) {
+	r := start(t)
+	now := time.Now()
+	one := r.begin(t, now)
+	put(t, one, message(&state, now, false, "a"), message(&state, now.Add(time.Second), false, "b"))
+	if err := one.End(); err != nil {
+		t.Fatal(err)
+	}
+	first, _ := folder.Parse(one.Name())
+	c, _, err := r.Continue(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Done()
+	set := now.Add(-time.Hour) // the clock was set back
+	again, err := reel.Resume(set, now.Add(time.Minute).Round(0), c.Next, c.About, reel.Config{Folder: r.Writer, Robot: "rover",
+		Head: func(string, int) write.Head { return write.Head{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := again.Stats(); s.Messages != 2 || len(s.Files) != 1+1 || s.Last.Sub(s.First) != time.Second {
+		t.Errorf("before the first message: %+v", s)
+	}
+	put(t, again, message(&state, set, false, "c"), message(&video, set.Add(time.Second), true, key))
+	if again.Name() != one.Name() {
+		t.Errorf("%s goes on as %s", one.Name(), again.Name())
+	}
+	s := again.Stats()
+	if s.Messages != 4 || s.Last.Sub(s.First) != time.Minute+time.Second || !slices.Equal(s.Devices, []string{"front", "motors"}) {
+		t.Errorf("%+v", s)
+	}
+	if err := again.End(); err != nil {
+		t.Fatal(err)
+	}
+	texts, times := r.content(t, s.Files[1])
+	if !slices.Equal(texts, []string{"c", key}) || times[0].Sub(now.Round(0)) != time.Minute {
+		t.Errorf("%q at %v", texts, times)
+	}
+	if _, err := reel.Resume(now, now, c.Next, c.About, reel.Config{Folder: r.Writer, Robot: "rover",
+		Head: func(string, int) write.Head { return write.Head{} }}); err == nil {
+		t.Error("a file that is there is written once more")
+	}
+}
