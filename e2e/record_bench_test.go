@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
+	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
@@ -140,6 +140,7 @@ type recordRig struct {
 	robot  *harness.Robot
 	folder string
 	client recorderv1.RecorderServiceClient
+	about  devicev1.DeviceServiceClient
 	device harness.Device
 	board  *producer
 }
@@ -159,7 +160,8 @@ func startRecordRig(b *testing.B) *recordRig {
 		b.Fatal(err)
 	}
 	b.Cleanup(conn.Close)
-	r.client = recorderv1.NewRecorderServiceClient(conn.Client(bus.Address{Robot: "e2e", Device: "recorder"}))
+	client := conn.Client(bus.Address{Robot: "e2e", Device: "recorder"})
+	r.client, r.about = recorderv1.NewRecorderServiceClient(client), devicev1.NewDeviceServiceClient(client)
 	r.device = r.robot.Device(b, "recorder")
 	harness.Until(b, "the recorder knows all streams", func() error {
 		q, err := r.client.GetRecorder(b.Context(), &recorderv1.GetRecorderRequest{})
@@ -231,38 +233,42 @@ func BenchmarkRecord(b *testing.B) {
 // missing counts the gaps in the numbers of pictures, packets and structs.
 func (r *recordRig) missing(b *testing.B, one *recorderv1.Recording) (n int64) {
 	b.Helper()
-	files := folder.New(r.folder)
 	last := map[string]int64{}
 	for _, name := range one.GetFiles() {
-		path, err := files.File(name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		f, err := read.Open(path)
-		if err != nil {
-			b.Fatal(err)
-		}
-		messages := f.Messages(read.Query{Channels: func(c *read.Channel) bool {
-			return slices.Contains([]string{"video", "audio", "rx"}, c.Waldo.Stream)
-		}})
-		for {
-			m, err := messages.Next()
-			if errors.Is(err, io.EOF) {
-				break
-			}
-			if err != nil {
-				b.Fatalf("%s: %v", name, err)
-			}
+		r.numbered(b, name, func(m read.Message) {
 			of, at := m.Channel.Record.Topic, int64(m.Sequence)
 			if before, has := last[of]; has {
 				n += at - before - 1
 			}
 			last[of] = at
-		}
-		_ = f.Close() // only read
+		})
 	}
 	if len(last) != recordedCameras+2 {
 		b.Errorf("%d streams are recorded", len(last))
 	}
 	return n
+}
+
+// numbered calls do for the pictures, packets and structs of a file, which are numbered without gaps.
+func (r *recordRig) numbered(b *testing.B, name string, do func(read.Message)) {
+	b.Helper()
+	path, err := folder.New(r.folder).File(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f, err := read.Open(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = f.Close() }() // only read
+	messages := f.Messages(read.Query{Channels: func(c *read.Channel) bool {
+		return slices.Contains([]string{"video", "audio", "rx"}, c.Waldo.Stream)
+	}})
+	err = messages.Each(b.Context(), func(m read.Message) error {
+		do(m)
+		return nil
+	})
+	if err := errors.Join(err, f.Damage(), messages.Damage()); err != nil {
+		b.Fatalf("%s: %v", name, err)
+	}
 }

@@ -16,6 +16,7 @@
 //
 // Of a file that is complete only the index at its end is read, its marks by that index, and only once: what was found is
 // kept as long as size and time of the file stay the same. One that is not complete is gone through, without its messages.
+// How much is read for marks is bounded, whatever a file says.
 //
 // # Concurrency and shutdown
 //

@@ -19,8 +19,12 @@ import (
 // MarksType is the type of the messages that are marks.
 const MarksType = "waldo.recorder.v1.Mark"
 
-// maxMarks bounds how many marks of a recording are listed.
-const maxMarks = 1000
+const (
+	// maxMarks bounds how many marks of a recording are listed.
+	maxMarks = 1000
+	// marksCost bounds how much of a file is read for its marks: those of a thousand chunks take 24 MB.
+	marksCost = 256 << 20
+)
 
 // summary is what is listed of a file.
 type summary struct {
@@ -50,6 +54,8 @@ func summarize(path string) summary {
 	switch cut, repaired := repair.Repaired(f); {
 	case f.Damage() != nil:
 		s.problem = f.Damage().Error()
+	case errors.Is(err, read.ErrMost):
+		s.problem = "not all of its marks are listed: " + read.ErrMost.Error()
 	case err != nil:
 		s.problem = err.Error()
 	case repaired && cut > 0:
@@ -62,7 +68,7 @@ func summarize(path string) summary {
 
 // marks returns the first marks of a file, in order of time.
 func marks(f *read.File) ([]*recorderv1.Mark, error) {
-	messages := f.Messages(read.Query{Sparse: true, Channels: func(c *read.Channel) bool { return c.Waldo.Type == MarksType }})
+	messages := f.Messages(read.Query{Sparse: true, Most: marksCost, Channels: func(c *read.Channel) bool { return c.Waldo.Type == MarksType }})
 	var found []*recorderv1.Mark
 	for len(found) < maxMarks {
 		m, err := messages.Next()

@@ -138,8 +138,13 @@ func (w *Writer) Room(k Keep) (free int64, deleted []string, err error) {
 	if free >= k.Free {
 		return free, deleted, nil
 	}
-	return free, deleted, fmt.Errorf("%w: %d MB are free where %s is, and a recording needs %d MB, `keep.free` included: "+
-		"delete recordings, or change `keep` in robot.yaml", ErrFull, free/1e6, w.path, k.Free/1e6)
+	return free, deleted, w.TooLittle(free, k.Free)
+}
+
+// TooLittle is the [ErrFull] about so much free room where so much is needed. It says what helps.
+func (f *Folder) TooLittle(free, needed int64) error {
+	return fmt.Errorf("%w: %d MB are free where %s is, and a recording needs %d MB, `keep.free` included: "+
+		"delete recordings, or change `keep` in robot.yaml", ErrFull, free/1e6, f.path, needed/1e6)
 }
 
 // size is how much of the disk a recording takes.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -349,4 +350,37 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("%v; %+v became %+v, %v", err, x.Statistics, y.Statistics, y.Damage)
 		}
 	})
+}
+
+// TestOnePlace: an index that names a chunk twice is not used, and message indexes that are not beside their chunk neither.
+func TestOnePlace(t *testing.T) {
+	data := whole(t)
+	again := func(change func(x *index.Index)) *index.Index {
+		x := load(t, data)
+		change(x)
+		out := bytes.NewBuffer(slices.Clone(data[:x.End]))
+		if err := x.Append(out); err != nil {
+			t.Fatal(err)
+		}
+		return load(t, out.Bytes())
+	}
+	before := load(t, data)
+	x := again(func(x *index.Index) { x.Chunks = slices.Repeat(x.Chunks, 100) })
+	if x.Indexed || len(x.Chunks) != len(before.Chunks) || x.Statistics.MessageCount != before.Statistics.MessageCount ||
+		x.Damage == nil || !strings.Contains(x.Damage.Error(), "one place") {
+		t.Errorf("%d chunks, by the index: %v, %v", len(x.Chunks), x.Indexed, x.Damage)
+	}
+	x = again(func(x *index.Index) {
+		for _, c := range x.Chunks[1:] {
+			c.MessageIndexOffsets = x.Chunks[0].MessageIndexOffsets
+		}
+	})
+	if !x.Indexed || x.Damage != nil || len(x.Chunks[0].MessageIndexOffsets) == 0 {
+		t.Errorf("by the index: %v, %v", x.Indexed, x.Damage)
+	}
+	for _, c := range x.Chunks[1:] {
+		if len(c.MessageIndexOffsets) > 0 {
+			t.Fatalf("the chunk at %d has message indexes at %v", c.ChunkStartOffset, c.MessageIndexOffsets)
+		}
+	}
 }

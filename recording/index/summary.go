@@ -1,11 +1,13 @@
 package index
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"slices"
 
 	"github.com/foxglove/mcap/go/mcap"
 )
@@ -65,7 +67,34 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	for _, c := range x.Chunks {
 		span(&x.Statistics, c)
 	}
+	if err := x.disjoint(); err != nil {
+		return nil, err
+	}
 	return x, x.usable()
+}
+
+// disjoint fails if chunks are in the same place, as they are in no file that was written: it would be read again and again.
+// An index of messages that is not where that of its chunk is, for the same reason, is not used.
+func (x *Index) disjoint() error {
+	byPlace := func(a, b *Chunk) int { return cmp.Compare(a.ChunkStartOffset, b.ChunkStartOffset) }
+	all := slices.SortedFunc(slices.Values(x.Chunks), byPlace)
+	for i, c := range all {
+		next := uint64(x.End)
+		if i+1 < len(all) {
+			next = all[i+1].ChunkStartOffset
+		}
+		end := c.ChunkStartOffset + c.ChunkLength
+		if end > next {
+			return errors.New("its index is damaged: it names two chunks in one place")
+		}
+		for _, at := range c.MessageIndexOffsets {
+			if at < end || at >= next {
+				c.MessageIndexOffsets = nil
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // checkSummary compares an index with its checksum, if it has one.

@@ -28,7 +28,13 @@ type Query struct {
 	// Sparse is for few messages among many: only they are read, and not the chunks that they are in, where that is sooner.
 	// The checksums of chunks are not checked then.
 	Sparse bool
+	// Most is how many bytes are read, or decompressed, before the search ends with [ErrMost]; 0: any number. Each access
+	// counts as a page at least.
+	Most int64
 }
+
+// ErrMost is the damage of messages that would cost more than was allowed. Those before are given.
+var ErrMost = errors.New("it would take too long to find all of them")
 
 // Message is a message of a file.
 type Message struct {
@@ -42,6 +48,7 @@ type Message struct {
 // Messages gives messages by log time.
 type Messages struct {
 	file     *File
+	disk     *limited
 	from, to uint64
 	sparse   bool
 	wanted   map[uint16]*Channel
@@ -53,7 +60,8 @@ type Messages struct {
 
 // Messages returns the messages that a query chooses.
 func (f *File) Messages(q Query) *Messages {
-	m := &Messages{file: f, from: stamp(q.From), to: math.MaxUint64, sparse: q.Sparse, wanted: map[uint16]*Channel{}}
+	m := &Messages{file: f, disk: &limited{from: f.file, left: q.Most, bounded: q.Most > 0}, from: stamp(q.From), to: math.MaxUint64,
+		sparse: q.Sparse, wanted: map[uint16]*Channel{}}
 	if !q.To.IsZero() {
 		m.to = stamp(q.To)
 	}
@@ -152,8 +160,14 @@ func (m *Messages) hasWanted(c *index.Chunk) bool {
 
 func (m *Messages) loadChunk(c *index.Chunk) error {
 	bodies, size, err := m.bodies(c)
+	if err == nil && m.disk.spent() {
+		err = ErrMost // for what comes after this chunk
+	}
 	if err != nil && m.damage == nil {
 		m.damage = fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err)
+	}
+	if m.disk.spent() {
+		m.next = len(m.file.chunks)
 	}
 	if len(bodies) == 0 {
 		return nil
@@ -173,7 +187,7 @@ func (m *Messages) loadChunk(c *index.Chunk) error {
 func (m *Messages) bodies(c *index.Chunk) (bodies [][]byte, size int, err error) {
 	if m.sparse {
 		wanted := func(id uint16) bool { return m.wanted[id] != nil }
-		bodies, done, err := index.Pick(m.file.file, m.file.size, c, wanted, m.from, m.to)
+		bodies, done, err := index.Pick(m.disk, m.file.size, c, wanted, m.from, m.to)
 		if done {
 			bodies = slices.DeleteFunc(bodies, func(b []byte) bool { return !m.wants(b) })
 			for _, b := range bodies {
@@ -182,10 +196,11 @@ func (m *Messages) bodies(c *index.Chunk) (bodies [][]byte, size int, err error)
 			return bodies, size, err
 		}
 	}
-	records, err := index.Records(m.file.file, m.file.size, c)
+	records, err := index.Records(m.disk, m.file.size, c)
 	if err != nil {
 		return nil, 0, err
 	}
+	m.disk.left -= int64(len(records))
 	err = index.ForEach(records, func(op mcap.OpCode, _ int, body []byte) error {
 		if op == mcap.OpMessage && m.wants(body) {
 			bodies = append(bodies, body)

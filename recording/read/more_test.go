@@ -254,3 +254,21 @@ func TestEndless(t *testing.T) {
 		}
 	}
 }
+
+// TestMost: a search ends when it has read as much as it may, and says so.
+func TestMost(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drive.mcap")
+	if err := recordingtest.Record(t, path, 300, 1000, write.Config{ChunkBytes: 10_000}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	whole, _ := all(t, path, read.Query{})
+	for _, sparse := range []bool{false, true} {
+		found, damage := all(t, path, read.Query{Most: 100_000, Sparse: sparse})
+		if !errors.Is(damage, read.ErrMost) || len(found) == 0 || len(found) >= len(whole)/2 {
+			t.Errorf("sparse %v: %d messages of %d, %v", sparse, len(found), len(whole), damage)
+		}
+		if found, damage = all(t, path, read.Query{Most: 1 << 30, Sparse: sparse}); damage != nil || len(found) != len(whole) {
+			t.Errorf("sparse %v: %d messages of %d, %v", sparse, len(found), len(whole), damage)
+		}
+	}
+}

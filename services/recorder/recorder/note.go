@@ -94,6 +94,14 @@ func (r *recorder) noteNow() (n note, wanted bool) {
 	return n, w.wanted
 }
 
+// dropNotes removes notes that a process did not get to finish.
+func dropNotes(folder string) {
+	left, _ := filepath.Glob(filepath.Join(folder, "."+noteFile+"-*")) // fails for a bad pattern only: then they stay
+	for _, one := range left {
+		_ = os.Remove(one) // likewise
+	}
+}
+
 // readNote returns what the process before this one has left; the zero value: nothing that counts.
 func readNote(folder string) note {
 	data, err := os.ReadFile(filepath.Join(folder, noteFile))

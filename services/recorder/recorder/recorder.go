@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -177,6 +178,7 @@ func (r *recorder) own() error {
 		return err
 	}
 	r.owner = owner
+	dropNotes(r.path)
 	r.mu.Lock()
 	r.problem = ""
 	err = r.inherit(readNote(r.path), time.Now())
@@ -276,6 +278,9 @@ func (r *recorder) fails(err error) {
 
 // broke ends a recording that cannot go on. What was written is completed.
 func (r *recorder) broke(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = fmt.Errorf("%w: the disk is full: delete recordings, or make room where %s is", err, r.path)
+	}
 	_, _ = r.end(err.Error())
 	r.metrics.failures.Inc()
 	r.fails(err)

@@ -206,6 +206,7 @@ func (s *service) AddMark(ctx context.Context, q *recorderv1.AddMarkRequest) (*r
 	if n := len(q.GetText()); n < 1 || n > maxMark || !text.IsPrintable(q.GetText()) {
 		return nil, status.Errorf(codes.InvalidArgument, "text: has %d bytes: use 1 to %d bytes of printable text", n, maxMark)
 	}
+	_ = s.now() // how much room there is
 	mark, err := s.mark(q.GetText(), by)
 	if err != nil {
 		return nil, err
@@ -220,7 +221,7 @@ func (r *recorder) mark(text, by string) (*recorderv1.Mark, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.reel == nil {
-		return nil, status.Error(codes.FailedPrecondition, "nothing is being recorded: start a recording first")
+		return nil, status.Error(codes.FailedPrecondition, r.unmarked())
 	}
 	now := time.Now()
 	m := &recorderv1.Mark{Time: timestamppb.New(r.reel.Time(now)), Text: text, By: by}
@@ -235,6 +236,12 @@ func (r *recorder) mark(text, by string) (*recorderv1.Mark, error) {
 		r.session.marks = append(r.session.marks, m)
 	}
 	return m, nil
+}
+
+// unmarked says why there is nothing to be marked. r.mu is held.
+func (r *recorder) unmarked() string {
+	const nothing = "nothing is being recorded, so nothing can be marked: "
+	return nothing + cmp.Or(r.problem, r.hindrance(), "start a recording first")
 }
 
 // GetRecorder implements the RecorderService.

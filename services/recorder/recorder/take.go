@@ -137,6 +137,8 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 		s.Recording, s.StartedBy = r.summary(current, current.Stats()), r.session.by
 	case r.problem != "":
 		s.Phase = recorderv1.RecorderPhase_RECORDER_PHASE_FAILED
+	default:
+		s.Problem = r.hindrance()
 	}
 	if r.buffer != nil && current == nil && r.config.Preroll > 0 {
 		s.Preroll = durationpb.New(min(r.buffer.Length(now), r.config.Preroll))
@@ -148,6 +150,16 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 		}
 	}
 	return s
+}
+
+// hindrance is why a recording that somebody starts now would fail: the disk is full, and nothing is deleted for it; else
+// empty. r.mu is held.
+func (r *recorder) hindrance() string {
+	k := r.config.Keep
+	if needed := int64(k.Free) + leastRoom; r.free != 0 && r.free < needed && k.Full == fullStop {
+		return "nothing can be recorded: " + r.reader.TooLittle(r.free, needed).Error()
+	}
+	return ""
 }
 
 // summary describes the recording that is being written. r.mu is held.
@@ -181,6 +193,10 @@ func alike(a, b *recorderv1.RecorderState) bool {
 	}
 	a, b = proto.CloneOf(a), proto.CloneOf(b)
 	a.FreeBytes, a.Preroll, b.FreeBytes, b.Preroll = 0, nil, 0, nil
+	if idle := recorderv1.RecorderPhase_RECORDER_PHASE_IDLE; a.GetPhase() == idle && b.GetPhase() == idle &&
+		(a.GetProblem() == "") == (b.GetProblem() == "") {
+		a.Problem, b.Problem = "", "" // it tells how much room there is
+	}
 	return proto.Equal(a, b)
 }
 

@@ -98,7 +98,10 @@ func TestFull(t *testing.T) {
 	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "room") {
 		t.Errorf("%v", err)
 	}
-	r.await(t, "nothing is wanted", idle)
+	if s := r.await(t, "nothing is wanted", idle); !strings.Contains(s.GetProblem(), "nothing can be recorded: too little room") {
+		t.Errorf("%v", s)
+	}
+	r.unmarked(t, "delete recordings")
 	always := r.config
 	always.When, always.Folder = "always", r.folder+"-2"
 	p := run(t, r, "other", recorder.Kind(), always)
@@ -109,8 +112,21 @@ func TestFull(t *testing.T) {
 			strings.Contains(q.GetState().GetProblem(), "room") &&
 			p.Kit().Device().GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY
 	})
+	_, err = client.AddMark(t.Context(), &recorderv1.AddMarkRequest{Text: "x"})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "delete recordings") {
+		t.Errorf("%v", err)
+	}
 	if files := r.files(t, "mcap"); len(files) != 0 {
 		t.Errorf("%v", files)
+	}
+}
+
+// unmarked checks what is said to somebody who marks while nothing is recorded.
+func (r *rig) unmarked(t *testing.T, says string) {
+	t.Helper()
+	_, err := r.client.AddMark(t.Context(), &recorderv1.AddMarkRequest{Text: "x"})
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "start a recording") {
+		t.Errorf("a mark: %v, want %q", err, says)
 	}
 }
 

@@ -39,7 +39,7 @@ export function recorderState(v) {
   const s = fields(v);
   return {
     phase: word(s.phase, phases),
-    /** Why it does not record although it should. */
+    /** Why it does not record although it should; while it is idle, why a recording could not begin. */
     problem: text(s.problem),
     /** What is being written; null if nothing is. */
     recording: maybe(s.recording, recording),

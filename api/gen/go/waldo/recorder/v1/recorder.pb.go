@@ -159,7 +159,8 @@ type RecorderState struct {
 	Epoch int64 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Whether it records.
 	Phase RecorderPhase `protobuf:"varint,2,opt,name=phase,proto3,enum=waldo.recorder.v1.RecorderPhase" json:"phase,omitempty"`
-	// Why it does not record although it should, for people, with what they can do; else empty.
+	// Why it does not record although it should, or, while it is idle, why a recording could not begin; for people, with what
+	// they can do. Else empty.
 	Problem string `protobuf:"bytes,3,opt,name=problem,proto3" json:"problem,omitempty"`
 	// The recording that is being written; unset if there is none.
 	Recording *Recording `protobuf:"bytes,4,opt,name=recording,proto3" json:"recording,omitempty"`

@@ -34,7 +34,8 @@ export declare type RecorderState = Message<"waldo.recorder.v1.RecorderState"> &
   phase: RecorderPhase;
 
   /**
-   * Why it does not record although it should, for people, with what they can do; else empty.
+   * Why it does not record although it should, or, while it is idle, why a recording could not begin; for people, with what
+   * they can do. Else empty.
    *
    * @generated from field: string problem = 3;
    */
@@ -104,7 +105,8 @@ export declare type RecorderStateJson = {
   phase?: RecorderPhaseJson;
 
   /**
-   * Why it does not record although it should, for people, with what they can do; else empty.
+   * Why it does not record although it should, or, while it is idle, why a recording could not begin; for people, with what
+   * they can do. Else empty.
    *
    * @generated from field: string problem = 3;
    */
