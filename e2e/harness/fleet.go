@@ -75,11 +75,12 @@ func (h *Hub) Restart(tb testing.TB) {
 	h.Process = Start(tb, nil, h.program[0], h.program[1:]...)
 }
 
-// RestartGateway runs the gateway, again if it was killed, and returns when it serves.
-func (h *Hub) RestartGateway(tb testing.TB) {
+// RestartGateway runs the gateway, again if it was killed, with more options, and returns when it serves.
+func (h *Hub) RestartGateway(tb testing.TB, options ...string) {
 	tb.Helper()
-	h.Gateway = Start(tb, []string{"XDG_STATE_HOME=" + h.folder}, Bin(tb, "waldo-gateway"), "--fleet", "--http", h.http,
-		"--ice", h.ice, "--nats", "nats://"+h.listen, "--bus-seed-file", h.seed("gateway"))
+	options = append(options, "--fleet", "--http", h.http, "--ice", h.ice, "--nats", "nats://"+h.listen,
+		"--bus-seed-file", h.seed("gateway"))
+	h.Gateway = Start(tb, []string{"XDG_STATE_HOME=" + h.folder}, Bin(tb, "waldo-gateway"), options...)
 	(&Robot{URL: h.URL}).WaitServing(tb)
 }
 
