@@ -66,12 +66,12 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 }
 
 // CheckUnits is Check for a plan that units of systemd will run. Those of running, if it is not nil, have its addresses.
-// On another system no addresses are tried.
-func (p *Plan) CheckUnits(ctx context.Context, running *Plan) error {
-	if p.config.Root != "" {
-		return errors.Join(p.checkPrograms(ctx), p.checkTLS(false))
-	}
-	return p.check(ctx, running)
+func (p *Plan) CheckUnits(ctx context.Context, running *Plan) error { return p.check(ctx, running) }
+
+// CheckImage is Check for a plan of a system that does not run yet. No addresses are tried: they are those of the machine
+// on which it is made.
+func (p *Plan) CheckImage(ctx context.Context) error {
+	return errors.Join(p.checkPrograms(ctx), p.checkTLS(false))
 }
 
 // check is Check for a plan that replaces a running one, if there is one, whose addresses are not in the way.

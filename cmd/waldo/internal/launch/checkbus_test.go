@@ -22,8 +22,8 @@ func TestCheckBus(t *testing.T) {
 			"Check":     func(p *Plan) error { return p.Check(t.Context()) },
 			"CheckFile": func(p *Plan) error { return p.CheckFile(t.Context()) },
 		} {
-			p, err := New(load(t, "robot: demo\ndevices:\n  front: {kind: camera}\nnats: {listen: '"+tt.listen+"'}\n"),
-				installed(t), Config{NATS: tt.url, Token: tt.token, NoGateway: true})
+			p, err := New(load(t, "robot: demo\ndevices:\n  front: {kind: camera, grpc: 127.0.0.1:0}\nnats: {listen: '"+
+				tt.listen+"'}\n"), installed(t), Config{NATS: tt.url, Token: tt.token, NoGateway: true})
 			if err != nil {
 				t.Fatal(err)
 			}

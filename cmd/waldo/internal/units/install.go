@@ -64,6 +64,9 @@ func (i *Installation) Plan(ctx context.Context, name string, text []byte, runni
 	if err != nil {
 		return nil, nil, about(err, name)
 	}
+	if !i.Runs() {
+		return plan, r, about(plan.CheckImage(ctx), name)
+	}
 	var before *launch.Plan
 	if running {
 		if old, err := os.ReadFile(i.host(CheckedFile)); err == nil {
