@@ -86,7 +86,7 @@ func (d *driver) begin() play.Clock {
 		return c
 	}
 	return play.Clock{
-		Jump:    time.Now().Unix(), // more than that of a process whose file is gone
+		Jump:    time.Now().UnixMicro(), // more than that of a process whose file is gone
 		Playing: !d.config.Paused, Offset: min(d.config.Start, duration), At: now, Speed: d.config.Speed, Loop: d.config.Loop,
 		Duration: duration,
 	}
