@@ -169,7 +169,7 @@ func TestAway(t *testing.T) {
 	}
 }
 
-// TestNothingOvertakesAStop has many send while e-stops are pressed: once a stop has been put on the wire nothing
+// TestNothingOvertakesAStop has many send while e-stops are pressed: once a stop has been put on the wire no command
 // follows it.
 func TestNothingOvertakesAStop(t *testing.T) {
 	for range 50 {
@@ -190,8 +190,9 @@ func TestNothingOvertakesAStop(t *testing.T) {
 		a.press(actor{name: "ann"}, "")
 		senders.Wait()
 		said := w.all()
-		if stop := slices.Index(said, "e_stop"); stop != len(said)-1 {
-			t.Fatalf("%d of %d follow the stop", len(said)-1-stop, len(said))
+		stop := slices.Index(said, "e_stop")
+		if after := said[stop+1:]; stop < 0 || slices.Contains(after, "0") || slices.Contains(after, "1") {
+			t.Fatalf("after the stop comes %q", after) // other stops may, after a while without commands
 		}
 	}
 }
