@@ -78,17 +78,23 @@ func RedactURL(text string) string {
 var (
 	// userInfo is greedy, and takes spaces and slashes: a password that is not escaped goes up to the last @ of the line.
 	userInfo = texts.Pattern(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
-	// parameter is a secret in the query of an address.
-	parameter = texts.Pattern(`(?i)([?&;](?:token|access_token|key|api_?key|password|passwd|pass|pwd|psw|secret|credential|auth|` +
-		`authorization|sig|signature)=)[^&;#\s"'` + "`" + `]+`)
+	// parameter is a secret in the query of an address, or in the path, where some cameras want it.
+	parameter = texts.Pattern(`(?i)([?&;/_,](?:token|access_token|key|api_?key|stream_?key|streamid|passphrase|password|passwd|` +
+		`pass|pwd|psw|secret|credential|auth|authorization|sig|signature)=)[^&;#\s"'` + "`" + `]+`)
+	// streamKey is what follows the name of the application in an address of RTMP: often a key that lets one publish.
+	streamKey = texts.Pattern(`(?i)(\brtmps?://[^/?\s"'` + "`" + `<>]*/[^/?\s"'` + "`" + `<>]*[/?])[^\s"'` + "`" + `<>]+`)
+	// lateAt is an address with an @ where userInfo would take the end of a secret for the host: in the query, or behind
+	// the name of an application of RTMP. The @ stays, as the address may be in the middle of a password.
+	lateAt  = texts.Pattern(`(?i)(\b[a-z][a-z0-9+.-]*://)[^\s@]*\?\S*@\S*|(\brtmps?://)[^\s@/]*/\S*@\S*`)
 	address = texts.Pattern(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"'` + "`" + `<>]+`)
 )
 
 // RedactText hides in any text, such as an error of a library or what a user has typed, what may be the secret part of
-// an address: what stands before the host, parameters called token and the like, and all of an address that cannot be
-// read.
+// an address: what stands before the host, parameters called token and the like, what follows the application in an
+// address of RTMP, which is often a stream key, and all of an address that cannot be read.
 func RedactText(text string) string {
 	if strings.ContainsRune(text, '@') {
+		text = lateAt().ReplaceAllString(text, "${1}${2}"+hidden+"@"+hidden)
 		text = userInfo().ReplaceAllString(text, "${1}"+hidden+"@")
 	}
 	if strings.ContainsRune(text, '=') {
@@ -97,6 +103,7 @@ func RedactText(text string) string {
 	if !strings.Contains(text, "://") {
 		return text
 	}
+	text = streamKey().ReplaceAllString(text, "${1}"+hidden)
 	return address().ReplaceAllStringFunc(text, func(found string) string {
 		if _, err := url.Parse(strings.TrimRight(found, ",.;:!?)]}…\\")); err == nil {
 			return found

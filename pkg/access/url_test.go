@@ -83,6 +83,23 @@ var texts = []struct{ in, want string }{
 	{"GET /whep/front?token=hunter2&audio=0 failed", "GET /whep/front?token=***&audio=0 failed"},
 	{`Post "http://robot:8080/?a=1&Access_Token=hunter2": EOF`, `Post "http://robot:8080/?a=1&Access_Token=***": EOF`},
 	{"http://cam/snap?user=a&password=hunter2", "http://cam/snap?user=a&password=***"},
+	{"rtmp://a.example/live2/hunter2", "rtmp://a.example/live2/***"},
+	{"RTMPS://a.example:443/live2/x/hunter2?a=hunter2 failed", "RTMPS://a.example:443/live2/*** failed"},
+	{"rtmp://a.example/live2?hunter2", "rtmp://a.example/live2?***"},
+	{"rtmp://bob:hunter2@a.example//hunter2", "rtmp://***@a.example//***"},
+	{`dial "rtmp://a.example/live2/hunter2": EOF`, `dial "rtmp://a.example/live2/***": EOF`},
+	{"rtmp://a.example/live2/ and rtmp://a.example/live2", "rtmp://a.example/live2/ and rtmp://a.example/live2"},
+	{"rtmp://a.example", "rtmp://a.example"},
+	{"rtmp://a.example/live2/x@hunter2", "rtmp://***@***"},
+	{"srt://a.example:9000?streamid=x@hunter2 is away", "srt://***@*** is away"},
+	{"http://cam/snap?mail=a@b.c&token=hunter2@x", "http://***@***"},
+	{"nats://bob:hunter2 y://?x@robot", "nats://***@***"},
+	{"rtmp://a.example/live2/***", "rtmp://a.example/live2/***"},
+	{"srt://a.example:9000?a=b&streamid=hunter2&latency=200", "srt://a.example:9000?a=b&streamid=***&latency=200"},
+	{"srt://a.example:9000?passphrase=hunter2&streamKey=hunter2", "srt://a.example:9000?passphrase=***&streamKey=***"},
+	{"rtsp://cam/user=bob_password=hunter2_channel=1", "rtsp://cam/user=bob_password=***"},
+	{"rtsp://cam/key=hunter2/stream1", "rtsp://cam/key=***"},
+	{"rtsp://cam/live/stream1", "rtsp://cam/live/stream1"},
 	{"http://cam/snap?usr=a&pwd=hunter2&auth=hunter2&channel=1", "http://cam/snap?usr=a&pwd=***&auth=***&channel=1"},
 }
 
@@ -138,6 +155,30 @@ func FuzzRedactURL(f *testing.F) {
 			if shown := access.RedactText("the bus " + text + " is away"); strings.Contains(shown, mark) {
 				t.Fatalf("%q is told as %q", text, shown)
 			}
+		}
+	})
+}
+
+// FuzzStreamKeys: the stream key of an address is never shown, whatever it is and whatever stands around.
+func FuzzStreamKeys(f *testing.F) {
+	for _, key := range []string{"", "/", "?", "a/b", "a?b=c", "%zz", "@", "#", "&", ":", "é", "\\"} {
+		f.Add("", "live", key)
+		f.Add("the address is ", "app/", key)
+	}
+	f.Fuzz(func(t *testing.T, before, app, key string) {
+		const mark = "hunter2"
+		if strings.ContainsAny(app+key, " \t\r\n\f\v\"'`<>") || strings.ContainsAny(app, "?@") {
+			t.Skip() // where an address ends
+		}
+		for _, scheme := range []string{"rtmp", "rtmps"} {
+			text := before + " " + scheme + "://a.example/" + app + "/" + key + mark + key
+			if shown := access.RedactText(text); strings.Contains(shown, mark) {
+				t.Fatalf("%q is told as %q", text, shown)
+			}
+		}
+		text := before + " srt://a.example:9000?mode=caller&streamid=" + strings.Trim(key, "&;#") + mark
+		if shown := access.RedactText(text); !strings.ContainsAny(key, "&;#") && strings.Contains(shown, mark) {
+			t.Fatalf("%q is told as %q", text, shown)
 		}
 	})
 }

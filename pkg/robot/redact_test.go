@@ -15,6 +15,8 @@ devices:
   door: {kind: rtsp-ingest, url: "rtsp://viewer:s3cret@10.0.0.7/stream1?token=s3cret", password: "s3cret"} # s3cret
   yard: {kind: camera, url: "http://cam/snap?usr=viewer&pwd=s3cret&user=s3cret&loginpas=s3cret",
     preprocess: "TOKEN=s3cret blur --password s3cret --apikey=s3cret --size 3", args: [--token, s3cret, --size, "3"]}
+  air: {kind: rtsp-ingest, url: "rtmp://a.example/live/s3cret"}
+  far: {kind: rtsp-ingest, url: "srt://a.example:9000?streamid=s3cret"}
   motors:
     kind: serial
     wifi: {psk: s3cret, seed: s3cret, auth: {basic: s3cret}, pass: s3cret}
@@ -40,12 +42,12 @@ fleet: {hub: "tls://hub.example.org", key: s3cret}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	for _, kept := range []string{"10.0.0.7/stream1", "forward: 200", "readKeys: [left, right]", "--size 3", "cam/snap?"} {
+	for _, kept := range []string{"10.0.0.7/stream1", "a.example/live/", "forward: 200", "readKeys: [left, right]", "--size 3", "cam/snap?"} {
 		if !strings.Contains(string(again.Text), kept) {
 			t.Errorf("it lacks %q:\n%s", kept, again.Text)
 		}
 	}
-	if len(again.Devices) != 4 || again.Devices[0].Kind != "rtsp-ingest" {
+	if len(again.Devices) != 6 || again.Devices[0].Kind != "rtsp-ingest" {
 		t.Errorf("%+v", again.Devices)
 	}
 }
