@@ -79,8 +79,8 @@ var (
 	// userInfo is greedy, and takes spaces and slashes: a password that is not escaped goes up to the last @ of the line.
 	userInfo = texts.Pattern(`([A-Za-z][A-Za-z0-9+.-]*://|\b(?:stun|turn)s?:)[^\n]*@`)
 	// parameter is a secret in the query of an address, or in the path, where some cameras want it.
-	parameter = texts.Pattern(`(?i)([?&;/_,](?:token|access_token|key|api_?key|stream_?key|streamid|passphrase|password|passwd|` +
-		`pass|pwd|psw|secret|credential|auth|authorization|sig|signature)=)[^&;#\s"'` + "`" + `]+`)
+	parameter = texts.Pattern(`(?i)([?&;/_,](?:token|access_token|key|api_?key|stream_?key|streamid|passphrase|password|` +
+		`passwd|pass|pwd|psw|secret|credential|auth|authorization|sig|signature)=)[^&;#\s"'` + "`" + `]+`)
 	// streamKey is what follows the name of the application in an address of RTMP: often a key that lets one publish.
 	streamKey = texts.Pattern(`(?i)(\brtmps?://[^/?\s"'` + "`" + `<>]*/[^/?\s"'` + "`" + `<>]*[/?])[^\s"'` + "`" + `<>]+`)
 	// lateAt is an address with an @ where userInfo would take the end of a secret for the host: in the query, or behind
