@@ -319,6 +319,8 @@ func FuzzLoad(f *testing.F) {
 	for _, liar := range liars {
 		f.Add(liar)
 	}
+	f.Add(spoiledTwice(f, data, 1, 10))
+	f.Add(cut(f, data, len(data)*3/4))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		size := int64(len(data))
 		x, err := index.Load(bytes.NewReader(data), size)

@@ -15,7 +15,10 @@ func Scan(r io.ReaderAt, size int64) (*Index, error) {
 	if err := begin(r, size); err != nil {
 		return nil, err
 	}
-	s := &scanner{file: file{&ahead{from: r, size: size, window: scanWindow}, size}, index: newIndex(), counts: map[uint16]uint64{}}
+	s := &scanner{
+		file: file{&ahead{from: r, size: size, window: scanWindow}, size}, index: newIndex(), doubtful: newIndex(),
+		counts: map[uint16]uint64{},
+	}
 	at := int64(len(mcap.Magic))
 	s.end = at
 	for {
@@ -33,6 +36,10 @@ func Scan(r io.ReaderAt, size int64) (*Index, error) {
 	if err := s.settle(true); err != nil {
 		s.damaged(uint64(s.end), err)
 	}
+	if s.index.ended {
+		s.salvageSummary(at)
+	}
+	s.define()
 	s.index.End = s.end
 	return s.index, nil
 }
@@ -56,6 +63,8 @@ type scanner struct {
 	bare  *Chunk // the run of bare messages that goes on
 
 	counts map[uint16]uint64 // of the messages in last, as its indexes say
+
+	doubtful *Index // definitions that may be damaged
 }
 
 // record takes the record at a place, and returns where the next one is.
@@ -154,13 +163,14 @@ func (s *scanner) settle(last bool) error {
 	c := s.last
 	known := len(s.counts) > 0 && !last
 	for id := range s.counts {
-		known = known && s.index.Channels[id] != nil
+		known = known && s.defined(id)
 	}
 	if !known {
 		if err := s.readChunk(c, last); err != nil && last {
 			return err
 		} else if err != nil {
 			s.damaged(c.ChunkStartOffset, err) // what follows it is whole
+			s.salvage(c)
 		}
 	}
 	if err := s.index.addChunk(c); err != nil {

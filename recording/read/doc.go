@@ -7,7 +7,8 @@
 //
 // # Damage
 //
-// A chunk that cannot be read is left out, and [Messages.Damage] tells of it; the messages of all others are given. How
+// A chunk that cannot be read is left out, and [Messages.Damage] tells of it; the messages of all others are given. Where
+// neither the index nor a whole chunk defines a channel, what is left of its definition in damaged ones is believed. How
 // much memory is used is bounded: by one chunk where chunks follow one another, and by [MaxOverlap] where they overlap.
 //
 // # Concurrency and shutdown
