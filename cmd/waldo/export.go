@@ -29,7 +29,7 @@ type exportCommand struct {
 	From   time.Duration `placeholder:"TIME" help:"From when on, after the start of the recording: 90s, 1m30s. Not for lerobot."`
 	Until  time.Duration `placeholder:"TIME" help:"Until when, after the start of the recording. Default: its end. Not for lerobot."`
 	FPS    int           `name:"fps" placeholder:"N" help:"Pictures a second of a lerobot dataset. Default: as the first camera."`
-	Python string        `env:"WALDO_PYTHON" default:"python3" placeholder:"PROGRAM" help:"Python that has waldo-robot[lerobot], for lerobot. Default: ${default}."`
+	Python string        `env:"WALDO_PYTHON" default:"python3" placeholder:"PROGRAM" help:"Python with the package waldo, for lerobot. Default: ${default}."`
 }
 
 // Help explains the command.
@@ -131,7 +131,8 @@ func (e *exportCommand) lerobot(ctx context.Context, c console) error {
 	if e.From != 0 || e.Until != 0 {
 		return errors.New("--from and --until are not for lerobot: each drive becomes an episode")
 	}
-	install := "install the Python package: pip install 'waldo-robot[lerobot]', and name its Python with --python"
+	install := "install the Python package, in a clone of Waldo: pip install './clients/python[lerobot]', " +
+		"and name its Python with --python"
 	program, err := exec.LookPath(e.Python)
 	if err != nil {
 		return fmt.Errorf("--python: %w: %s", err, install)

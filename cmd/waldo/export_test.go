@@ -157,7 +157,7 @@ func TestExportRefused(t *testing.T) {
 		{"two recordings in one film", []string{path, other, "--to", "a.mp4"}, 1, "name a folder"},
 		{"no picture that can be decoded", []string{path, "--to", to}, 1, "front/video: H.264: a key frame has no parameter sets"},
 		{"times of a dataset", []string{path, "--to", to, "--format", "lerobot", "--from", "1s"}, 1, "not for lerobot"},
-		{"no Python", []string{path, "--to", to, "--format", "lerobot", "--python", "/nowhere/python"}, 1, "pip install 'waldo-robot[lerobot]'"},
+		{"no Python", []string{path, "--to", to, "--format", "lerobot", "--python", "/nowhere/python"}, 1, "pip install './clients/python[lerobot]'"},
 		{"no module", []string{path, "--to", to, "--format", "lerobot", "--python", "./testdata/no-module"}, 1, "has no waldo.lerobot"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -149,7 +149,7 @@ var readmes = map[string][]step{
 		{"bin/waldo export drive.mcap --to drive.mp4", leftOut("TestExport in cmd/waldo has a recording")},
 		{"bin/waldo export drive.mcap --to videos/", leftOut("see above")},
 		{"bin/waldo export drive.mcap --to csv/", leftOut("see above")},
-		{`pip install "waldo-robot[lerobot]"`, leftOut("the package is not published yet")},
+		{`pip install "./clients/python[lerobot]"`, leftOut("test_lerobot.py has the same packages")},
 		{"python -m waldo.lerobot drive.mcap", leftOut("it needs a recording; test_lerobot.py makes some")},
 	},
 	"docs/rendezvous.md": {

@@ -20,7 +20,7 @@ def decoder() -> Callable[[bytes], Any]:
         except ImportError:
             pass
     raise InvalidRequest(
-        'pictures cannot be decoded: install simplejpeg (pip install "waldo-robot[jpeg]"), OpenCV or Pillow, '
+        'pictures cannot be decoded: install simplejpeg (pip install simplejpeg), OpenCV or Pillow, '
         'or take them as they are with format="jpeg"'
     )
 

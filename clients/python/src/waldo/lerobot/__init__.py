@@ -4,7 +4,7 @@ What a driver did becomes the action, what the board reported the state, and the
 Recordings have messages at whatever times they came; a dataset has one row every 1/fps seconds, with the newest of each
 at that time.
 
-It needs ``pip install "waldo-robot[lerobot]"``, but not LeRobot itself.
+It needs the packages av, mcap and pyarrow, but not LeRobot itself.
 """
 
 from __future__ import annotations

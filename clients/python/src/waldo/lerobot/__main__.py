@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         import waldo
         from waldo.lerobot import Options, export
     except ImportError as e:
-        print(f"waldo.lerobot: {e}: pip install 'waldo-robot[lerobot]'", file=sys.stderr)
+        print(f"waldo.lerobot: {e}: pip install av mcap pyarrow", file=sys.stderr)
         return 1
     options = Options(
         devices=a.device,
