@@ -81,7 +81,7 @@ type recorder struct {
 	retry    time.Time         // when it is tried again
 	wait     time.Duration     // from one try to the next
 	lost     int64             // by recordings that have ended, or have failed
-	free     int64             // bytes of the disk
+	free     int64             // bytes of the disk; -1: not known yet
 }
 
 // session is what is known of the recording that is being written. recorder.mu guards it.
@@ -100,7 +100,7 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 		return nil, err
 	}
 	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1), left: make(chan struct{}, 1),
-		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry, buffer: c.buffer()}
+		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry, buffer: c.buffer(), free: -1}
 	if r.metrics, err = newMetrics(kit.Metrics, r); err != nil {
 		return nil, err
 	}

@@ -127,7 +127,7 @@ func (r *recorder) lostNow() int64 {
 // state describes what the recorder does. r.mu is held.
 func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 	s := &recorderv1.RecorderState{
-		Epoch: r.kit.Epoch(), Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, Problem: r.problem, FreeBytes: r.free,
+		Epoch: r.kit.Epoch(), Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, Problem: r.problem, FreeBytes: max(r.free, 0),
 		LostCount: r.lostNow(),
 	}
 	current := cmp.Or(r.reel, r.ending)
@@ -156,7 +156,7 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 // empty. r.mu is held.
 func (r *recorder) hindrance() string {
 	k := r.config.Keep
-	if needed := int64(k.Free) + leastRoom; r.free != 0 && r.free < needed && k.Full == fullStop {
+	if needed := int64(k.Free) + leastRoom; r.free >= 0 && r.free < needed && k.Full == fullStop {
 		return "nothing can be recorded: " + r.reader.TooLittle(r.free, needed).Error()
 	}
 	return ""
