@@ -123,8 +123,12 @@ func TestReplay(t *testing.T) {
 	}
 	browser.Open(t, replay.URL).Until(t, `document.querySelector('[data-device="front"] video')?.readyState >= 2`)
 	page.Watched(t)
+	address := replay.Device(t, "front").GRPCAddress
 	harness.Crash(t, replay.Device(t, "front").PID)
 	shows("the picture at which it stands still is back", time.Second-300*time.Millisecond, time.Second)
+	if now := replay.Device(t, "front").GRPCAddress; now != address { // who calls again would find nobody
+		t.Errorf("it served gRPC at %s, and does at %s", address, now)
+	}
 	player(t, replay, "SetSpeed", `{"speed": 0.1}`)
 	player(t, replay, "Play")
 	shows("it goes on slowly", time.Second+10*time.Millisecond, 3*time.Second)

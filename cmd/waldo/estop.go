@@ -13,6 +13,7 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/device"
 )
 
 // stateType is the message type of the stream that marks a device as an actuator.
@@ -61,7 +62,7 @@ func (e *estopCommand) Run(ctx context.Context, c console) error {
 
 // each acts on all actuators at the same time, so that one that does not answer delays no other.
 func (e *estopCommand) each(
-	ctx context.Context, conn *bus.Conn, actuators []bus.Address,
+	ctx context.Context, conn *bus.Conn, actuators []target,
 	act func(context.Context, controlv1.ControlServiceClient) error,
 ) []error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
@@ -69,9 +70,13 @@ func (e *estopCommand) each(
 	errs := make([]error, len(actuators))
 	var calls sync.WaitGroup
 	for i, a := range actuators {
+		if e.Clear && a.recording != "" { // its state may have no e-stop, so that nothing is left to ask for
+			errs[i] = fmt.Errorf("%s is replayed from %s: nothing can be cleared", a, a.recording)
+			continue
+		}
 		calls.Go(func() {
-			if err := act(ctx, controlv1.NewControlServiceClient(conn.Client(a))); err != nil {
-				errs[i] = plainError(a, err)
+			if err := act(ctx, controlv1.NewControlServiceClient(conn.Client(a.Address))); err != nil {
+				errs[i] = plainError(a.Address, err)
 			}
 		})
 	}
@@ -79,8 +84,14 @@ func (e *estopCommand) each(
 	return errs
 }
 
+// target is an actuator to act on.
+type target struct {
+	bus.Address
+	recording string // from which it is replayed; empty: it is no replay
+}
+
 // actuators returns the actuators to act on.
-func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Address, error) {
+func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]target, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	var plan []planned
@@ -91,18 +102,19 @@ func (e *estopCommand) actuators(ctx context.Context, conn *bus.Conn) ([]bus.Add
 	if err != nil {
 		return nil, err
 	}
-	var found []bus.Address
+	var found []target
 	robots := map[string]bool{}
 	for _, d := range devices {
 		if slices.ContainsFunc(d.GetStreams(), func(s *devicev1.StreamInfo) bool { return s.GetMessageType() == stateType }) {
-			found = append(found, bus.Address{Robot: d.GetRobot(), Device: d.GetName()})
+			found = append(found, target{bus.Address{Robot: d.GetRobot(), Device: d.GetName()},
+				d.GetAttributes()[device.ReplayAttribute]})
 			robots[d.GetRobot()] = true
 		}
 	}
 	for _, p := range plan { // one that hangs, or is not running, must be reported too
 		a := bus.Address{Robot: p.robot, Device: p.GetName()}
-		if p.GetActuator() && !slices.Contains(found, a) {
-			found, robots[p.robot] = append(found, a), true
+		if p.GetActuator() && !slices.ContainsFunc(found, func(f target) bool { return f.Address == a }) {
+			found, robots[p.robot] = append(found, target{Address: a}), true
 		}
 	}
 	switch {

@@ -77,7 +77,11 @@ func Robot(r *play.Recording, o Options) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	http, ice, err := addresses(o.HTTP)
+	if length := r.Duration(); o.Start > length {
+		return nil, fmt.Errorf("--start: %v is after the end of the recording, which is %v long", o.Start,
+			length.Round(time.Millisecond))
+	}
+	http, ice, ports, err := addresses(o.HTTP, len(devices)+1)
 	if err != nil {
 		return nil, err
 	}
@@ -94,11 +98,11 @@ func Robot(r *play.Recording, o Options) ([]byte, error) {
 		player = "player-" + strconv.Itoa(n)
 	}
 	sections := map[string]any{player: map[string]any{
-		"kind": "player", "grpc": free, "files": o.Files, "speed": o.Speed, "start": o.Start.String(), "loop": o.Loop,
+		"kind": "player", "grpc": ports[0], "files": o.Files, "speed": o.Speed, "start": o.Start.String(), "loop": o.Loop,
 		"paused": o.Paused, "messages": true,
 	}}
-	for _, d := range devices {
-		sections[d.Name] = map[string]any{"kind": "replay", "grpc": free, "files": o.Files, "player": player}
+	for i, d := range devices {
+		sections[d.Name] = map[string]any{"kind": "replay", "grpc": ports[i+1], "files": o.Files, "player": player}
 	}
 	return json.MarshalIndent(map[string]any{ // which is YAML
 		"robot": name, "devices": sections, "gateway": map[string]any{"http": http, "ice": ice},
@@ -121,24 +125,19 @@ func nameOf(r *play.Recording, given string) (string, error) {
 	return about["robot"], nil
 }
 
-// addresses returns where the gateway serves the page, and where media comes from. They stay the same if it restarts.
-func addresses(http string) (page, ice string, err error) {
+// addresses returns where the gateway serves the page, where media comes from, and where n devices serve gRPC. They stay
+// the same if a process restarts.
+func addresses(http string, n int) (page, ice string, devices []string, err error) {
 	host, _, err := net.SplitHostPort(cmp.Or(http, free))
 	if err != nil {
-		return "", "", fmt.Errorf("--http: %q is not an address: write host:port, like 127.0.0.1:8081", http)
+		return "", "", nil, fmt.Errorf("--http: %q is not an address: write host:port, like 127.0.0.1:8081", http)
 	}
-	first, err := net.Listen("tcp", free)
+	all, err := freeAddresses(n + 2)
 	if err != nil {
-		return "", "", err
+		return "", "", nil, err
 	}
-	defer func() { _ = first.Close() }()
-	second, err := net.Listen("tcp", free)
-	if err != nil {
-		return "", "", err
-	}
-	defer func() { _ = second.Close() }()
-	_, port, _ := net.SplitHostPort(second.Addr().String())
-	return cmp.Or(http, first.Addr().String()), net.JoinHostPort(host, port), nil
+	_, port, err := net.SplitHostPort(all[1])
+	return cmp.Or(http, all[0]), net.JoinHostPort(host, port), all[2:], err
 }
 
 // Why says why a channel is not replayed.
