@@ -12,6 +12,7 @@ import (
 
 	"github.com/waldo-robot/waldo/recording/export"
 	"github.com/waldo-robot/waldo/recording/folder"
+	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // Formats of exports.
@@ -22,7 +23,7 @@ const (
 )
 
 type exportCommand struct {
-	Files  []string      `arg:"" name:"file" help:"Files of a recording, or of several."`
+	Files  []string      `arg:"" name:"file" help:"Files of a recording, or of several. The first file of a recording of Waldo's stands for all of them."`
 	To     string        `required:"" placeholder:"PATH" help:"Where to: a folder, or for MP4 also one file FILE.mp4 with everything."`
 	Format string        `enum:"mp4,csv,lerobot" default:"mp4" help:"What to write: mp4, csv, or a lerobot dataset. Default: ${default}."`
 	Device []string      `placeholder:"NAME" help:"Only this device; may be repeated. Default: all."`
@@ -49,7 +50,12 @@ func (e *exportCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	e.Files = found
+	if e.Files, err = folder.Whole(found); err != nil {
+		return err
+	}
+	for _, name := range folder.Missing(e.Files) {
+		_, _ = fmt.Fprintf(c.plain().err, "warning: %s is missing: there is a gap in the recording\n", name)
+	}
 	if e.Format == formatLeRobot {
 		return e.lerobot(ctx, c)
 	}
@@ -60,7 +66,7 @@ func (e *exportCommand) Run(ctx context.Context, c console) error {
 	for _, files := range groups {
 		to := e.To
 		if len(groups) > 1 {
-			to = filepath.Join(to, strings.TrimSuffix(filepath.Base(files[0]), folder.Suffix))
+			to = filepath.Join(to, strings.TrimSuffix(strings.TrimSuffix(filepath.Base(files[0]), write.PartSuffix), folder.Suffix))
 		}
 		if err := e.one(ctx, c, files, to); err != nil {
 			return err
@@ -74,7 +80,7 @@ func recordingsOf(files []string) (groups [][]string) {
 	places := map[string]int{}
 	for _, path := range files {
 		key := path
-		if n, ok := folder.Parse(filepath.Base(path)); ok {
+		if n, ok := folder.Parse(strings.TrimSuffix(filepath.Base(path), write.PartSuffix)); ok {
 			n.Number = 1
 			key = n.String()
 		}
@@ -111,16 +117,18 @@ func (e *exportCommand) one(ctx context.Context, c console, files []string, to s
 			return err
 		}
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		for _, note := range result.Notes {
+			_, _ = fmt.Fprintf(out, "left out: %s\n", note)
+		}
 	}
-	for _, note := range result.Notes {
-		_, _ = fmt.Fprintf(out, "left out: %s\n", note)
+	for _, path := range r.Growing() {
+		_, _ = fmt.Fprintf(out, "%s is being written: it is exported as far as it had come\n", path)
 	}
-	if err := r.Damage(); err != nil {
-		_, _ = fmt.Fprintf(out, "warning: damaged, and exported as far as it can be read: %v\n", err)
+	if damage := r.Damage(); damage != nil { // it may be the reason why there is nothing
+		_, _ = fmt.Fprintf(out, "warning: damaged, and exported as far as it can be read: %v\n", damage)
 	}
-	return nil
+	return err
 }
 
 // noModule is the exit code of a Python without the module.

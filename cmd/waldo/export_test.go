@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/recording/recordingtest"
 	"github.com/waldo-robot/waldo/recording/write"
@@ -87,8 +91,8 @@ func TestNameAlone(t *testing.T) {
 	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := findRecordings([]string{name, "drive.mcap", kept}); err != nil ||
-		!slices.Equal(found, []string{name, "drive.mcap", kept}) {
+	if found, err := findRecordings([]string{name, "x/drive.mcap", kept}); err != nil ||
+		!slices.Equal(found, []string{name, "x/drive.mcap", kept}) {
 		t.Errorf("%v, %v", found, err)
 	}
 }
@@ -143,6 +147,10 @@ func TestExportRefused(t *testing.T) {
 	path := drive(t, "2026-11-30T07-00-00.000Z_rover_001.mcap")
 	other := drive(t, "2026-11-30T09-00-00.000Z_rover_001.mcap")
 	to := t.TempDir()
+	pipe := filepath.Join(t.TempDir(), "pipe.mcap")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -151,7 +159,11 @@ func TestExportRefused(t *testing.T) {
 	}{
 		{"no target", []string{path}, 2, "missing flags: --to"},
 		{"unknown format", []string{path, "--to", to, "--format", "avi"}, 2, `must be one of "mp4","csv","lerobot"`},
-		{"no file", []string{"nothing.mcap", "--to", to}, 1, "nothing.mcap: no such file"},
+		{"no file", []string{"nothing.mcap", "--to", to}, 1, "nothing.mcap is neither here nor in "},
+		{"no file in a folder", []string{"x/nothing.mcap", "--to", to}, 1, "x/nothing.mcap: no such file"},
+		{"a pipe", []string{pipe, "--to", to}, 1, pipe + " is not a file"},
+		{"a film of another sort", []string{path, "--to", filepath.Join(to, "a.AVI")}, 1, ".avi is not written"},
+		{"no place for it", []string{path, "--to", "/proc/a.csv/b", "--format", "csv"}, 1, "/proc/a.csv"},
 		{"no recording", []string{"export_test.go", "--to", to}, 1, "not an MCAP file"},
 		{"unknown device", []string{path, "--to", to, "--device", "rear"}, 1, "front, motors"},
 		{"two recordings in one film", []string{path, other, "--to", "a.mp4"}, 1, "name a folder"},
@@ -178,5 +190,68 @@ func TestRecordingsOf(t *testing.T) {
 	got := recordingsOf([]string{a2, b, a1})
 	if len(got) != 2 || !slices.Equal(got[0], []string{a2, a1}) || !slices.Equal(got[1], []string{b}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestExportSplit: the first file of a recording stands for all, also for those that are being written, and what is missing
+// in between is told.
+func TestExportSplit(t *testing.T) {
+	dir := t.TempDir()
+	file := func(n string) string { return filepath.Join(dir, "2026-11-30T07-00-00.000Z_rover_00"+n+".mcap") }
+	for _, n := range []string{"1", "3"} {
+		if err := recordingtest.Record(t, file(n), 30, 100, write.Config{}).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := recordingtest.Record(t, file("4"), 60, 100, write.Config{ChunkBytes: 1000})
+	defer open.Abandon()
+	for deadline := time.Now().Add(time.Minute); open.Written() < 10_000 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	to := filepath.Join(dir, "csv")
+	code, _, errOut := waldo(t, "export", file("1"), "--to", to, "--format", "csv")
+	data, err := os.ReadFile(filepath.Join(to, "motors.csv"))
+	if code != 0 || err != nil || strings.Count(string(data), "\r\n") < 1+3+3+1 {
+		t.Errorf("exit code %d, %v: %s", code, err, data)
+	}
+	for _, want := range []string{"_002.mcap is missing", file("4") + ".part is being written: it is exported as far"} {
+		if !strings.Contains(errOut, want) {
+			t.Errorf("lacks %q: %s", want, errOut)
+		}
+	}
+	if strings.Contains(errOut, "damaged") {
+		t.Error(errOut)
+	}
+	for _, name := range []string{file("4"), file("4") + ".part"} {
+		if code, out, errOut := waldo(t, "recordings", name); code != 0 || !strings.Contains(out, "being written") ||
+			strings.Contains(out, "not completed") {
+			t.Errorf("exit code %d: %s%s", code, out, errOut)
+		}
+	}
+}
+
+// TestExportDefinitions: with damage where channels are defined, in the first chunk and in the index, the others are exported.
+func TestExportDefinitions(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "drive.mcap")
+	if err := recordingtest.Record(t, path, 300, 100, write.Config{ChunkBytes: 4000}).Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)-10] ^= 1                         // the checksum of the index
+	data[bytes.Index(data, make([]byte, 100))] ^= 1 // the first picture
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "csv")
+	code, _, errOut := waldo(t, "export", path, "--to", to, "--format", "csv")
+	rows, err := os.ReadFile(filepath.Join(to, "motors.csv"))
+	if code != 0 || err != nil || strings.Count(string(rows), "\r\n") < 20 || !strings.Contains(errOut, "damaged") {
+		t.Errorf("exit code %d, %v: %s\n%s", code, err, errOut, rows)
+	}
+	if code, _, errOut := waldo(t, "export", path, "--to", to); code == 0 || !strings.Contains(errOut, "warning: damaged") {
+		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/replayed"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/robot"
+	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/play"
 )
 
@@ -112,6 +113,9 @@ func describeReplay(c console, r *play.Recording, files []string) {
 		r.Begin().Local().Format(time.DateTime), strings.Join(names, ", "))
 	if err := r.Problem(); err != nil {
 		_, _ = fmt.Fprintf(c.err, "warning: damaged, and played as far as it can be read: %v\n", err)
+	}
+	for _, name := range folder.Missing(files) {
+		_, _ = fmt.Fprintf(c.err, "warning: %s is missing: there is a gap in the recording\n", name)
 	}
 	for _, ch := range left {
 		_, _ = fmt.Fprintf(c.err, "left out: %s (%s)\n", ch.Topic, replayed.Why(ch))

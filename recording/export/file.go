@@ -22,6 +22,9 @@ func create(path string) (*target, error) {
 		return nil, err
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), ".*."+filepath.Base(path))
+	if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+		return nil, &fs.PathError{Op: "create", Path: path, Err: failed.Err} // nobody knows the other name
+	}
 	if err != nil {
 		return nil, err
 	}

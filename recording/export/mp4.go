@@ -20,6 +20,9 @@ const (
 	audioFrame = "waldo.media.v1.AudioFrame"
 )
 
+// otherFilms are endings of files that somebody could expect.
+var otherFilms = []string{".avi", ".mkv", ".mov", ".webm", ".m4v", ".ts", ".mpg", ".mpeg", ".h264", ".h265", ".mcap"}
+
 // Result is what was written.
 type Result struct {
 	Files []string
@@ -31,6 +34,9 @@ type Result struct {
 func (r *Recording) MP4(ctx context.Context, to string, c Choice) (Result, error) {
 	if err := r.check(c); err != nil {
 		return Result{}, err
+	}
+	if ending := strings.ToLower(filepath.Ext(to)); slices.Contains(otherFilms, ending) {
+		return Result{}, fmt.Errorf("%s: %s is not written: name a file that ends in .mp4, or a folder", to, ending)
 	}
 	pictures, sounds, result, err := r.media(ctx, c)
 	if err != nil {

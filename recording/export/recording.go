@@ -77,6 +77,16 @@ func (r *Recording) Damage() error {
 	return errors.Join(all...)
 }
 
+// Growing returns the paths of the files that were being written when they were opened: the rest of them is not exported.
+func (r *Recording) Growing() (paths []string) {
+	for _, f := range r.files {
+		if f.Growing() {
+			paths = append(paths, f.Path())
+		}
+	}
+	return paths
+}
+
 // Length is how long the recording is.
 func (r *Recording) Length() time.Duration { return r.end.Sub(r.begin) }
 

@@ -76,6 +76,11 @@ func Load(r io.ReaderAt, size int64) (*Index, error) {
 	return x, nil
 }
 
+// Unfinished reports whether a damage is only that the writer has not come to the end.
+func Unfinished(damage error) bool {
+	return errors.Is(damage, errOpen) || errors.Is(damage, errCut) || errors.Is(damage, errNoIndex)
+}
+
 func newIndex() *Index {
 	return &Index{
 		Schemas: map[uint16]*mcap.Schema{}, Channels: map[uint16]*mcap.Channel{},

@@ -6,14 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/foxglove/mcap/go/mcap"
+	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/index"
+	"github.com/waldo-robot/waldo/recording/internal/files"
+	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // Channel is a channel of a file.
@@ -31,18 +36,33 @@ type File struct {
 	file     *os.File
 	size     int64
 	index    *index.Index
+	growing  bool  // it was being written when it was opened
 	damage   error // of a channel
 	channels map[uint16]*Channel
 	chunks   []*index.Chunk // by the time of their first message
 }
 
-// Open opens a file.
+// errNoFile is about a folder, a pipe, or a device.
+var errNoFile = errors.New("it is not a file")
+
+// Open opens a file. One that was completed since somebody saw it being written is found by its new name.
 func Open(path string) (*File, error) {
-	file, err := os.Open(path)
+	about, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) && write.Part(path) {
+		path = strings.TrimSuffix(path, write.PartSuffix)
+		about, err = os.Stat(path)
+	}
 	if err != nil {
 		return nil, err // it names the file
 	}
-	f := &File{path: path, file: file}
+	if !about.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: %w", path, errNoFile)
+	}
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0) // a pipe that took its place would wait for its writer
+	if err != nil {
+		return nil, err
+	}
+	f := &File{path: path, file: file, growing: write.Part(path) && files.InUse(path)}
 	if err := f.load(); err != nil {
 		_ = file.Close() // nothing was written
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -56,7 +76,7 @@ func (f *File) load() error {
 		return err
 	}
 	if !about.Mode().IsRegular() {
-		return errors.New("it is not a file")
+		return errNoFile
 	}
 	f.size = about.Size()
 	if f.index, err = index.Load(f.file, f.size); err != nil {
@@ -76,12 +96,23 @@ func (f *File) load() error {
 	return nil
 }
 
+// Path is where the file was opened.
+func (f *File) Path() string { return f.path }
+
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
 // Damage says why the file was not read by its index, where its data ends, or which channel cannot be understood; nil for a
-// whole file. [Messages.Damage] tells of chunks.
-func (f *File) Damage() error { return cmp.Or(f.index.Damage, f.damage) }
+// whole file, and for one that is being written and whole so far. [Messages.Damage] tells of chunks.
+func (f *File) Damage() error {
+	if f.growing && index.Unfinished(f.index.Damage) {
+		return f.damage
+	}
+	return cmp.Or(f.index.Damage, f.damage)
+}
+
+// Growing reports whether the file was being written when it was opened. What came later is not read.
+func (f *File) Growing() bool { return f.growing }
 
 // Channels returns the channels, by number.
 func (f *File) Channels() []*Channel {

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -40,21 +39,7 @@ func Files(given []string) ([]string, error) {
 		}
 		all = append(all, path)
 	}
-	if len(all) != 1 {
-		return all, nil
-	}
-	name, ok := folder.Parse(filepath.Base(all[0]))
-	if !ok || name.Number != 1 {
-		return all, nil
-	}
-	for {
-		name = name.Next()
-		path := filepath.Join(filepath.Dir(all[0]), name.String())
-		if _, err := os.Stat(path); err != nil {
-			return all, nil // there is no more, or it cannot be read
-		}
-		all = append(all, path)
-	}
+	return folder.Whole(all)
 }
 
 // Options says how a recording is replayed.

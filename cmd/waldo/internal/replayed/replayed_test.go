@@ -130,7 +130,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestFiles: the first file of a recording stands for those that follow it without a gap.
+// TestFiles: the first file of a recording stands for all of them, also after a gap.
 func TestFiles(t *testing.T) {
 	dir := t.TempDir()
 	const name = "2026-11-30T07-10-00.000Z_rover_00"
@@ -143,7 +143,7 @@ func TestFiles(t *testing.T) {
 	for _, c := range []struct {
 		given []string
 		want  int
-	}{{[]string{path("1")}, 2}, {[]string{path("2")}, 1}, {[]string{path("1"), path("4")}, 2}, {[]string{"other.mcap"}, 1}} {
+	}{{[]string{path("1")}, 3}, {[]string{path("2")}, 1}, {[]string{path("1"), path("4")}, 2}, {[]string{"other.mcap"}, 1}} {
 		got, err := replayed.Files(c.given)
 		if err != nil || len(got) != c.want || !filepath.IsAbs(got[0]) {
 			t.Errorf("%v: %v, %v", c.given, got, err)
