@@ -226,3 +226,19 @@ func TestAuditVerify(t *testing.T) {
 		t.Errorf("%d %s", code, problems)
 	}
 }
+
+// TestAuditVerifyWithoutEvents: a log without a single event is not called right, and its first line is named.
+func TestAuditVerifyWithoutEvents(t *testing.T) {
+	state := t.TempDir()
+	log := filepath.Join(state, "audit", "rover", "motors.jsonl")
+	if err := os.MkdirAll(filepath.Dir(log), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(log, []byte("\x1f\x8b\x08\n\xff"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, problems := waldo(t, "audit", "verify", "--state", state)
+	if all := out + problems; code != 0 || !strings.Contains(all, "no events") || !strings.Contains(all, log+":1: this is no event") {
+		t.Errorf("%d: %s%s", code, out, problems)
+	}
+}

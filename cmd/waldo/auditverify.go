@@ -144,6 +144,8 @@ func logResult(l attest.Log) string {
 	switch {
 	case l.Altered():
 		return "ALTERED"
+	case l.Events == 0:
+		return "no events"
 	case l.Chained < l.Events:
 		return fmt.Sprintf("ok, %d events without a chain", l.Events-l.Chained)
 	}

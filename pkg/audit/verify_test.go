@@ -146,6 +146,7 @@ func TestAltered(t *testing.T) {
 func TestWitness(t *testing.T) {
 	path, head := newLog(t, 3)
 	other, _ := newLog(t, 5)
+	robots, _ := newLog(t, 3)
 	for name, tt := range map[string]struct {
 		alter func()
 		heads []Head
@@ -164,6 +165,12 @@ func TestWitness(t *testing.T) {
 			data, _ := os.ReadFile(other)
 			_ = os.WriteFile(path, data, 0o600)
 		}, []Head{head}, "another one when a witness saw it"},
+		"exchanged with that of another robot": {func() { _ = os.Rename(robots, path) }, []Head{head},
+			"another one when a witness saw it"},
+		"replaced by no events": {func() { _ = os.WriteFile(path, []byte("\x00\xff\x1f\n\x80"), 0o600) }, []Head{head},
+			"saw event 2, and the log is empty"},
+		"replaced by one long line": {func() { _ = os.WriteFile(path, bytes.Repeat([]byte("x"), 3*maxLine), 0o600) },
+			[]Head{head}, "saw event 2, and the log is empty"},
 		"emptied": {func() { _ = os.Truncate(path, 0) }, []Head{head}, "the log is empty"},
 		"removed": {func() { _ = os.Remove(path) }, []Head{head}, "the log is gone"},
 	} {

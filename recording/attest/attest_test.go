@@ -133,6 +133,13 @@ func TestCheck(t *testing.T) {
 		}, false, Incomplete, Attested, ""},
 		"the end of a log cut off": {func(t *testing.T, r *rig) { cutLastLine(t, r.motors.Path(r.state)) }, true, Attested, Attested,
 			"a witness saw event 1, and the log ends with event 0"},
+		"a log exchanged with that of another robot": {func(t *testing.T, r *rig) {
+			other := newRig(t)
+			_ = os.Rename(other.motors.Path(other.state), r.motors.Path(r.state))
+		}, true, Attested, Attested, "event 1 was another one when a witness saw it"},
+		"a log replaced by no events": {func(_ *testing.T, r *rig) {
+			_ = os.WriteFile(r.motors.Path(r.state), []byte("\x00\xff\n\x80"), 0o600)
+		}, true, Attested, Attested, "a witness saw event 1, and the log is empty"},
 		"a log removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.motors.Path(r.state)) }, true, Attested, Attested,
 			"the log is gone"},
 		"the log of the recorder removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.writer.Path(r.state)) }, false, Unknown,
