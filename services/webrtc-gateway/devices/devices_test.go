@@ -329,3 +329,36 @@ func TestCheckAccepts(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckHas(t *testing.T) {
+	d, conn, _ := start(t, &devicev1.Device{Name: "motors", Kind: "serial"})
+	if err := d.CheckHas("motors", "video"); err != nil {
+		t.Errorf("a device that has said nothing yet may have one: %v", err)
+	}
+	err := conn.Publish((bus.Address{Robot: "demo", Device: "motors"}).State(),
+		&devicev1.Device{Robot: "demo", Name: "motors", Streams: []*devicev1.StreamInfo{
+			{Name: "rx", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT},
+			{Name: "audio", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN},
+		}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, d, "motors are there", func(gone map[string]bool) bool { return !gone["motors"] })
+	for _, tt := range []struct {
+		names []string
+		want  string // empty: it has one
+	}{
+		{[]string{"rx"}, ""},
+		{[]string{"video", "rx"}, ""},
+		{[]string{"video"}, "motors has no video"},
+		{[]string{"audio", "video"}, "motors has no audio and no video"},
+	} {
+		err := d.CheckHas("motors", tt.names...)
+		if tt.want == "" && err == nil {
+			continue
+		}
+		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.names, err)
+		}
+	}
+}

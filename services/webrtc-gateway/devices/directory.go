@@ -3,6 +3,7 @@ package devices
 import (
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 
@@ -79,6 +80,21 @@ func (d *Directory) CheckAccepts(device, name string) error {
 		return status.Errorf(codes.FailedPrecondition, "%s accepts no stream %q", device, name)
 	}
 	return nil
+}
+
+// CheckHas returns nil for a device that produces one of these streams, or that has not announced itself yet. For others
+// it returns codes.FailedPrecondition.
+func (d *Directory) CheckHas(device string, names ...string) error {
+	known, heard, _ := d.Get(device)
+	if !heard {
+		return nil
+	}
+	for _, s := range known.GetDevice().GetStreams() {
+		if s.GetDirection() == devicev1.StreamDirection_STREAM_DIRECTION_OUT && slices.Contains(names, s.GetName()) {
+			return nil
+		}
+	}
+	return status.Errorf(codes.FailedPrecondition, "%s has no %s", device, strings.Join(names, " and no "))
 }
 
 // streamInfo returns the description of a device's stream, nil if there is none.

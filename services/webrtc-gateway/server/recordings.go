@@ -31,6 +31,8 @@ const (
 	recorderAgain    = 250 * time.Millisecond
 	// downloadTimeout is how long a client may read nothing.
 	downloadTimeout = 30 * time.Second
+	// recorderKind is the kind of devices that have recordings.
+	recorderKind = "recorder"
 	// maxPlace bounds a place in a recording, in seconds.
 	maxPlace = 1e8
 )
@@ -57,6 +59,12 @@ func (s *Server) recorder(r *http.Request) (recorderv1.RecorderServiceClient, er
 	device := r.PathValue("device")
 	if err := s.directory.Check(device); err != nil {
 		return nil, err
+	}
+	list, _ := s.directory.List()
+	for _, d := range list.GetDevices() {
+		if kind := d.GetDevice().GetKind(); d.GetDevice().GetName() == device && kind != "" && kind != recorderKind {
+			return nil, noRecorder(device)
+		}
 	}
 	return s.config.Recorders.Recorder(device), nil
 }
@@ -168,9 +176,13 @@ func seconds(d *durationpb.Duration) string {
 // recorderError tells what is wrong with a recorder.
 func recorderError(r *http.Request, err error) error {
 	if status.Code(err) == codes.Unimplemented {
-		return status.Errorf(codes.NotFound, "device %s is no recorder: recordings are at /recordings", r.PathValue("device"))
+		return noRecorder(r.PathValue("device"))
 	}
 	return err
+}
+
+func noRecorder(device string) error {
+	return status.Errorf(codes.NotFound, "device %s is no recorder: recordings are at /recordings", device)
 }
 
 // remoteFile is a file of a recorder, of which one piece is here. It implements [io.ReadSeeker] for one goroutine. Its

@@ -34,20 +34,20 @@ type fakeRecorder struct {
 // Recorder implements [Recorders].
 func (f *fakeRecorder) Recorder(device string) recorderv1.RecorderServiceClient {
 	if device != "rear" {
-		return noRecorder{}
+		return otherKind{}
 	}
 	return f
 }
 
-// noRecorder is a device of another kind.
-type noRecorder struct {
+// otherKind is a device of another kind: nobody answers there, as if it were not running.
+type otherKind struct {
 	recorderv1.RecorderServiceClient
 }
 
-func (noRecorder) ReadFile(
+func (otherKind) ReadFile(
 	context.Context, *recorderv1.ReadFileRequest, ...grpc.CallOption,
 ) (*recorderv1.ReadFileResponse, error) {
-	return nil, status.Error(codes.Unimplemented, "unknown service")
+	return nil, status.Error(codes.Unavailable, "device demo/front is not running")
 }
 
 func (f *fakeRecorder) ReadFile(
@@ -110,6 +110,8 @@ func TestRecordingFile(t *testing.T) {
 		{"no such file", "GET", "/recordings/file/rear/none.mcap", nil, 404, `there is no file "none.mcap"`},
 		{"no such device", "GET", "/recordings/file/left/drive.mcap", nil, 404, "there are: front, rear"},
 		{"no recorder", "GET", "/recordings/file/front/drive.mcap", nil, 404, "device front is no recorder"},
+		{"no recorder's piece", "GET", "/recordings/segment/front/drive.mcap/front/video", nil, 404,
+			"device front is no recorder"},
 		{"a folder", "GET", "/recordings/file/rear/a/drive.mcap", nil, 404, "no such page"},
 		{"another method", "POST", path, nil, 405, ""},
 	} {

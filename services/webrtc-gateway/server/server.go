@@ -40,6 +40,9 @@ type Directory interface {
 	// CheckAccepts returns nil for a device that accepts a stream, or may do so, else an error with
 	// codes.FailedPrecondition.
 	CheckAccepts(device, stream string) error
+	// CheckHas returns nil for a device that produces one of the streams, or may do so, else an error with
+	// codes.FailedPrecondition.
+	CheckHas(device string, streams ...string) error
 	// Snapshot asks a camera for one JPEG.
 	Snapshot(ctx context.Context, device string, width, height int32) (*mediav1.VideoFrame, error)
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -55,6 +56,14 @@ func (d *fakeDirectory) change() {
 
 func (d *fakeDirectory) CheckAccepts(device, stream string) error {
 	return status.Errorf(codes.FailedPrecondition, "%s accepts no stream %q", device, stream)
+}
+
+// CheckHas: rear has sound only.
+func (d *fakeDirectory) CheckHas(device string, streams ...string) error {
+	if device == "front" || slices.Contains(streams, "audio") {
+		return nil
+	}
+	return status.Errorf(codes.FailedPrecondition, "%s has no %s", device, strings.Join(streams, " and no "))
 }
 
 func (d *fakeDirectory) Check(device string) error {

@@ -13,7 +13,11 @@ import (
 // fix how long the player holds pictures back, see [playout.Parse].
 func (s *Server) whepPost(w http.ResponseWriter, r *http.Request) {
 	device := r.PathValue("device")
-	if err := s.directory.Check(device); err != nil {
+	err := s.directory.Check(device)
+	if err == nil {
+		err = s.directory.CheckHas(device, rtc.Video)
+	}
+	if err != nil {
 		fail(w, err)
 		return
 	}
@@ -82,6 +86,9 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 		return wanted, nil
 	}
 	if err := s.directory.Check(audio); err != nil {
+		return nil, err
+	}
+	if err := s.directory.CheckHas(audio, rtc.Audio, rtc.Video); err != nil { // pictures may get sound later
 		return nil, err
 	}
 	if mid, err = rtc.AudioSection(offer); err != nil {

@@ -50,6 +50,19 @@ func TestWHEP(t *testing.T) {
 		!strings.Contains(links, `username="u"; credential="c"`) {
 		t.Errorf("Link: %s", links)
 	}
+	for path, tt := range map[string]struct {
+		code int
+		want string
+	}{
+		"/whep/rear":             {406, "rear has no video"}, // a picture would never come
+		"/whep/left":             {404, "there are: front, rear"},
+		"/whep/front?audio=left": {404, "there are: front, rear"},
+	} {
+		answer, body := s.do(request{method: "POST", path: path, body: sdp, headers: []string{sdpType}})
+		if answer.StatusCode != tt.code || !strings.Contains(body, tt.want) {
+			t.Errorf("%s: %s: %s", path, answer.Status, body)
+		}
+	}
 	location := locate(t, "/whep/front", answer)
 	fragment := "Content-Type: application/trickle-ice-sdpfrag"
 	candidate := "a=mid:0\r\na=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n"
