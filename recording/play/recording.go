@@ -166,6 +166,13 @@ func (r *Recording) Problem() error {
 	return errors.Join(errs...)
 }
 
+// WatchDamage has do called once for each chunk that cannot be read, and is left out. Do must not read the recording.
+func (r *Recording) WatchDamage(do func(error)) {
+	for _, p := range r.files {
+		p.WatchDamage(do)
+	}
+}
+
 // Metadata returns the first metadata of a name, nil if there is none.
 func (r *Recording) Metadata(name string) (map[string]string, error) {
 	for _, p := range r.files {

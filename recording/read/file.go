@@ -39,6 +39,7 @@ type File struct {
 	growing  bool  // it was being written when it was opened
 	damage   error // of a channel
 	channels map[uint16]*Channel
+	bad      badChunks
 	chunks   []*index.Chunk // by the time of their first message
 }
 

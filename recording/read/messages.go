@@ -163,8 +163,12 @@ func (m *Messages) loadChunk(c *index.Chunk) error {
 	if err == nil && m.disk.spent() {
 		err = ErrMost // for what comes after this chunk
 	}
-	if err != nil && m.damage == nil {
-		m.damage = fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err)
+	if err != nil {
+		err = fmt.Errorf("%s: at byte %d: %w", m.file.path, c.ChunkStartOffset, err)
+		m.damage = cmp.Or(m.damage, err)
+		if !errors.Is(err, ErrMost) {
+			m.file.bad.add(c.ChunkStartOffset, err)
+		}
 	}
 	if m.disk.spent() {
 		m.next = len(m.file.chunks)

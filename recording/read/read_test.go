@@ -270,6 +270,28 @@ func TestDamaged(t *testing.T) {
 	if damage == nil || !strings.Contains(damage.Error(), "checksum") || len(found) < 270 || len(found) == 300 {
 		t.Errorf("%d messages, %v", len(found), damage)
 	}
+	checkToldOnce(t, path)
+}
+
+// checkToldOnce reads a file with one damaged chunk several times.
+func checkToldOnce(t *testing.T, path string) {
+	f, err := read.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	var told []error
+	for i := range 4 {
+		if i == 2 {
+			f.WatchDamage(func(err error) { told = append(told, err) })
+		}
+		if err := f.Messages(read.Query{}).Each(t.Context(), func(read.Message) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) != 1 || !strings.Contains(told[0].Error(), "checksum") {
+		t.Errorf("told: %v", told)
+	}
 }
 
 // TestNoRecording: what is none is said to be none.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/protobuf/proto"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -87,7 +88,9 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 	if c.Player == kit.Address().Device {
 		return nil, robot.BadField("player", "%q is this device itself", c.Player)
 	}
-	d.warn()
+	if err := d.warn(); err != nil {
+		return nil, err
+	}
 	d.show(d.found.about)
 	taken, err := d.newMedia()
 	if err != nil {
@@ -105,13 +108,24 @@ func newDriver(kit *device.Kit, c Config) (*driver, error) {
 }
 
 // warn logs what is wrong with the recording.
-func (d *driver) warn() {
+func (d *driver) warn() error {
+	damaged := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "waldo_replay_damaged_chunks_total", Help: "Chunks of the recording that are damaged, and were left out.",
+	})
+	if err := d.kit.Metrics.Register(damaged); err != nil {
+		return err
+	}
+	d.found.recording.WatchDamage(func(err error) {
+		damaged.Inc()
+		d.kit.Log.Warn("a chunk of the recording is damaged, and is left out", "error", err)
+	})
 	if err := d.found.recording.Problem(); err != nil {
 		d.kit.Log.Warn("the recording is damaged; what can be read is played", "error", err)
 	}
 	if d.found.problem != nil {
 		d.kit.Log.Warn("what the device said of its services cannot be read, and is left out", "error", d.found.problem)
 	}
+	return nil
 }
 
 // show shows the attributes that the device had.
