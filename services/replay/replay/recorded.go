@@ -122,6 +122,17 @@ func (d *recorded) silence() {
 	}
 }
 
+// otherKinds are those that the device had beside the one that it is replayed as, sorted.
+func (d *recorded) otherKinds() (others []string) {
+	for _, c := range d.Channels {
+		if kind := c.Waldo.Kind; kind != "" && kind != d.Kind && !slices.Contains(others, kind) {
+			others = append(others, kind)
+		}
+	}
+	slices.Sort(others)
+	return others
+}
+
 // channel returns a channel of the device, nil if there is none.
 func (d *recorded) channel(direction recording.Direction, stream string) *play.Channel {
 	for _, c := range d.Channels {

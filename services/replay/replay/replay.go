@@ -122,6 +122,10 @@ func (d *driver) warn() error {
 	if err := d.found.recording.Problem(); err != nil {
 		d.kit.Log.Warn("the recording is damaged; what can be read is played", "error", err)
 	}
+	if others := d.found.otherKinds(); len(others) > 0 {
+		d.kit.Log.Warn("the device had several kinds while it was recorded, and is replayed as one of them", "kind",
+			d.found.Kind, "others", others)
+	}
 	if d.found.problem != nil {
 		d.kit.Log.Warn("what the device said of its services cannot be read, and is left out", "error", d.found.problem)
 	}
