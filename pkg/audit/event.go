@@ -41,7 +41,7 @@ const (
 	RecordingStarted Kind = "recording_started"
 	RecordingStopped Kind = "recording_stopped"
 	// RecordingFinished and RecordingRepaired: a file of a recording is complete, or was made so after it was left open. What
-	// is the file, SHA256 its content.
+	// is the file, Folder where it was then, SHA256 its content. Reason is given if it was complete before.
 	RecordingFinished Kind = "recording_finished"
 	RecordingRepaired Kind = "recording_repaired"
 	// RecordingDeleted: a recording was deleted with all its files, by somebody or to make room. What is its name.
@@ -66,6 +66,8 @@ type Event struct {
 	// What is a method, a route, or the id of what was changed.
 	What   string `json:"what,omitempty"`
 	Reason string `json:"reason,omitempty"`
+	// Folder is where a file is, as an absolute path.
+	Folder string `json:"folder,omitempty"`
 	// SHA256 is that of a file, in hexadecimal digits.
 	SHA256 string `json:"sha256,omitempty"`
 }
@@ -81,7 +83,7 @@ func (e Event) By(g tokens.Grant) Event {
 
 // bounded returns the event with texts that fit a line.
 func (e Event) bounded() Event {
-	for _, t := range []*string{&e.Who, &e.Token, &e.Role, &e.From, &e.Device, &e.What, &e.Reason, &e.SHA256} {
+	for _, t := range []*string{&e.Who, &e.Token, &e.Role, &e.From, &e.Device, &e.What, &e.Reason, &e.Folder, &e.SHA256} {
 		*t = bound(*t)
 	}
 	return e

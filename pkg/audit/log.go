@@ -182,6 +182,14 @@ func (l *Log) write() {
 	}
 }
 
+// Read reads what is in the log, as [Read] does; events that wait to be written are not. A nil Log has nothing.
+func (l *Log) Read(each func(Line) error) error {
+	if l == nil {
+		return nil
+	}
+	return Read(l.path, each)
+}
+
 // Head is the last line that this process has written: the zero Head if there is none.
 func (l *Log) Head() Head {
 	if l == nil {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLine bounds the line of an event in bytes: eight texts of maxText, each byte of which may be escaped, and the rest.
+// maxLine bounds the line of an event in bytes: nine texts of maxText, each byte of which may be escaped, and the rest.
 const maxLine = 32 << 10
 
 // Line is a line of a log as it was read.

@@ -27,7 +27,7 @@ var ErrNotContinued = errors.New("it cannot go on")
 // file. Files that were repaired for it are returned in any case. It fails with [ErrNotContinued] if the recording is no
 // longer there from its beginning, if a file of it cannot be repaired, if it has [MaxContinued] files, or is in use.
 func (w *Writer) Continue(first Name) (c Continued, repaired []Repaired, err error) {
-	first = first.recording()
+	first = first.Recording()
 	done := sync.OnceFunc(func() { w.release(first) })
 	defer func() {
 		if err != nil {

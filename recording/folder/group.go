@@ -52,8 +52,8 @@ func (f *Folder) groups() ([]group, error) {
 	})
 	var groups []group
 	for _, e := range files {
-		if n := len(groups); n == 0 || groups[n-1].first != e.name.recording() {
-			groups = append(groups, group{first: e.name.recording()})
+		if n := len(groups); n == 0 || groups[n-1].first != e.name.Recording() {
+			groups = append(groups, group{first: e.name.Recording()})
 		}
 		g := &groups[len(groups)-1]
 		g.files = append(g.files, e)

@@ -19,17 +19,17 @@ func Whole(paths []string) (all []string, err error) {
 	alone := map[Name]int{}
 	for _, path := range paths {
 		if n, ok := nameOf(path); ok {
-			alone[n.recording()]++
+			alone[n.Recording()]++
 		}
 	}
 	for _, path := range paths {
 		n, ok := nameOf(path)
-		if !ok || n.Number != 1 || alone[n.recording()] != 1 {
+		if !ok || n.Number != 1 || alone[n.Recording()] != 1 {
 			all = append(all, path)
 			continue
 		}
 		dir := filepath.Dir(path)
-		g, err := New(dir).group(n.recording())
+		g, err := New(dir).group(n.Recording())
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +51,7 @@ func Missing(paths []string) (missing []string) {
 	numbers := map[Name][]int{}
 	for _, path := range paths {
 		if n, ok := nameOf(path); ok {
-			numbers[n.recording()] = append(numbers[n.recording()], n.Number)
+			numbers[n.Recording()] = append(numbers[n.Recording()], n.Number)
 		}
 	}
 	for of, there := range numbers {

@@ -79,7 +79,7 @@ func (w *Writer) Create(n Name, head write.Head, c write.Config) (f *write.File,
 	if !n.Valid() {
 		return nil, nil, fmt.Errorf("%q cannot be the name of a file", n.String())
 	}
-	which := n.recording()
+	which := n.Recording()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if f, err = write.Create(filepath.Join(w.path, n.String()), head, c); err != nil {

@@ -44,7 +44,7 @@ func (r *recorder) begin(now time.Time) error {
 	event := w.event(audit.RecordingStarted, r.kit.Address().Device, current.Name())
 	if before != nil {
 		s.marks = slices.Clone(before.About.GetMarks())
-		event.Reason = "continued: " + event.Reason
+		event.Reason = continued + event.Reason
 	}
 	r.before = nil
 	r.record(current, s)
@@ -135,8 +135,7 @@ func (r *recorder) end(why string) (*recorderv1.Recording, error) {
 // finished is called for each file that is complete.
 func (r *recorder) finished(f reel.Finished) {
 	r.metrics.files.Inc()
-	r.kit.Audit.Write(audit.Event{Kind: audit.RecordingFinished, Device: r.kit.Address().Device, What: f.File,
-		SHA256: hex.EncodeToString(f.Sum[:])})
+	r.attest(audit.RecordingFinished, f.File, hex.EncodeToString(f.Sum[:]), "")
 }
 
 // room deletes what is not kept, and fails if there is too little room then; more is wanted beside what is to be left free.

@@ -60,6 +60,9 @@ type recorder struct {
 	telling sync.Mutex
 	told    *recorderv1.RecorderState // nil: none; guarded by telling
 
+	unattested []unattested // of repairLeft
+	earlier    []string     // files that were complete when the process started; of repairLeft once it is signalled
+
 	doing  sync.Mutex
 	owner  *folder.Writer // nil: the folder is not ours
 	before *note          // of the process before, whose recording is to go on; nil: none is
@@ -177,7 +180,7 @@ func (r *recorder) own() error {
 		r.fails(err)
 		return err
 	}
-	r.owner = owner
+	r.owner, r.earlier = owner, r.complete()
 	dropNotes(r.path)
 	r.mu.Lock()
 	r.problem = ""

@@ -107,6 +107,7 @@ type rig struct {
 	conn   *bus.Conn
 	camera *camera
 	folder string
+	state  string // of the recorder; each other device has one of its own
 	config recorder.Config
 	client recorderv1.RecorderServiceClient
 	log    *logtest.Text
@@ -126,7 +127,7 @@ func start(t *testing.T, change func(*recorder.Config)) *rig {
 	}
 	t.Cleanup(conn.Close)
 	r := &rig{url: server.URL(), conn: conn.Conn, camera: &camera{}, folder: filepath.Join(t.TempDir(), "recordings"),
-		config: recorder.Defaults(), log: &logtest.Text{}}
+		state: filepath.Join(t.TempDir(), "state"), config: recorder.Defaults(), log: &logtest.Text{}}
 	run(t, r, "front", r.camera.kind(), struct{}{})
 	r.config.Folder, r.config.Keep.Free = r.folder, 0
 	if change != nil {
@@ -142,14 +143,18 @@ func start(t *testing.T, change func(*recorder.Config)) *rig {
 // record runs a recorder until the test, or the process that is returned, ends.
 func (r *rig) record(t *testing.T) *device.Process {
 	t.Helper()
-	p := run(t, r, "recorder", recorder.Kind(), r.config)
-	return p
+	return runIn(t, r, "recorder", recorder.Kind(), r.config, r.state)
 }
 
 func run[C any](t *testing.T, r *rig, name string, k device.Kind[C], c C) *device.Process {
 	t.Helper()
+	return runIn(t, r, name, k, c, filepath.Join(t.TempDir(), "state"))
+}
+
+func runIn[C any](t *testing.T, r *rig, name string, k device.Kind[C], c C, state string) *device.Process {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(logtest.Writer(t), r.log), nil))
-	p, err := device.Start(k, device.Settings{Robot: "rover", Device: name, NATS: r.url, State: filepath.Join(t.TempDir(), "state")}, c, log)
+	p, err := device.Start(k, device.Settings{Robot: "rover", Device: name, NATS: r.url, State: state}, c, log)
 	if err != nil {
 		t.Fatal(err)
 	}
