@@ -242,3 +242,38 @@ func TestAuditVerifyWithoutEvents(t *testing.T) {
 		t.Errorf("%d: %s%s", code, out, problems)
 	}
 }
+
+// TestAuditVerifyNothing: where nothing can be checked, that is an error; where files are that no log tells of, it is not.
+func TestAuditVerifyNothing(t *testing.T) {
+	elsewhere := filepath.Join(auditState(t), "recordings")
+	for name, tt := range map[string]struct {
+		make func(state string) error
+		args []string
+		code int
+		says string
+	}{
+		"nothing":            {func(string) error { return nil }, nil, 78, "with --state"},
+		"an empty folder":    {func(s string) error { return os.Mkdir(filepath.Join(s, "recordings"), 0o700) }, nil, 78, "with --recordings"},
+		"only a recording":   {func(string) error { return nil }, []string{"--recordings", elsewhere}, 0, "unknown"},
+		"a folder elsewhere": {elsewhereLog, nil, 0, "name its folder with --recordings"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state := t.TempDir()
+			if err := tt.make(state); err != nil {
+				t.Fatal(err)
+			}
+			code, out, problems := waldo(t, append([]string{"audit", "verify", "--state", state}, tt.args...)...)
+			if code != tt.code || !strings.Contains(out+problems, tt.says) || code != 0 && !strings.Contains(problems, state) {
+				t.Errorf("%d %s %s", code, out, problems)
+			}
+		})
+	}
+}
+
+// elsewhereLog makes a log that tells of a recording in a folder that the command does not know.
+func elsewhereLog(state string) error {
+	log := audit.Open(audit.Path(state, "rover", "recorder"), nil)
+	defer log.Close()
+	log.Write(audit.Event{Kind: audit.RecordingFinished, What: auditRecording, Folder: "/srv/drives", SHA256: strings.Repeat("0", 64)})
+	return nil
+}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +31,8 @@ type auditVerifyCommand struct {
 func (*auditVerifyCommand) Help() string {
 	return `Each line of an audit log has the hash of the line before, and the log of the recorder has that of each file of a
 recording, so what was changed, removed, inserted or moved is found and named. That the end of a log was cut off is
-found if a recording shows that there was more, or with --expect.
+found if a recording shows that there was more, or with --expect. Without --state and --recordings it also looks for
+recordings where the logs say that they were; "elsewhere" is no alteration: the folder was not looked at.
 
 HEAD is the number and the SHA-256 of the last line of a log. Whoever has it, on another machine or on paper, can prove
 later that the log up to there is what it was: who may write to the robot's disk can alter everything on it, but not
@@ -46,7 +48,7 @@ func (a *auditVerifyCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	config := attest.Config{State: state}
+	config := attest.Config{State: state, Named: len(a.Recordings) > 0, Told: len(a.Recordings) == 0 && a.State == ""}
 	for _, path := range recordings {
 		about, err := os.Stat(path)
 		if err != nil || !about.IsDir() {
@@ -66,6 +68,9 @@ func (a *auditVerifyCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
+	if len(result.Logs) == 0 && len(result.Files) == 0 {
+		return configurationError{nothingThere(state, recordings)}
+	}
 	if a.JSON {
 		err = printVerifiedJSON(c.out, result)
 	} else {
@@ -75,6 +80,16 @@ func (a *auditVerifyCommand) Run(ctx context.Context, c console) error {
 		return errAltered
 	}
 	return err
+}
+
+// nothingThere is about folders with nothing that could be checked.
+func nothingThere(state string, recordings []string) error {
+	where := "no recordings"
+	if len(recordings) > 0 {
+		where = "no recordings in " + strings.Join(recordings, ", ")
+	}
+	return fmt.Errorf("there are no audit logs in %s, and %s: name the robot's folder of state with --state, and that of its "+
+		"recordings with --recordings", filepath.Join(state, "audit"), where)
 }
 
 // readHeads reads the heads of logs that an earlier check printed; it skips all other lines.

@@ -1,7 +1,6 @@
 package attest
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,19 +8,20 @@ import (
 	"io"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/waldo-robot/waldo/pkg/audit"
-	"github.com/waldo-robot/waldo/recording/folder"
-	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // Config says what is checked.
 type Config struct {
 	State   string   // the robot's folder of state, which has the logs
 	Folders []string // of recordings
+	// Named says that recordings are in these folders and nowhere else, so what is in none of them is gone. Otherwise that is
+	// said of files that were in one of them, and others are Elsewhere.
+	Named bool
+	// Told adds the folders that logs name, and that exist. One that does not, and ought to, is one without files.
+	Told bool
 	// Heads are those of logs at earlier times that were kept elsewhere.
 	Heads map[audit.Name][]audit.Head
 }
@@ -42,6 +42,8 @@ const (
 	Changed Verdict = "changed"
 	// Gone means that a log tells that it was completed, and not that it was deleted.
 	Gone Verdict = "gone"
+	// Elsewhere means that a log tells that it was completed, in a folder that was not looked at.
+	Elsewhere Verdict = "elsewhere"
 	// Unknown means that no log that is kept tells of it.
 	Unknown Verdict = "unknown"
 	// Incomplete means that it was not completed, or is being written.
@@ -79,14 +81,14 @@ func Check(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	told := map[string]entry{}
+	told := told{}
 	for _, n := range names {
-		if err := audit.Read(n.Path(c.State), func(l audit.Line) error { note(told, n, l); return nil }); err != nil {
+		if err := audit.Read(n.Path(c.State), func(l audit.Line) error { told.note(n, l); return nil }); err != nil {
 			return nil, err
 		}
 	}
 	r := &Result{}
-	if r.Files, err = checkFiles(ctx, c.Folders, told); err != nil {
+	if r.Files, err = checkFiles(ctx, c, told); err != nil {
 		return nil, err
 	}
 	heads := witnesses{}
@@ -103,7 +105,7 @@ func Check(ctx context.Context, c Config) (*Result, error) {
 			return nil, err
 		}
 	}
-	names = append(names, heads.gone(names, c.Heads)...)
+	names = append(names, heads.gone(names)...)
 	for _, n := range names {
 		report, err := audit.Verify(n.Path(c.State), slices.Collect(maps.Keys(heads[n]))...)
 		if err != nil {
@@ -112,69 +114,6 @@ func Check(ctx context.Context, c Config) (*Result, error) {
 		r.Logs = append(r.Logs, Log{n, report})
 	}
 	return r, nil
-}
-
-// entry is what logs tell of a file.
-type entry struct {
-	hash string // when it was completed; empty: it was deleted
-	by   string // which event
-}
-
-// note notes what a line tells of recordings.
-func note(told map[string]entry, of audit.Name, l audit.Line) {
-	e := l.Event
-	by := fmt.Sprintf("event %d of %s", l.Number, of)
-	switch e.Kind {
-	case audit.RecordingFinished, audit.RecordingRepaired:
-		told[e.What] = entry{e.SHA256, by}
-	case audit.RecordingDeleted:
-		told[e.What] = entry{"", by}
-		for name := range told {
-			if sameRecording(name, e.What) {
-				told[name] = entry{"", by}
-			}
-		}
-	}
-}
-
-// sameRecording reports whether two files are of one recording.
-func sameRecording(a, b string) bool {
-	x, ok := folder.Parse(a)
-	y, ok2 := folder.Parse(b)
-	return ok && ok2 && x.Start.Equal(y.Start) && x.Robot == y.Robot
-}
-
-// checkFiles compares the files in folders with what logs tell of them.
-func checkFiles(ctx context.Context, folders []string, told map[string]entry) ([]File, error) {
-	var all []File
-	there := map[string]bool{}
-	for _, dir := range folders {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			name, part := strings.CutSuffix(e.Name(), write.PartSuffix)
-			if !e.Type().IsRegular() || !strings.HasSuffix(name, folder.Suffix) {
-				continue
-			}
-			there[name] = true
-			f := File{Name: name, Path: filepath.Join(dir, e.Name())}
-			if part {
-				f.Verdict, f.Text = Incomplete, "it is being written, or was left open; a recorder that starts completes it"
-			} else if err := f.check(ctx, told[name]); err != nil {
-				return nil, err
-			}
-			all = append(all, f)
-		}
-	}
-	for name, e := range told {
-		if len(folders) > 0 && e.hash != "" && !there[name] {
-			all = append(all, File{Name: name, Verdict: Gone, Text: e.by + " tells that it was completed, and none that it was deleted"})
-		}
-	}
-	slices.SortFunc(all, func(a, b File) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path)) })
-	return all, nil
 }
 
 // check compares a file with what logs tell of it.

@@ -60,12 +60,11 @@ func (w witnesses) read(ctx context.Context, path string) error {
 	}
 }
 
-// gone returns the logs that are not among those that are there, although somebody kept a head of them, or a recording of
-// the same robot has one.
-func (w witnesses) gone(there []audit.Name, kept map[audit.Name][]audit.Head) (names []audit.Name) {
+// gone returns the logs that are not among those that are there, although somebody kept a head of them, or a recording has
+// one.
+func (w witnesses) gone(there []audit.Name) (names []audit.Name) {
 	for n := range w {
-		sameRobot := func(o audit.Name) bool { return o.Robot == n.Robot }
-		if !slices.Contains(there, n) && (len(kept[n]) > 0 || slices.ContainsFunc(there, sameRobot)) {
+		if !slices.Contains(there, n) {
 			names = append(names, n)
 		}
 	}
