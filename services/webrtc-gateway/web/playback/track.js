@@ -243,9 +243,9 @@ export class Track {
     this.#fetching = fetching;
     const end = this.#growing ? this.#duration : Infinity;
     try {
-      const piece = await this.#source(place, this.#follows !== place, fetching.signal);
-      if (this.#fetching === fetching) await this.#take(place, piece, end);
-      if (this.#fetching === fetching) this.problem = '';
+      for (let at = /** @type {number|null} */ (place); at !== null;) at = await this.#fetchOn(at, place, end, fetching);
+      if (this.#fetching !== fetching) return;
+      this.problem = '';
     } catch (error) {
       if (this.#fetching !== fetching) return;
       const { message, final = false } = /** @type {import('./pieces.js').SourceError} */ (error);
@@ -257,10 +257,31 @@ export class Track {
     }
   }
 
-  /** @param {number} asked @param {import('./pieces.js').Piece} piece @param {number} end Until when nothing comes after the last piece. */
+  /**
+   * Fetches a piece on the way to a place.
+   * @param {number} at @param {number} place @param {number} end @param {AbortController} fetching
+   * @returns {Promise<number|null>} Where to go on: a long group of pictures is in several pieces, and a picture needs
+   *   all those before it.
+   */
+  async #fetchOn(at, place, end, fetching) {
+    const piece = await this.#source(at, this.#follows !== at, fetching.signal);
+    if (this.#fetching !== fetching) return null;
+    const { offset, next } = piece;
+    const short = next !== null && next < place && next > (at === place ? offset : at);
+    if (!(await this.#take(short ? Math.min(at, offset) : at, piece, end)) || this.#fetching !== fetching) return null;
+    if (short) return next;
+    // A recorder that does not get there is not asked for the same again and again.
+    if (coveredUntil(this.#held, place) <= place) this.#held = withPiece(this.#held, { start: place, from: place, end: place + 1, bytes: 0 });
+    return null;
+  }
+
+  /**
+   * @param {number} asked @param {import('./pieces.js').Piece} piece @param {number} end Until when nothing comes after the last piece.
+   * @returns {Promise<boolean>} Whether there was room for it.
+   */
   async #take(asked, piece, end) {
     const buffer = this.#buffer;
-    if (buffer === null || this.#closed) return;
+    if (buffer === null || this.#closed) return false;
     // A recorder that does not get ahead is not asked for the same again and again.
     const next = piece.next !== null && piece.next <= asked ? asked + 1 : piece.next;
     const held = {
@@ -272,11 +293,12 @@ export class Track {
         buffer.changeType(this.#type(piece.codec));
         this.#codec = piece.codec;
       }
-      if (!(await this.#append(buffer, piece.data))) return;
+      if (!(await this.#append(buffer, piece.data))) return false;
     }
     this.#follows = next ?? -1;
     this.#held = withPiece(this.#held, held);
     if (next === null && !this.#growing && this.#media.readyState === 'open' && !buffer.updating) this.#media.endOfStream();
+    return true;
   }
 
   /**

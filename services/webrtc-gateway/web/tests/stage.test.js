@@ -89,15 +89,18 @@ class FakeSource extends EventTarget {
 }
 
 /** A stream in pieces of a second from `from` to `to`, with nothing in the holes. */
-function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity, kind = 'video', growing = false } = {}) {
+function rig({ from = 0, to = 100, duration = 100, hole = [], codec = 'avc1.1', change = Infinity, kind = 'video', growing = false, group = 0, lost = -1 } = {}) {
   const element = new FakeElement();
   const media = new FakeSource(element);
   const r = { element, elements: [element], media, asked: [], now: 0, failing: null, held: null, broken: false };
+  const ends = new Set();
   const source = async (place, initialization) => {
     r.asked.push([place, initialization]);
     if (r.held) await r.held;
     if (r.failing) throw r.failing;
-    let start = Math.max(from, Math.floor(place));
+    // In groups of more than a piece, only where a piece ends can be gone on from; otherwise the first of the group comes.
+    let start = Math.max(from, group > 0 && !ends.has(place) ? Math.floor(place / group) * group : Math.floor(place));
+    if (start + 1 !== lost) ends.add(start + 1);
     if (start >= hole[0] && start < hole[1]) start = hole[1];
     if (start >= to) return { offset: place, next: null, codec: '', data: new Uint8Array(), bytes: 0 };
     const text = JSON.stringify({ start, end: Math.min(start + 1, to), bytes: 1000, broken: r.broken });
@@ -343,4 +346,24 @@ test('a picture after a hole is shown at its place, not the one before the hole'
   r.stage.seek(5.4);
   await r.run(0.1);
   assert.equal(r.element.currentTime, 5.249, 'in the hole, the last one');
+});
+
+test('in a long group of pictures, those before the place come first', async () => {
+  const r = rig({ group: 5 });
+  r.stage.seek(13.5);
+  await r.run(0.2);
+  assert.deepEqual(r.asked.slice(0, 4).map(([p]) => p), [13.5, 11, 12, 13]);
+  assert.equal(r.track.stateAt(13.5), 'ready');
+  assert.deepEqual(r.element.ranges[0][0], 10, 'without a hole');
+  assert.equal(r.element.ranges.length, 1);
+  await r.run(3);
+  assert.equal(r.asked.length, new Set(r.asked.map(([p]) => p)).size, 'nothing was fetched twice');
+});
+
+test('a recorder that does not get to the place is left alone', async () => {
+  const r = rig({ group: 5, lost: 12 });
+  r.stage.seek(14.5);
+  await r.run(2);
+  assert.ok(r.asked.length < 30, `asked ${r.asked.length} times`);
+  assert.equal(r.track.stateAt(14.5), 'empty');
 });
