@@ -54,7 +54,8 @@ func startPublic(t *testing.T, httpPort int) *public {
 	quiet := log.New(io.Discard, "", 0)
 	store := db.NewMemoryStore()
 	authority := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {Description: "of the test"}})
-	front := wfe.New(quiet, store, va.New(quiet, httpPort, 0, true, dns, store), authority, []string{"test"}, true, false, 0, 1)
+	front := wfe.New(quiet, store, va.New(quiet, httpPort, 0, true, dns, store), authority, []string{"test"}, true, false,
+		0, 1)
 	own := certstest.NewAuthority(t)
 	cert, key := own.Issue([]string{"127.0.0.1"})
 	pair, err := tls.LoadX509KeyPair(cert, key)
@@ -92,7 +93,8 @@ func TestACME(t *testing.T) {
 	defer forwarded.Close()
 	p := startPublic(t, forwarded.Listener.Addr().(*net.TCPAddr).Port)
 	robot := harness.StartRobot(t, harness.Options{
-		TLS: fmt.Sprintf("{acme: {domain: rover.example.org, email: me@example.org, directory: %q, ca: %q}}", p.directory, p.trust),
+		TLS: fmt.Sprintf("{acme: {domain: rover.example.org, email: me@example.org, directory: %q, ca: %q}}", p.directory,
+			p.trust),
 	})
 	to, err := url.Parse(robot.URL)
 	if err != nil {

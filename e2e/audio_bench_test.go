@@ -19,7 +19,8 @@ const beepEvery = 500 * time.Millisecond
 // sound enters Chromium to the callback of the robot's speaker, with beeps that are detected at both ends.
 func BenchmarkEar(b *testing.B) {
 	file := harness.WriteWAV(b, harness.Beeps(1000, beepEvery, 20))
-	robot := harness.StartRobot(b, harness.Options{Devices: fmt.Sprintf(`voice: {kind: audio, source: %q, speaker: "null"}`, file)})
+	robot := harness.StartRobot(b,
+		harness.Options{Devices: fmt.Sprintf(`voice: {kind: audio, source: %q, speaker: "null"}`, file)})
 	device := robot.Device(b, "voice")
 	page := harness.StartBrowser(b, harness.WithMicrophone(file)).Open(b, robot.URL)
 	b.Run("robot to Chromium", func(b *testing.B) {
@@ -112,7 +113,8 @@ func BenchmarkAudioCost(b *testing.B) {
 			cpu, encoded := harness.CPU(b, device.PID), robot.Metric(b, device, "waldo_audio_frames_total", `tap="microphone"`)
 			wait(b, packets, seconds*50)
 			b.ReportMetric(100*(harness.CPU(b, device.PID)-cpu).Seconds()/seconds, "cpu-%")
-			b.ReportMetric((robot.Metric(b, device, "waldo_audio_frames_total", `tap="microphone"`)-encoded)/(seconds*50), "encodes/packet")
+			b.ReportMetric((robot.Metric(b, device, "waldo_audio_frames_total", `tap="microphone"`)-encoded)/(seconds*50),
+				"encodes/packet")
 			b.ReportMetric(0, "ns/op")
 		})
 	}

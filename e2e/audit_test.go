@@ -101,7 +101,8 @@ func awaitHeld(t *testing.T, conn *grpc.ClientConn, streams ...string) *devicev1
 
 // drive drives with pictures in view, sends a command of long ago, and one while an e-stop of somebody else is pressed.
 // It returns how many commands it sent.
-func (a *audited) drive(t *testing.T, motors *grpc.ClientConn, pictures grpc.ServerStreamingClient[camerav1.StreamFramesResponse]) (
+func (a *audited) drive(t *testing.T, motors *grpc.ClientConn,
+	pictures grpc.ServerStreamingClient[camerav1.StreamFramesResponse]) (
 	sent int) {
 	t.Helper()
 	ctx := t.Context()
@@ -122,7 +123,8 @@ func (a *audited) drive(t *testing.T, motors *grpc.ClientConn, pictures grpc.Ser
 			change(h)
 		}
 		sent++
-		r, err := board.WriteMessage(ctx, &serialv1.WriteMessageRequest{Control: h, Body: &serialv1.WriteMessageRequest_Json{Json: text}})
+		r, err := board.WriteMessage(ctx,
+			&serialv1.WriteMessageRequest{Control: h, Body: &serialv1.WriteMessageRequest_Json{Json: text}})
 		l.Heard(r.GetReport(), err)
 		if err != nil {
 			return lease.Report(err)
@@ -155,15 +157,16 @@ func (a *audited) drive(t *testing.T, motors *grpc.ClientConn, pictures grpc.Ser
 	if r := send(l.Neutral(), nil); r.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED {
 		t.Errorf("a command while the e-stop is pressed: %v", r)
 	}
-	if _, err := control.ClearEStop(ctx, &controlv1.ClearEStopRequest{Id: pressed.GetState().GetEStop().GetId()}); err != nil {
+	if _, err := control.ClearEStop(ctx,
+		&controlv1.ClearEStopRequest{Id: pressed.GetState().GetEStop().GetId()}); err != nil {
 		t.Fatal(err)
 	}
 	l.Close()
 	return sent
 }
 
-// TestAudit: what two people did with a robot is told afterwards, each command with the picture that its driver had seen,
-// and a byte that is changed in a log or a recording is found.
+// TestAudit: what two people did with a robot is told afterwards, each command with the picture that its driver had
+// seen, and a byte that is changed in a log or a recording is found.
 func TestAudit(t *testing.T) {
 	a := startAudited(t)
 	motors, front := dialWith(t, a.motors, a.anna), dialWith(t, a.front, a.anna)
@@ -182,18 +185,21 @@ func TestAudit(t *testing.T) {
 	a.Stop(t) // the recording is completed
 	waldo := func(args ...string) string {
 		t.Helper()
-		return harness.Run(t, []string{"STATE_DIRECTORY=" + a.state}, harness.Bin(t, "waldo"), append([]string{"audit"}, args...)...)
+		return harness.Run(t, []string{"STATE_DIRECTORY=" + a.state}, harness.Bin(t, "waldo"),
+			append([]string{"audit"}, args...)...)
 	}
 
 	var book drives.Book
-	if err := json.Unmarshal([]byte(waldo("--json")), &book); err != nil || len(book.Drives) != 2 || len(book.Missing) != 0 {
+	if err := json.Unmarshal([]byte(waldo("--json")), &book); err != nil || len(book.Drives) != 2 ||
+		len(book.Missing) != 0 {
 		t.Fatalf("%v: %s", err, waldo("--json"))
 	}
 	d := book.Drives[0]
 	if d.Who != "anna (test)" || d.Token == "" || !strings.HasPrefix(d.From, "127.0.0.1:") || d.Device != "motors" ||
 		d.Epoch != board.GetEpoch() || d.Ended != "lease_released" || d.Tally == nil || d.Tally.Accepted < 10 ||
-		d.Tally.Refused["expired"] < 1 || d.Tally.Refused["e_stopped"] != 1 || d.Tally.Missing != 0 || d.Tally.OldestPicture <= 0 ||
-		len(d.EStops) != 1 || d.EStops[0].By != "olga (test)" || d.EStops[0].Reason != "a cat" || d.EStops[0].Cleared.IsZero() {
+		d.Tally.Refused["expired"] < 1 || d.Tally.Refused["e_stopped"] != 1 || d.Tally.Missing != 0 ||
+		d.Tally.OldestPicture <= 0 || len(d.EStops) != 1 || d.EStops[0].By != "olga (test)" ||
+		d.EStops[0].Reason != "a cat" || d.EStops[0].Cleared.IsZero() {
 		t.Errorf("the first drive: %+v, %+v, %+v", d, d.Tally, d.EStops)
 	}
 	if o := book.Drives[1]; o.Who != "olga (test)" || o.Tally == nil || o.Tally.Accepted != 0 {
@@ -248,7 +254,8 @@ func (a *audited) verify(t *testing.T) {
 	check := func() string {
 		return harness.Run(t, nil, "python3", documented(t), audit.Path(a.state, "rover", "motors"))
 	}
-	if out, err := run(); err != nil || !strings.Contains(out, strings.TrimPrefix(strings.TrimSpace(check()), "the head is ")) {
+	if out, err := run(); err != nil ||
+		!strings.Contains(out, strings.TrimPrefix(strings.TrimSpace(check()), "the head is ")) {
 		t.Errorf("Python says %s", check())
 	}
 	files, err := filepath.Glob(filepath.Join(a.state, "recordings", "*.mcap"))

@@ -45,8 +45,8 @@ func (s *lookout) way(from, to time.Time) (way float64) {
 	return way + speed*to.Sub(at).Seconds()
 }
 
-// BenchmarkBlindStop stops the camera 100 times while a program drives at full speed, and measures on the wire: how long
-// after the picture that its driver saw last was 800 ms old the first zero came, after which nothing moved. Whole
+// BenchmarkBlindStop stops the camera 100 times while a program drives at full speed, and measures on the wire: how
+// long after the picture that its driver saw last was 800 ms old the first zero came, after which nothing moved. Whole
 // numbers are rounded towards standing still, so that can be a little before.
 func BenchmarkBlindStop(b *testing.B) {
 	s := startLookout(b, "")
@@ -65,6 +65,7 @@ func BenchmarkBlindStop(b *testing.B) {
 		resume()
 	}
 	harness.Report(b, "stop", "ms", took)
-	b.ReportMetric(s.robot.Metric(b, s.robot.Device(b, "motors"), "waldo_control_stops_total", `cause="blind"`), "blind-stops")
+	b.ReportMetric(s.robot.Metric(b, s.robot.Device(b, "motors"), "waldo_control_stops_total", `cause="blind"`),
+		"blind-stops")
 	b.ReportMetric(0, "ns/op")
 }

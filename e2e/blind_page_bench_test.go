@@ -8,8 +8,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/drive"
 )
 
-// BenchmarkBlindStopOfThePage stops the camera 50 times while somebody drives at full speed in Chromium, and measures on
-// the wire: how long after the picture that the page showed last was 800 ms old nothing moved any more.
+// BenchmarkBlindStopOfThePage stops the camera 50 times while somebody drives at full speed in Chromium, and measures
+// on the wire: how long after the picture that the page showed last was 800 ms old nothing moved any more.
 func BenchmarkBlindStopOfThePage(b *testing.B) {
 	r := &ride{tb: b, wire: harness.StartWire(b)}
 	r.robot = harness.StartRobot(b, harness.Options{Devices: frontCard + "\n" + r.wire.Device(), Drive: usualSight})

@@ -29,8 +29,8 @@ type lookout struct {
 	report *controlv1.CommandReport // of the last command
 }
 
-// startLookout starts a robot whose driver must see, with more keys of the section `drive:`, and drives it until the test
-// ends.
+// startLookout starts a robot whose driver must see, with more keys of the section `drive:`, and drives it until the
+// test ends.
 func startLookout(tb testing.TB, keys string) *lookout {
 	tb.Helper()
 	s := &lookout{wire: harness.StartWire(tb)}
@@ -137,8 +137,8 @@ func (s *lookout) awaitBlind(tb testing.TB) {
 	})
 }
 
-// TestBlindDriver: when the camera stands still or dies, the motors are slowed and stop though commands keep coming, and
-// turn again when there are pictures again.
+// TestBlindDriver: when the camera stands still or dies, the motors are slowed and stop though commands keep coming,
+// and turn again when there are pictures again.
 func TestBlindDriver(t *testing.T) {
 	s := startLookout(t, ", blind: {slow: 500ms, stop: 3s}")
 	motors := s.robot.Device(t, "motors")

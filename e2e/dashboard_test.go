@@ -163,8 +163,8 @@ func (s served) read(t *testing.T, url string) {
 	}
 }
 
-// lacks says what a query needs and the robot does not serve; empty if nothing. The labels robot and device are those of
-// deploy/grafana/targets.
+// lacks says what a query needs and the robot does not serve; empty if nothing. The labels robot and device are those
+// of deploy/grafana/targets.
 func (s served) lacks(q query) string {
 	for _, metric := range q.metrics {
 		labels, ok := s[metric]

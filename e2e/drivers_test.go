@@ -97,7 +97,8 @@ func TestPadrover(t *testing.T) {
 	})
 	t.Run("loses the lease", func(t *testing.T) {
 		p := start(t)
-		harness.Run(t, []string{"WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "send", "motors", `{"left": 0, "right": 0}`, "--take")
+		harness.Run(t, []string{"WALDO_NATS=" + robot.NATS}, harness.Bin(t, "waldo"), "send", "motors",
+			`{"left": 0, "right": 0}`, "--take")
 		<-p.Done()
 		if !strings.Contains(p.Output(), "lease") {
 			t.Errorf("padrover ended with:\n%s", p.Output())

@@ -96,7 +96,8 @@ func TestYourOwnPage(t *testing.T) {
 // TestGRPCFromAnotherMachine calls a device over a network with the README's command.
 func TestGRPCFromAnotherMachine(t *testing.T) {
 	network := harness.StartNetwork(t)
-	robot := harness.StartRobot(t, harness.Options{Network: network, Devices: `front: {kind: camera, source: test, grpc: ":7101"}`})
+	robot := harness.StartRobot(t,
+		harness.Options{Network: network, Devices: `front: {kind: camera, source: test, grpc: ":7101"}`})
 	address := robot.Device(t, "front").GRPCAddress
 	if host, port, err := net.SplitHostPort(address); err != nil || net.ParseIP(host).IsLoopback() ||
 		net.ParseIP(host).IsUnspecified() || port != "7101" {
@@ -108,7 +109,8 @@ func TestGRPCFromAnotherMachine(t *testing.T) {
 	if !strings.Contains(out, "video/H264") {
 		t.Errorf("the formats are\n%s", out)
 	}
-	for header, want := range map[string]string{"x: y": "a token is needed", "authorization: Bearer guess": "not known here"} {
+	for header, want := range map[string]string{"x: y": "a token is needed",
+		"authorization: Bearer guess": "not known here"} {
 		out, err := exec.Command(grpcurl, "-plaintext", "-max-time", "20", "-H", header, address, "list").CombinedOutput()
 		if err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("with %q: %v, %s", header, err, out)

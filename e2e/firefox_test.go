@@ -146,6 +146,7 @@ func TestFirefoxSees(t *testing.T) {
 		return nil
 	})
 	if known, unknown := seen(); unknown-before > (known-begin)/10 { // none but while the first picture was awaited
-		t.Errorf("%v commands named a picture that the motors do not know, %v one that they know", unknown-before, known-begin)
+		t.Errorf("%v commands named a picture that the motors do not know, %v one that they know", unknown-before,
+			known-begin)
 	}
 }

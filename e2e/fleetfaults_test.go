@@ -89,8 +89,8 @@ func (r *cutting) cut() {
 	r.work.Wait()
 }
 
-// fleetEnding ends a drive over a hub. It returns when it began, and how to undo it: what runs again then belongs to the
-// ride, which outlives the part of the test.
+// fleetEnding ends a drive over a hub. It returns when it began, and how to undo it: what runs again then belongs to
+// the ride, which outlives the part of the test.
 type fleetEnding struct {
 	name string
 	end  func(testing.TB, *ride, *harness.Hub, *cutting) (began time.Time, mend func())
@@ -129,8 +129,8 @@ var fleetEndings = []fleetEnding{
 	}},
 }
 
-// TestFleetFaults drives a robot in Chromium through a nats-server that runs what `waldo hub` prints for it, and has one
-// part after another fail: the robot stands still, stays so, and can be driven again without anybody's help.
+// TestFleetFaults drives a robot in Chromium through a nats-server that runs what `waldo hub` prints for it, and has
+// one part after another fail: the robot stands still, stays so, and can be driven again without anybody's help.
 func TestFleetFaults(t *testing.T) {
 	hub := harness.StartNATSHub(t, "rover")
 	leaf := startCutting(t, hub.Leaf())

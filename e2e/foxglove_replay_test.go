@@ -8,8 +8,9 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestFoxgloveOutlivesCrashes: the session of a client of Foxglove's own package, which ends with its connection, goes on
-// while the player of a replay and its devices are killed: what is recorded comes again from the process that follows.
+// TestFoxgloveOutlivesCrashes: the session of a client of Foxglove's own package, which ends with its connection, goes
+// on while the player of a replay and its devices are killed: what is recorded comes again from the process that
+// follows.
 func TestFoxgloveOutlivesCrashes(t *testing.T) {
 	replay := startReplay(t, "--loop", recordDrive(t, 3*time.Second))
 	client := harness.StartPuppet(t, "node", "readers/foxglove.mjs", looked{replay.URL + "/foxglove", "foxglove.sdk.v1",

@@ -103,8 +103,8 @@ func TestFoxglove(t *testing.T) {
 	})
 }
 
-// TestFoxglovePass: a page of another origin in Chromium, as Foxglove's app is, connects with the address that the robot's
-// own page shows, and with no other.
+// TestFoxglovePass: a page of another origin in Chromium, as Foxglove's app is, connects with the address that the
+// robot's own page shows, and with no other.
 func TestFoxglovePass(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Env: []string{"WALDO_TOKEN=" + harness.Token}})
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, robot.URL+"/foxglove", nil)
@@ -147,5 +147,6 @@ func TestFoxglovePass(t *testing.T) {
 	own := browser.Open(t, robot.URL+"/?token="+harness.Token)
 	own.Close()
 	own = browser.Open(t, robot.URL+"/foxglove")
-	own.Until(t, "document.querySelector('#address').textContent.startsWith(location.href.replace('http', 'ws') + '?pass=')")
+	own.Until(t,
+		"document.querySelector('#address').textContent.startsWith(location.href.replace('http', 'ws') + '?pass=')")
 }

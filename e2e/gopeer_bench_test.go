@@ -25,7 +25,8 @@ func (o overGRPC) Frames(ctx context.Context, _ int) iter.Seq2[*mediav1.VideoFra
 }
 
 // BenchmarkGoPeer measures, in a Go program on the same machine, from the capture of a picture to its decoding: over
-// gRPC, and as a peer over WebRTC, both of the same pictures at the same time. The ratio of the two is what WebRTC costs.
+// gRPC, and as a peer over WebRTC, both of the same pictures at the same time. The ratio of the two is what WebRTC
+// costs.
 func BenchmarkGoPeer(b *testing.B) {
 	const pictures, first = 900, 30
 	robot := harness.StartRobot(b, harness.Options{

@@ -41,8 +41,8 @@ func doorcam(url string) harness.Options {
 // madeOf tells whether the numbers of a tile say what the device makes of its pictures in words of a pattern.
 const madeOf = `new RegExp($2).test(document.querySelector('[data-device="' + $1 + '"] [data-stat="source"] dd')?.textContent)`
 
-// A camera on the network is a camera like any other, and the promise about crashes holds for it: whether its process is
-// killed or the camera itself goes and comes back, the browser keeps its connection, track and SSRC.
+// A camera on the network is a camera like any other, and the promise about crashes holds for it: whether its process
+// is killed or the camera itself goes and comes back, the browser keeps its connection, track and SSRC.
 func TestNetworkCamera(t *testing.T) {
 	address := harness.FreeAddress(t)
 	camera := fakeCamera(t, address, "-clip", "high.h264")
@@ -80,7 +80,8 @@ func TestNetworkCamera(t *testing.T) {
 func TestNetworkCamerasOfAllKinds(t *testing.T) {
 	rtsp, web, rtmp := harness.FreeAddress(t), harness.FreeAddress(t), harness.FreeAddress(t)
 	fakeCamera(t, rtsp, "-clip", "bframes.h264", "-http", web, "-rtmp", rtmp)
-	robot := harness.StartRobot(t, harness.Options{Devices: fmt.Sprintf(`reorders: {kind: rtsp-ingest, url: "rtsp://%s/live"}
+	robot := harness.StartRobot(t,
+		harness.Options{Devices: fmt.Sprintf(`reorders: {kind: rtsp-ingest, url: "rtsp://%s/live"}
 		overudp: {kind: rtsp-ingest, url: "rtsp://%s/live", transport: udp}
 		jpegs: {kind: rtsp-ingest, url: "http://%s/video"}
 		rtmp: {kind: rtsp-ingest, url: "rtmp://%s/live/stream"}`, rtsp, rtsp, web, rtmp)})
@@ -179,7 +180,8 @@ func TestTheOnlyPlaceIsAdopted(t *testing.T) {
 	}
 }
 
-// The password of a camera is nowhere to be seen: not in the log, on the bus, in the metrics, or in the list of processes.
+// The password of a camera is nowhere to be seen: not in the log, on the bus, in the metrics, or in the list of
+// processes.
 func TestPasswordOfACameraIsNotShown(t *testing.T) {
 	address := harness.FreeAddress(t)
 	fakeCamera(t, address, "-user", "viewer")

@@ -48,9 +48,11 @@ func mcapFile(t *testing.T, path string, end func(*write.File) error) {
 	image := recordingtest.Video("photo")
 	image.Media = media.JPEG
 	images := recordingtest.Add(t, f, image)
-	sounds := recordingtest.Add(t, f, recording.Channel{Device: "voice", Kind: "audio", Stream: "audio", Direction: recording.Out,
-		Type: "waldo.media.v1.AudioFrame", Files: recordingtest.Files(&mediav1.AudioFrame{}), Media: "audio/opus"})
-	packet, err := proto.Marshal(&mediav1.AudioFrame{CaptureTime: timestamppb.New(recordingtest.Begin), Data: make([]byte, 77)})
+	sounds := recordingtest.Add(t, f,
+		recording.Channel{Device: "voice", Kind: "audio", Stream: "audio", Direction: recording.Out,
+			Type: "waldo.media.v1.AudioFrame", Files: recordingtest.Files(&mediav1.AudioFrame{}), Media: "audio/opus"})
+	packet, err := proto.Marshal(&mediav1.AudioFrame{CaptureTime: timestamppb.New(recordingtest.Begin),
+		Data: make([]byte, 77)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +70,8 @@ func mcapFile(t *testing.T, path string, end func(*write.File) error) {
 	}
 }
 
-// TestMCAPReaders: what other programs make of a recording, whole and repaired: the readers of PyPI and npm decode pictures
-// and sound by Foxglove's schemas, and a checker of MCAP files finds nothing.
+// TestMCAPReaders: what other programs make of a recording, whole and repaired: the readers of PyPI and npm decode
+// pictures and sound by Foxglove's schemas, and a checker of MCAP files finds nothing.
 func TestMCAPReaders(t *testing.T) {
 	python := os.Getenv("WALDO_PYTHON")
 	if python == "" {

@@ -11,8 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
-// BenchmarkFirstPictureRelayed measures from a WHEP player's POST to the first picture, through a rendezvous server and its
-// relay, which are 20 ms away from player and robot, each way. docs/rendezvous.md counts the round trips.
+// BenchmarkFirstPictureRelayed measures from a WHEP player's POST to the first picture, through a rendezvous server and
+// its relay, which are 20 ms away from player and robot, each way. docs/rendezvous.md counts the round trips.
 func BenchmarkFirstPictureRelayed(b *testing.B) {
 	const delay = 20 * time.Millisecond
 	n := internet.Start(b, internet.Config{Delay: delay})
@@ -36,7 +36,8 @@ func BenchmarkPageFromAnywhere(b *testing.B) {
 	viewer := n.Host(b)
 	viewer.JoinBackbone(b, n)
 	browser := harness.StartBrowser(b, harness.OnHost(b, viewer), rendezvous.Trust())
-	for _, nat := range []internet.NAT{open, internet.PortRestricted, internet.Symmetric, internet.UDPBlocked, internet.Only443} {
+	for _, nat := range []internet.NAT{open, internet.PortRestricted, internet.Symmetric, internet.UDPBlocked,
+		internet.Only443} {
 		name := strings.ReplaceAll(strings.ToLower(cmp.Or(string(nat), "open")), " ", "-")
 		robot := n.Host(b)
 		connect(b, n, robot, nat)
@@ -59,8 +60,8 @@ func BenchmarkPageFromAnywhere(b *testing.B) {
 	}
 }
 
-// BenchmarkRobotBack measures how long after a rendezvous server serves again a robot is reached, which it lost when the
-// server was killed.
+// BenchmarkRobotBack measures how long after a rendezvous server serves again a robot is reached, which it lost when
+// the server was killed.
 func BenchmarkRobotBack(b *testing.B) {
 	server := harness.StartLocalRendezvous(b)
 	robot := harness.StartRobot(b, harness.Options{Name: "rover", Gateway: server.Gateway()})

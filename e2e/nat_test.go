@@ -192,8 +192,8 @@ func TestSecondRobot(t *testing.T) {
 	byKey.rest(t, r.page)
 }
 
-// TestPlayerFromAnywhere plays with a player that knows neither STUN nor TURN, behind a symmetric NAT like the robot: the
-// robot's relay lets it in.
+// TestPlayerFromAnywhere plays with a player that knows neither STUN nor TURN, behind a symmetric NAT like the robot:
+// the robot's relay lets it in.
 func TestPlayerFromAnywhere(t *testing.T) {
 	n := internet.Start(t, internet.Config{})
 	player, url := startPlayer(t, n)

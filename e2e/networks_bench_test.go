@@ -16,8 +16,8 @@ import (
 // These benchmarks put a rough link between Chromium and a server. Everything of the page passes it. Waldo has a camera
 // of 720p at 30 Hz, whose picture it encodes itself, and is driven all the time; mediamtx and go2rtc pull the same kind
 // of picture, at 2 Mbit/s with a key frame every 2 s, from a network camera beside them. Connecting happens over a
-// link that does not change and, for the others, has no limits. Then the profile begins: each server meets the same one,
-// with the same seed.
+// link that does not change and, for the others, has no limits. Then the profile begins: each server meets the same
+// one, with the same seed.
 
 // roughCamera is Waldo's.
 const roughCamera = "front: {kind: camera, source: test, width: 1280, height: 720, fps: 30, bitrate: 3000000}"
@@ -209,8 +209,8 @@ func roomy(p linktest.Profile) linktest.Profile {
 	return p
 }
 
-// BenchmarkNetworksStep lets the rate of the link fall from 3 to 0.5 Mbit/s for 15 s, and come back, with two queues and
-// three seeds. It prints the age of pictures, what was dropped, and how much of the link was used, for each second.
+// BenchmarkNetworksStep lets the rate of the link fall from 3 to 0.5 Mbit/s for 15 s, and come back, with two queues
+// and three seeds. It prints the age of pictures, what was dropped, and how much of the link was used, for each second.
 func BenchmarkNetworksStep(b *testing.B) {
 	const down, back, span = 5 * time.Second, 20 * time.Second, 35 * time.Second
 	for _, queue := range []int{64 << 10, 24 << 10} {
@@ -228,7 +228,8 @@ func BenchmarkNetworksStep(b *testing.B) {
 				b.ReportMetric(again, "2-s-after-ms")
 				b.ReportMetric(slices.Max(append(w.freezes(), 0)), "longest-gap-ms")
 				b.ReportMetric(float64(w.stats.Overflowed.Packets), "overflowed")
-				b.ReportMetric(100*w.stats.Share(int((back+10*time.Second)/time.Second), int(span/time.Second)), "link-10-s-after-%")
+				b.ReportMetric(100*w.stats.Share(int((back+10*time.Second)/time.Second), int(span/time.Second)),
+					"link-10-s-after-%")
 				w.report(b, span)
 			})
 		}

@@ -69,7 +69,8 @@ func copyModule(t *testing.T, from, to string) {
 			return err
 		}
 		if strings.HasSuffix(name, ".go") { // the generated code names its path in the definitions too, which may stay
-			data = []byte(strings.ReplaceAll(string(data), `"github.com/waldo-robot/waldo/examples/thermometer/gen`, `"`+own+"/gen"))
+			data = []byte(strings.ReplaceAll(string(data), `"github.com/waldo-robot/waldo/examples/thermometer/gen`,
+				`"`+own+"/gen"))
 		}
 		return os.WriteFile(filepath.Join(to, name), data, 0o600)
 	}))
@@ -101,12 +102,14 @@ func TestOutside(t *testing.T) {
 		"thermometer.v1.ThermometerService/Measure") {
 		t.Errorf("methods:\n%s", out)
 	}
-	if out := harness.Run(t, env, waldo, "call", "shade", "Measure", `{"unit": "UNIT_FAHRENHEIT"}`); !strings.Contains(out, `"temperature": 70.7`) {
+	if out := harness.Run(t, env, waldo, "call", "shade", "Measure", `{"unit": "UNIT_FAHRENHEIT"}`); !strings.Contains(out,
+		`"temperature": 70.7`) {
 		t.Errorf("called:\n%s", out)
 	}
 
 	page := harness.StartBrowser(t).Open(t, robot.URL)
-	page.Until(t, `document.querySelector('tr[data-device="shade"][data-state="ready"] .kind')?.textContent === 'thermometer'`)
+	page.Until(t,
+		`document.querySelector('tr[data-device="shade"][data-state="ready"] .kind')?.textContent === 'thermometer'`)
 	page.Until(t, `document.querySelector('[data-watch="shade/temperature"]')`)
 	harness.Eval[bool](t, page, `(document.querySelector('[data-watch="shade/temperature"]').open = true)`)
 	const shown = `document.querySelector('[data-watch="shade/temperature"] [data-key="temperature"]')?.textContent === $1`
@@ -123,7 +126,8 @@ func TestOutside(t *testing.T) {
 	}
 	refused := harness.Eval[string](t, page,
 		`waldo.robot.call('shade', 'thermometer.v1.ThermometerService/Measure', {units: 1}).catch((e) => e.code + ' ' + e.message)`)
-	if !strings.HasPrefix(refused, "INVALID_ARGUMENT") || !strings.Contains(refused, `unknown field "units"; its fields are unit`) {
+	if !strings.HasPrefix(refused, "INVALID_ARGUMENT") ||
+		!strings.Contains(refused, `unknown field "units"; its fields are unit`) {
 		t.Errorf("refused: %s", refused)
 	}
 
@@ -131,5 +135,6 @@ func TestOutside(t *testing.T) {
 	harness.Crash(t, robot.Device(t, "shade").PID)
 	check(t, os.WriteFile(sensor, []byte("24000\n"), 0o600))
 	page.Until(t, shown, "24.000")
-	page.Until(t, `waldo.robot.call('shade', 'thermometer.v1.ThermometerService/Measure', {}).then((r) => r.temperature === 24, () => false)`)
+	page.Until(t,
+		`waldo.robot.call('shade', 'thermometer.v1.ThermometerService/Measure', {}).then((r) => r.temperature === 24, () => false)`)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/peer"
 )
 
-// inPairs measures with and without something, in pairs of short turns that follow one another, so that what changes slowly
-// on the machine is the same for both turns of a pair. Every other pair has the other order, so that what changes steadily
-// favours neither. It reports, of the medians of the turns:
+// inPairs measures with and without something, in pairs of short turns that follow one another, so that what changes
+// slowly on the machine is the same for both turns of a pair. Every other pair has the other order, so that what
+// changes steadily favours neither. It reports, of the medians of the turns:
 //
 //   - ratio: with to without, the median of all pairs, and the interval in which it lies with a confidence of 95 %. If the
 //     interval is above 1, it costs something.
@@ -78,8 +78,8 @@ func toggle(start, stop func()) func(on bool) {
 	}
 }
 
-// BenchmarkRecordViewers measures how long pictures take from their capture to a viewer, with and without a recorder that
-// records, in [inPairs].
+// BenchmarkRecordViewers measures how long pictures take from their capture to a viewer, with and without a recorder
+// that records, in [inPairs].
 func BenchmarkRecordViewers(b *testing.B) {
 	r := startRecordRig(b)
 	viewer, err := peer.Dial(b.Context(), r.robot.URL+"/", peer.Options{})
@@ -120,8 +120,8 @@ func BenchmarkRecordViewers(b *testing.B) {
 	})
 }
 
-// BenchmarkRecordShown measures in Chromium how old a picture of a network camera is when it is shown, with and without a
-// recorder that records four of them, in [inPairs]. The player stays connected.
+// BenchmarkRecordShown measures in Chromium how old a picture of a network camera is when it is shown, with and without
+// a recorder that records four of them, in [inPairs]. The player stays connected.
 func BenchmarkRecordShown(b *testing.B) {
 	waldo := startWaldoArchivist(b, startLiveCamera(b))
 	player := harness.StartBrowser(b).OpenPlayer(b, waldo.page)

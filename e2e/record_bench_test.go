@@ -77,7 +77,8 @@ func (p *producer) Run(ctx context.Context, ready func()) error {
 }
 
 // RequestKeyFrame implements the CameraService.
-func (p *producer) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (p *producer) RequestKeyFrame(context.Context,
+	*camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	p.want.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil
 }
@@ -95,7 +96,8 @@ func accessUnit(key bool, n int) []byte {
 // aCamera sends pictures of the size of 720p at 2 Mbit/s, key frames of four times the size on request.
 func aCamera() *producer {
 	return &producer{kind: "camera", rate: 30, make: func(k *device.Kit) func(int64, bool) {
-		out := device.NewOut[*mediav1.VideoFrame](k, "video", device.OutOptions{KeyFrameOnRequest: true, MediaTypes: []string{media.H264}})
+		out := device.NewOut[*mediav1.VideoFrame](k, "video",
+			device.OutOptions{KeyFrameOnRequest: true, MediaTypes: []string{media.H264}})
 		pictures := map[bool][]byte{true: accessUnit(true, 4*recordedBytes), false: accessUnit(false, recordedBytes)}
 		sequence := int64(-1)
 		return func(_ int64, key bool) {
@@ -190,8 +192,8 @@ func (r *recordRig) stop(b *testing.B) *recorderv1.Recording {
 }
 
 // BenchmarkRecord measures the recorder while it records four cameras of 2 Mbit/s, sound, and 1,000 structs a second:
-// the processor time in percent of a core, the memory, and what is missing in the files. WALDO_RECORD_FOR=10m records for
-// longer than usual.
+// the processor time in percent of a core, the memory, and what is missing in the files. WALDO_RECORD_FOR=10m records
+// for longer than usual.
 func BenchmarkRecord(b *testing.B) {
 	window := time.Duration(short(150, 20)) * time.Second
 	if text := os.Getenv("WALDO_RECORD_FOR"); text != "" {

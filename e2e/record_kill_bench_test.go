@@ -28,11 +28,11 @@ type life struct {
 	killed time.Time // zero: it was not
 }
 
-// BenchmarkRecordKills kills the recorder 200 times, at random moments of three seconds, while it records four cameras, sound
-// and 1,000 structs a second. Afterwards every file has to open, the messages of each stream have to be there once and in
-// order, without a hole but for the crashes, and all of it has to be one recording. It reports how much is missing before a
-// crash and around it, and how late messages come to the recorder: on a busy machine that, and the disk, are what more than
-// the time of a chunk is missing for. WALDO_RECORD_KILLS=20 kills less often.
+// BenchmarkRecordKills kills the recorder 200 times, at random moments of three seconds, while it records four cameras,
+// sound and 1,000 structs a second. Afterwards every file has to open, the messages of each stream have to be there
+// once and in order, without a hole but for the crashes, and all of it has to be one recording. It reports how much is
+// missing before a crash and around it, and how late messages come to the recorder: on a busy machine that, and the
+// disk, are what more than the time of a chunk is missing for. WALDO_RECORD_KILLS=20 kills less often.
 func BenchmarkRecordKills(b *testing.B) {
 	kills := short(200, 10)
 	if text := os.Getenv("WALDO_RECORD_KILLS"); text != "" {
@@ -57,7 +57,8 @@ func BenchmarkRecordKills(b *testing.B) {
 	time.Sleep(2 * time.Second) // so that something is recorded after the last one
 	one := r.stop(b)
 	list, err := folder.New(r.folder).List()
-	if err != nil || len(list) != 1 || len(list[0].GetFiles()) != len(one.GetFiles()) || strings.Contains(list[0].GetProblem(), "the file before") {
+	if err != nil || len(list) != 1 || len(list[0].GetFiles()) != len(one.GetFiles()) ||
+		strings.Contains(list[0].GetProblem(), "the file before") {
 		b.Errorf("%d recordings, %v: %v", len(list), err, list)
 	}
 	times, late := r.once(b, one)
@@ -83,7 +84,8 @@ func (r *recordRig) awaitLife(b *testing.B, before int64) life {
 		ctx, cancel := context.WithTimeout(b.Context(), time.Second) // nobody answers what reached the one that was killed
 		defer cancel()
 		q, err := r.client.GetRecorder(ctx, &recorderv1.GetRecorderRequest{})
-		if s := q.GetState(); err == nil && (s.GetEpoch() == before || s.GetPhase() != recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING) {
+		if s := q.GetState(); err == nil &&
+			(s.GetEpoch() == before || s.GetPhase() != recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING) {
 			err = fmt.Errorf("the state is %v", s)
 		}
 		return err
@@ -93,14 +95,15 @@ func (r *recordRig) awaitLife(b *testing.B, before int64) life {
 		b.Fatalf("files are open: %v, %v", open, err)
 	}
 	var about unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, open[0], 0, unix.STATX_BTIME, &about); err != nil || about.Mask&unix.STATX_BTIME == 0 {
+	if err := unix.Statx(unix.AT_FDCWD, open[0], 0, unix.STATX_BTIME, &about); err != nil ||
+		about.Mask&unix.STATX_BTIME == 0 {
 		b.Fatalf("the file system does not say when a file began: %v", err)
 	}
 	return life{began: time.Unix(about.Btime.Sec, int64(about.Btime.Nsec))}
 }
 
-// once checks that the messages of each stream are there once, in order, and without holes in a file. It returns their times, and
-// how many seconds after their capture those are.
+// once checks that the messages of each stream are there once, in order, and without holes in a file. It returns their
+// times, and how many seconds after their capture those are.
 func (r *recordRig) once(b *testing.B, one *recorderv1.Recording) (times []time.Time, late []float64) {
 	b.Helper()
 	last := map[string]int64{}
@@ -124,7 +127,8 @@ func (r *recordRig) once(b *testing.B, one *recorderv1.Recording) (times []time.
 	return times, late
 }
 
-// missingOf returns of each crash how much of what was recorded is missing, in seconds, and from when to when nothing is there.
+// missingOf returns of each crash how much of what was recorded is missing, in seconds, and from when to when nothing
+// is there.
 func missingOf(lives []life, times []time.Time) (before, around []float64) {
 	for _, l := range lives {
 		if l.killed.IsZero() {

@@ -27,9 +27,9 @@ type archivist struct {
 // recordPart is what of Waldo does nothing but record.
 const recordPart = "recorder"
 
-// BenchmarkRecordPeers compares what Waldo and mediamtx take of the processor while both record the same four streams of
-// H.264, as they come from a network camera, at the same time: Waldo to MCAP, mediamtx to fMP4 with its own defaults. It is
-// told in percent of a core for each Mbit/s that is written, of three things:
+// BenchmarkRecordPeers compares what Waldo and mediamtx take of the processor while both record the same four streams
+// of H.264, as they come from a network camera, at the same time: Waldo to MCAP, mediamtx to fMP4 with its own
+// defaults. It is told in percent of a core for each Mbit/s that is written, of three things:
 //
 //   - recorder: of Waldo, the process that records, which reads from the bus. Of mediamtx all, which is one process that
 //     receives, too.
@@ -101,7 +101,8 @@ func (c peersOfRecord) reportRatio(b *testing.B, what, unit string) {
 		ratios = append(ratios, waldo[i]/mediamtx[i])
 	}
 	b.Logf("%-8s waldo %.2f, mediamtx %.2f %s, ratio %.2f", what, waldo, mediamtx, unit, ratios)
-	for name, samples := range map[string][]float64{"waldo-" + unit: waldo, "mediamtx-" + unit: mediamtx, "ratio": ratios} {
+	for name, samples := range map[string][]float64{"waldo-" + unit: waldo, "mediamtx-" + unit: mediamtx,
+		"ratio": ratios} {
 		b.ReportMetric(harness.Quantile(slices.Sorted(slices.Values(samples)), 0.5), what+"-"+name)
 	}
 }
@@ -174,7 +175,8 @@ func folderSize(b *testing.B, folder string) (n int64) {
 func startWaldoArchivist(b *testing.B, c *liveCamera) *archivist {
 	b.Helper()
 	folder := filepath.Join(b.TempDir(), "recordings")
-	relay, robot := startWaldoWith(b, c, recordedCameras, fmt.Sprintf("recorder: {kind: recorder, folder: %q, keep: {free: 0}}\n", folder))
+	relay, robot := startWaldoWith(b, c, recordedCameras,
+		fmt.Sprintf("recorder: {kind: recorder, folder: %q, keep: {free: 0}}\n", folder))
 	robot.Device(b, "recorder")
 	conn, err := bus.Connect(bus.Config{URL: robot.NATS})
 	if err != nil {
@@ -183,7 +185,8 @@ func startWaldoArchivist(b *testing.B, c *liveCamera) *archivist {
 	b.Cleanup(conn.Close)
 	client := recorderv1.NewRecorderServiceClient(conn.Client(bus.Address{Robot: "e2e", Device: "recorder"}))
 	relay.pids = func() []int { return append(harness.Children(b, robot.PID(), ""), robot.PID()) }
-	parts := map[string]string{"waldo": "bus", "waldo-rtsp-ingest": "receive", "waldo-gateway": "gateway", "waldo-recorder": recordPart}
+	parts := map[string]string{"waldo": "bus", "waldo-rtsp-ingest": "receive", "waldo-gateway": "gateway",
+		"waldo-recorder": recordPart}
 	return &archivist{relay: relay, folder: folder, parts: parts, record: func(on bool) {
 		if on {
 			_, err = client.StartRecording(b.Context(), &recorderv1.StartRecordingRequest{By: "bench"})

@@ -31,8 +31,9 @@ type recordedRobot struct {
 func startRecorded(t *testing.T) *recordedRobot {
 	t.Helper()
 	r := &recordedRobot{folder: filepath.Join(t.TempDir(), "recordings")}
-	r.Robot = harness.StartRobot(t, harness.Options{Devices: "front: {kind: camera, source: test, width: 320, height: 240, fps: 30}\n" +
-		boardSim + "\n" + fmt.Sprintf("recorder: {kind: recorder, folder: %q, keep: {free: 0}}", r.folder)})
+	r.Robot = harness.StartRobot(t,
+		harness.Options{Devices: "front: {kind: camera, source: test, width: 320, height: 240, fps: 30}\n" +
+			boardSim + "\n" + fmt.Sprintf("recorder: {kind: recorder, folder: %q, keep: {free: 0}}", r.folder)})
 	conn, err := bus.Connect(bus.Config{URL: r.NATS})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +48,8 @@ func startRecorded(t *testing.T) *recordedRobot {
 }
 
 // await waits for a state of the recorder.
-func (r *recordedRobot) await(t *testing.T, what string, is func(*recorderv1.RecorderState) bool) (last *recorderv1.RecorderState) {
+func (r *recordedRobot) await(t *testing.T, what string,
+	is func(*recorderv1.RecorderState) bool) (last *recorderv1.RecorderState) {
 	t.Helper()
 	harness.Until(t, what, func() error {
 		q, err := r.client.GetRecorder(t.Context(), &recorderv1.GetRecorderRequest{})
@@ -61,7 +63,8 @@ func (r *recordedRobot) await(t *testing.T, what string, is func(*recorderv1.Rec
 
 func isRecording(messages int64) func(*recorderv1.RecorderState) bool {
 	return func(s *recorderv1.RecorderState) bool {
-		return s.GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING && s.GetRecording().GetMessageCount() >= messages
+		return s.GetPhase() == recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING &&
+			s.GetRecording().GetMessageCount() >= messages
 	}
 }
 
@@ -88,8 +91,8 @@ func (r *recordedRobot) topics(t *testing.T, name string, f func(topic string, d
 	}
 }
 
-// TestRecord records a drive that ends with an e-stop. The recorder is killed meanwhile: what it had is completed, and it
-// goes on with the same recording.
+// TestRecord records a drive that ends with an e-stop. The recorder is killed meanwhile: what it had is completed, and
+// it goes on with the same recording.
 func TestRecord(t *testing.T) {
 	r := startRecorded(t)
 	r.Waldo(t, "record", "start")
@@ -118,7 +121,8 @@ func TestRecord(t *testing.T) {
 			t.Errorf("%s: e-stop %v, %d marks", name, stopped, marks)
 		}
 	}
-	if list := r.Waldo(t, "recordings"); strings.Count(list, "\n") != 2 || !strings.Contains(list, first) || !strings.Contains(list, "repaired") || !strings.Contains(list, "the e-stop") {
+	if list := r.Waldo(t, "recordings"); strings.Count(list, "\n") != 2 || !strings.Contains(list, first) ||
+		!strings.Contains(list, "repaired") || !strings.Contains(list, "the e-stop") {
 		t.Errorf("waldo recordings:\n%s", list)
 	}
 }
@@ -160,13 +164,14 @@ func (r *recordedRobot) checkDrive(t *testing.T, name string) (counts map[string
 	return counts, stopped
 }
 
-// TestRecordFull: a disk that takes no more ends the recording, which everybody is told, and harms nothing else. It goes on
-// when there is room, and what was written is completed.
+// TestRecordFull: a disk that takes no more ends the recording, which everybody is told, and harms nothing else. It
+// goes on when there is room, and what was written is completed.
 func TestRecordFull(t *testing.T) {
 	r := startRecorded(t)
 	recorder, camera := r.Device(t, "recorder"), r.Device(t, "front")
 	limit := func(bytes uint64) { // of each file
-		if err := unix.Prlimit(recorder.PID, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil); err != nil {
+		if err := unix.Prlimit(recorder.PID, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY},
+			nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -65,11 +65,13 @@ func TestRecordingsPage(t *testing.T) {
 	page.Click(t, "#list-rows a")
 	page.Until(t, "document.querySelector('.recording')?.dataset.state === 'shown'")
 	for _, kind := range []string{"drive", "mark", "estop"} {
-		page.Until(t, "document.querySelector(`.lane-item[data-kind=${$1}]`) && document.querySelector(`.event[data-kind=${$1}]`)",
+		page.Until(t,
+			"document.querySelector(`.lane-item[data-kind=${$1}]`) && document.querySelector(`.event[data-kind=${$1}]`)",
 			kind)
 	}
 	page.Click(t, ".event[data-kind=drive]")
-	page.Until(t, `/^waldo audit \S+Z --device motors$/.test(document.querySelector('.audit:not([hidden]) code')?.innerText ?? '')`)
+	page.Until(t,
+		`/^waldo audit \S+Z --device motors$/.test(document.querySelector('.audit:not([hidden]) code')?.innerText ?? '')`)
 	page.Click(t, ".event[data-kind=mark]")
 	page.Until(t, "waldo.view.stage.place > 2 && /name=.*&t=/.test(location.hash)")
 	seekRecording(t, page)
@@ -120,8 +122,8 @@ func seekRecording(t *testing.T, page *harness.Page) {
 	}
 }
 
-// playRecording plays from the mark on: picture and sound in step. The few seconds after the mark may pass before a slow test
-// has looked; then they are played again.
+// playRecording plays from the mark on: picture and sound in step. The few seconds after the mark may pass before a
+// slow test has looked; then they are played again.
 func playRecording(t *testing.T, page *harness.Page) {
 	t.Helper()
 	page.Click(t, ".event[data-kind=mark]")
@@ -145,15 +147,16 @@ func playRecording(t *testing.T, page *harness.Page) {
 // downloadRecording reads a part of the file by the link that is there for people.
 func downloadRecording(t *testing.T, page *harness.Page) {
 	t.Helper()
-	magic := harness.Eval[string](t, page, `fetch(document.querySelector('.files a').href, { headers: { Range: 'bytes=1-4' } })
+	magic := harness.Eval[string](t, page,
+		`fetch(document.querySelector('.files a').href, { headers: { Range: 'bytes=1-4' } })
 		.then((answer) => answer.text())`)
 	if magic != "MCAP" {
 		t.Errorf("the file begins with %q", magic)
 	}
 }
 
-// deleteRecording presses Delete, and again when it asks. The question goes away after some seconds: a slow test is asked
-// more than once.
+// deleteRecording presses Delete, and again when it asks. The question goes away after some seconds: a slow test is
+// asked more than once.
 func deleteRecording(t *testing.T, page *harness.Page) {
 	t.Helper()
 	for asking := true; asking; {
@@ -180,8 +183,8 @@ func fitScreens(t *testing.T, page *harness.Page) {
 	}
 }
 
-// TestRecordingsElsewhere opens the page through a rendezvous server, where nothing but the page itself comes over HTTP,
-// while the recording is still being made: the page follows it.
+// TestRecordingsElsewhere opens the page through a rendezvous server, where nothing but the page itself comes over
+// HTTP, while the recording is still being made: the page follows it.
 func TestRecordingsElsewhere(t *testing.T) {
 	f := startFar(t, harness.Options{Devices: testCamera + `
 		recorder: {kind: recorder, when: always}`})
@@ -209,14 +212,17 @@ func TestRecordingsElsewhere(t *testing.T) {
 // watchGrowing waits until the page shows more of a recording that is being made, and plays what is new.
 func watchGrowing(t *testing.T, page *harness.Page) {
 	t.Helper()
-	before := harness.Eval[struct{ Place, Duration float64 }](t, page, "(({ place, duration }) => ({ place, duration }))(waldo.view.stage)")
-	page.Until(t, "waldo.view.stage.duration > $1 + 2 && document.querySelector('.line-head').getAttribute('aria-valuemax') > $1 + 1.9",
+	before := harness.Eval[struct{ Place, Duration float64 }](t, page,
+		"(({ place, duration }) => ({ place, duration }))(waldo.view.stage)")
+	page.Until(t,
+		"waldo.view.stage.duration > $1 + 2 && document.querySelector('.line-head').getAttribute('aria-valuemax') > $1 + 1.9",
 		before.Duration)
 	if place := harness.Eval[float64](t, page, "waldo.view.stage.place"); place != before.Place {
 		t.Errorf("the page went from %v to %v by itself", before.Place, place)
 	}
 	page.Click(t, ".live-edge")
-	page.Until(t, `waldo.view.stage.playing && waldo.view.stage.place > $1 && !document.querySelector('.reel video').paused`,
+	page.Until(t,
+		`waldo.view.stage.playing && waldo.view.stage.place > $1 && !document.querySelector('.reel video').paused`,
 		before.Duration)
 }
 
@@ -232,7 +238,8 @@ func zoomTimeline(t *testing.T, page *harness.Page) {
 	// What is left of the timeline has the place in it, and an event there is still a button that goes to it.
 	page.Click(t, ".event[data-kind=estop]")
 	page.Click(t, ".lane-item[data-kind=estop]")
-	page.Until(t, `(({ place }, item) => Math.abs(place - item.dataset.place) < 0.001 && item.ariaLabel.includes('E-stop'))(
+	page.Until(t,
+		`(({ place }, item) => Math.abs(place - item.dataset.place) < 0.001 && item.ariaLabel.includes('E-stop'))(
 	  waldo.view.stage, document.querySelector('.lane-item[data-kind=estop]'))`)
 	page.Click(t, ".line-tools [aria-label^='Show the whole']")
 	page.Until(t, "document.querySelector('.line-span').textContent === ''")

@@ -53,7 +53,8 @@ func startFar(tb testing.TB, o harness.Options) *far {
 // start starts the server, which knows its robots again by its file.
 func (f *far) start() {
 	f.tb.Helper()
-	f.server = harness.Start(f.tb, nil, harness.Bin(f.tb, "waldo"), "rendezvous", "--listen", f.address, "--state", f.state)
+	f.server = harness.Start(f.tb, nil, harness.Bin(f.tb, "waldo"), "rendezvous", "--listen", f.address, "--state",
+		f.state)
 }
 
 func (f *far) linkWithToken() string {
@@ -119,7 +120,8 @@ func TestPageElsewhereByRendezvous(t *testing.T) {
 		}
 	}()
 	page := harness.StartBrowser(t).Open(t, "http://"+address+"/")
-	page.Until(t, "robot.state === 'live' && document.getElementById('front').getVideoPlaybackQuality().totalVideoFrames > 10")
+	page.Until(t,
+		"robot.state === 'live' && document.getElementById('front').getVideoPlaybackQuality().totalVideoFrames > 10")
 }
 
 // TestRendezvousLinks: a page does not go on with a link that is not right.
@@ -142,7 +144,8 @@ func TestRendezvousLinks(t *testing.T) {
 	other := base + "#key=" + strings.Repeat("x", 43) + token
 	page := browser.Open(t, other)
 	page.Until(t, "document.getElementById('trouble').innerText.includes('another key')")
-	if said := refusal(t, harness.StartBrowser(t).Open(t, other)); !strings.Contains(said, "not the robot that the link is for") {
+	if said := refusal(t, harness.StartBrowser(t).Open(t, other)); !strings.Contains(said,
+		"not the robot that the link is for") {
 		t.Errorf("with another key the page says %q", said)
 	}
 	right := browser.Open(t, f.linkWithToken())

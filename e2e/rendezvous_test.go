@@ -92,7 +92,8 @@ func TestRendezvous(t *testing.T) {
 	if status, body, _ := ask(server.URL + "/r/raver/"); status != http.StatusNotFound {
 		t.Errorf("an unknown robot: status %d, %s", status, body)
 	}
-	if text := robot.Output() + server.Output(); strings.Contains(text, harness.Token) || strings.Contains(text, harness.GuestToken) {
+	if text := robot.Output() + server.Output(); strings.Contains(text, harness.Token) ||
+		strings.Contains(text, harness.GuestToken) {
 		t.Errorf("a token is in a log:\n%s", text)
 	}
 }

@@ -45,8 +45,8 @@ func (r *rough) repaired(tb testing.TB, what string, ok func(repaired) bool) {
 	})
 }
 
-// TestRepairs: over a link that loses packets Chromium gets them again in a stream of their own, and holds pictures back
-// for as long as that takes, unless somebody drives by them.
+// TestRepairs: over a link that loses packets Chromium gets them again in a stream of their own, and holds pictures
+// back for as long as that takes, unless somebody drives by them.
 func TestRepairs(t *testing.T) {
 	r := startRough(t, cameraAlone, linktest.Clean(), 1)
 	r.sight.WaitFrames(t, 30)

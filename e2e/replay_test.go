@@ -86,8 +86,9 @@ func player(t testing.TB, r *harness.Robot, method string, request ...string) *p
 	return answer.GetState()
 }
 
-// TestReplay records a robot and replays it beside that robot: the page shows the recorded pictures, and jumps; programs
-// read the board over gRPC and cannot drive it; what is killed comes back at its place. The file stays as it is.
+// TestReplay records a robot and replays it beside that robot: the page shows the recorded pictures, and jumps;
+// programs read the board over gRPC and cannot drive it; what is killed comes back at its place. The file stays as it
+// is.
 func TestReplay(t *testing.T) {
 	file := recordDrive(t, 6*time.Second)
 	before, err := os.ReadFile(file)
@@ -145,7 +146,8 @@ func TestReplay(t *testing.T) {
 	others := []int{replay.Device(t, "player").PID, replay.Device(t, "motors").PID, replay.Gateway(t)}
 	harness.Crash(t, replay.Device(t, "front").PID)
 	tile.WaitFrames(t, 30)
-	if now := []int{replay.Device(t, "player").PID, replay.Device(t, "motors").PID, replay.Gateway(t)}; fmt.Sprint(now) != fmt.Sprint(others) {
+	if now := []int{replay.Device(t, "player").PID, replay.Device(t, "motors").PID,
+		replay.Gateway(t)}; fmt.Sprint(now) != fmt.Sprint(others) {
 		t.Errorf("one process was killed, and others have restarted: %v, then %v", others, now)
 	}
 	jumped := player(t, replay, "Seek", `{"offset": "2s"}`)

@@ -10,15 +10,16 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// TestReplayOfForeignFile replays what another program has recorded: the page, a WHEP player, a snapshot and Python show
-// its pictures, while it plays and while it is paused, and its sound is heard. What is broken in it is left out.
+// TestReplayOfForeignFile replays what another program has recorded: the page, a WHEP player, a snapshot and Python
+// show its pictures, while it plays and while it is paused, and its sound is heard. What is broken in it is left out.
 func TestReplayOfForeignFile(t *testing.T) {
 	python := os.Getenv("WALDO_PYTHON")
 	if python == "" {
 		t.Fatal("WALDO_PYTHON is not set: run the tests with `make test`, or set it to the Python of `make venv`")
 	}
 	file := filepath.Join(t.TempDir(), "other.mcap")
-	if out := harness.Run(t, nil, python, "readers/foreign.py", file, "../pkg/media/picture/testdata/high.h264"); out != "12\n" {
+	if out := harness.Run(t, nil, python, "readers/foreign.py", file,
+		"../pkg/media/picture/testdata/high.h264"); out != "12\n" {
 		t.Fatalf("the clip has %q pictures", out)
 	}
 	replay := startReplay(t, "--loop", file)
@@ -32,7 +33,8 @@ func TestReplayOfForeignFile(t *testing.T) {
 	tile := page.Tile(t, camera)
 	tile.WaitFrames(t, 30)
 	player(t, replay, "Pause")
-	shown := browser.OpenPlayer(t, replay.URL+"/healthz").Show(t, replay.URL+"/whep/"+camera) // who comes while it stands still
+	// who comes while it stands still
+	shown := browser.OpenPlayer(t, replay.URL+"/healthz").Show(t, replay.URL+"/whep/"+camera)
 	shown.Until(t, "document.querySelector('#shown').videoWidth === 96")
 	harness.Until(t, "there is a snapshot", func() error {
 		path := filepath.Join(t.TempDir(), "front.jpg")

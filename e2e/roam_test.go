@@ -94,8 +94,8 @@ func rebindUDP(tb testing.TB, r *roam) (lost time.Time, undo func()) {
 	return r.home.RebindUDP(tb), func() {}
 }
 
-// BenchmarkPathChange measures, 30 times and more for each kind, how long after a change of the path the picture is back,
-// and how long the motors still moved.
+// BenchmarkPathChange measures, 30 times and more for each kind, how long after a change of the path the picture is
+// back, and how long the motors still moved.
 func BenchmarkPathChange(b *testing.B) {
 	for _, c := range pathChanges {
 		b.Run(c.name, func(b *testing.B) {
@@ -158,7 +158,8 @@ type lapse struct {
 }
 
 // wander is a host that leaves its network, and finds another one later.
-func wander(who func(*roam) *internet.Host, to func(*roam) *internet.Router) func(testing.TB, *roam) (time.Time, func()) {
+func wander(who func(*roam) *internet.Host,
+	to func(*roam) *internet.Router) func(testing.TB, *roam) (time.Time, func()) {
 	return func(tb testing.TB, r *roam) (time.Time, func()) {
 		lost := time.Now()
 		who(r).Leave(tb)
@@ -172,8 +173,8 @@ func theHome(r *roam) *internet.Router  { return r.home }
 func thePhone(r *roam) *internet.Router { return r.phone }
 func theModem(r *roam) *internet.Router { return r.modem }
 
-// TestPathChanges changes the path in mid-drive. The robot stops, the picture comes back on the same connection, and the
-// robot drives again by the rules: after a lapse longer than the lease once its driver has released the controls.
+// TestPathChanges changes the path in mid-drive. The robot stops, the picture comes back on the same connection, and
+// the robot drives again by the rules: after a lapse longer than the lease once its driver has released the controls.
 func TestPathChanges(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

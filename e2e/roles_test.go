@@ -28,7 +28,8 @@ func startUsers(t *testing.T) *users {
 	u := &users{file: filepath.Join(t.TempDir(), "access.json"), motors: harness.FreeAddress(t)}
 	u.create(t, "anna", "viewer") // before the robot starts: it asks for tokens from the beginning
 	u.Robot = harness.StartRobot(t, harness.Options{
-		Name: "rover", Drive: harness.RoverDrive, Env: []string{"WALDO_ACCESS_FILE=" + u.file, "WALDO_TOKEN=" + harness.Token},
+		Name: "rover", Drive: harness.RoverDrive,
+		Env: []string{"WALDO_ACCESS_FILE=" + u.file, "WALDO_TOKEN=" + harness.Token},
 		Devices: `front: {kind: camera, source: test, width: 320, height: 240, fps: 30}
 		` + strings.Replace(harness.BoardAt("sim"), "{", `{grpc: "`+u.motors+`", `, 1),
 	})
@@ -37,7 +38,8 @@ func startUsers(t *testing.T) *users {
 
 func (u *users) run(t *testing.T, args ...string) string {
 	t.Helper()
-	return harness.Run(t, []string{"WALDO_ACCESS_FILE=" + u.file}, harness.Bin(t, "waldo"), append([]string{"token"}, args...)...)
+	return harness.Run(t, []string{"WALDO_ACCESS_FILE=" + u.file}, harness.Bin(t, "waldo"),
+		append([]string{"token"}, args...)...)
 }
 
 // create makes a token, and returns it.
@@ -99,7 +101,8 @@ func (u *users) clear(t *testing.T, token string, want codes.Code) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token), harness.Patience)
+	ctx, cancel := context.WithTimeout(metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+token),
+		harness.Patience)
 	defer cancel()
 	client := controlv1.NewControlServiceClient(conn)
 	id := int64(1)

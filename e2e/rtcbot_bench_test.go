@@ -10,9 +10,9 @@ import (
 	"github.com/waldo-robot/waldo/e2e/harness"
 )
 
-// BenchmarkRTCBot compares a robot that runs RTCBot with one that runs Waldo, both with a camera of 640x480 at 30 fps that
-// shows the same pictures, in the eyes of RTCBot's own Python client: the age of each frame that one client gets, and
-// what the robot's processes cost for one client and for three, in percent of one core. The robots take turns.
+// BenchmarkRTCBot compares a robot that runs RTCBot with one that runs Waldo, both with a camera of 640x480 at 30 fps
+// that shows the same pictures, in the eyes of RTCBot's own Python client: the age of each frame that one client gets,
+// and what the robot's processes cost for one client and for three, in percent of one core. The robots take turns.
 func BenchmarkRTCBot(b *testing.B) {
 	window, rounds := 10*time.Second, 2
 	waldo := harness.StartRobot(b, harness.Options{Devices: cameraAlone})
@@ -65,7 +65,8 @@ func snapshots(b *testing.B, robot *harness.Robot, count int) (folder string) {
 
 // watchAges returns the ages of the frames that some clients get within a window, in ms, and what processor time the
 // robot's processes use.
-func watchAges(b *testing.B, url string, pids []int, count int, window time.Duration) (ages []float64, used time.Duration) {
+func watchAges(b *testing.B, url string, pids []int, count int,
+	window time.Duration) (ages []float64, used time.Duration) {
 	b.Helper()
 	var clients []*harness.Puppet
 	for range count {

@@ -49,7 +49,8 @@ func foreign(epoch string) string { return strings.Replace(command(1, slow), "%[
 func at(clock, request string) string { return strings.Replace(request, "%[2]s", clock, 1) }
 
 var rules = []step{
-	{"a command without a lease", writeMessage, `{"json": "` + slow + `"}`, "FAILED_PRECONDITION", "NO_LEASE", "acquire it"},
+	{"a command without a lease", writeMessage, `{"json": "` + slow + `"}`, "FAILED_PRECONDITION", "NO_LEASE",
+		"acquire it"},
 	{"a command with an invented lease", writeMessage, foreign("123456789"), "FAILED_PRECONDITION", "NO_LEASE",
 		"acquire it"},
 	{"a lease without a holder", acquire, `{}`, "INVALID_ARGUMENT", "", "holder"},
@@ -66,7 +67,8 @@ var rules = []step{
 	{"an unknown key", writeMessage, command(4, `{\"left\":1,\"right\":1,\"up\":1}`), "INVALID_ARGUMENT", "", "up"},
 	{"a missing key", writeMessage, command(4, `{\"left\":1}`), "INVALID_ARGUMENT", "", "right"},
 	{"a value out of range", writeMessage, command(4, `{\"left\":40000,\"right\":1}`), "INVALID_ARGUMENT", "", "left"},
-	{"a value of a wrong type", writeMessage, command(4, `{\"left\":\"fast\",\"right\":1}`), "INVALID_ARGUMENT", "", "left"},
+	{"a value of a wrong type", writeMessage, command(4, `{\"left\":\"fast\",\"right\":1}`), "INVALID_ARGUMENT", "",
+		"left"},
 	{"invalid JSON", writeMessage, command(4, `{\"left\":`), "INVALID_ARGUMENT", "", "json"},
 	{"still in time after all that", keepAlive, `{"leaseEpoch": "%[1]s"}`, "", "", ""},
 	{"an e-stop", eStop, `{"by": "driver", "reason": "test"}`, "", "", ""},

@@ -63,8 +63,8 @@ const recordSaid = `(() => {
   })).observe(panel, { attributes: true, childList: true, characterData: true, subtree: true });
 })()`
 
-// goOn waits until the drive goes on at full speed after a moment, by itself. Only a page that was frozen for a second, as
-// happens on a busy machine, has to begin again.
+// goOn waits until the drive goes on at full speed after a moment, by itself. Only a page that was frozen for a second,
+// as happens on a busy machine, has to begin again.
 func (r *ride) goOn(t *testing.T, since time.Time) {
 	t.Helper()
 	harness.Until(t, "full speed again", func() error {

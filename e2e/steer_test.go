@@ -18,9 +18,9 @@ func narrow() linktest.Profile {
 	return p
 }
 
-// TestOneBadPath has somebody watch over a bad link while another one drives over a good one: who watches gets the small
-// version of the picture and then, over a better link, the picture again, on the same connection. The driver's picture
-// keeps its bit rate and its size all the time.
+// TestOneBadPath has somebody watch over a bad link while another one drives over a good one: who watches gets the
+// small version of the picture and then, over a better link, the picture again, on the same connection. The driver's
+// picture keeps its bit rate and its size all the time.
 func TestOneBadPath(t *testing.T) {
 	const rate, width, smallWidth = 1_500_000, 960, 640
 	r := startRough(t, fmt.Sprintf("front: {kind: camera, source: test, width: %d, height: 540, fps: 20, bitrate: %d}",
@@ -80,8 +80,8 @@ func (r *rough) encoders(tb testing.TB) (n int) {
 // whenever the machine is too busy to pass packets on in time, which looks like a queue.
 const settled = 2 * time.Minute
 
-// awaitFull waits until the driver gets all that the camera is configured for, because of the driver's own path, while so
-// many others get the small version.
+// awaitFull waits until the driver gets all that the camera is configured for, because of the driver's own path, while
+// so many others get the small version.
 func (r *rough) awaitFull(t *testing.T, rate, width, others float64) {
 	t.Helper()
 	harness.UntilWithin(t, settled, "the driver gets the whole picture", func() error {

@@ -13,16 +13,18 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// flashes makes a recording of so many whole seconds. At the beginning of each the picture becomes bright and a tone sounds,
-// for 0.2 s.
+// flashes makes a recording of so many whole seconds. At the beginning of each the picture becomes bright and a tone
+// sounds, for 0.2 s.
 func flashes(tb testing.TB, seconds int) (path string) {
 	tb.Helper()
 	path = filepath.Join(tb.TempDir(), "flashes.mcap")
-	f, err := write.Create(path, write.Head{Metadata: map[string]string{"robot": "rover"}}, write.Config{QueueBytes: 1 << 30})
+	f, err := write.Create(path, write.Head{Metadata: map[string]string{"robot": "rover"}},
+		write.Config{QueueBytes: 1 << 30})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	video, sound := recordingtest.Add(tb, f, recordingtest.Video("front")), recordingtest.Add(tb, f, recordingtest.Sound("voice"))
+	video, sound := recordingtest.Add(tb, f, recordingtest.Video("front")),
+		recordingtest.Add(tb, f, recordingtest.Sound("voice"))
 	put := func(to write.Channel, m write.Message) {
 		if err := f.Write(to, m); err != nil {
 			tb.Fatal(err)
@@ -33,7 +35,8 @@ func flashes(tb testing.TB, seconds int) (path string) {
 		"-vf", "drawbox=c=black:t=fill,drawbox=c=white:t=fill:enable='"+bright+"'")
 	// At a constant bit rate each packet, of 20 ms, has the same size.
 	packets := recordingtest.Encode(tb, "-f", "lavfi", "-i", "aevalsrc="+loud+":s=48000", "-t", fmt.Sprint(seconds),
-		"-map", "0:a", "-c:a", "libopus", "-vbr", "off", "-b:a", fmt.Sprint(size*8*50), "-frame_duration", "20", "-f", "data", "-")
+		"-map", "0:a", "-c:a", "libopus", "-vbr", "off", "-b:a", fmt.Sprint(size*8*50), "-frame_duration", "20", "-f", "data",
+		"-")
 	next := 0
 	for n, picture := range pictures {
 		at := time.Duration(n) * time.Second / rate
@@ -42,7 +45,8 @@ func flashes(tb testing.TB, seconds int) (path string) {
 				packets[:size]))
 			packets = packets[size:]
 		}
-		put(video, recordingtest.VideoMessage(n, recordingtest.Begin.Add(at), recordingtest.H264(320, 240), n%rate == 0, picture))
+		put(video,
+			recordingtest.VideoMessage(n, recordingtest.Begin.Add(at), recordingtest.H264(320, 240), n%rate == 0, picture))
 	}
 	if err := f.Close(); err != nil || f.Lost() > 0 {
 		tb.Fatal(err, f.Lost())
@@ -91,8 +95,8 @@ const pairs = `heard.flatMap((at) => {
 })`
 
 // BenchmarkRecordInStep measures in Chromium how far apart a flash and its tone are that were recorded together: after
-// the start of a replay, and after each of several jumps and pauses. later-… is how much later the tone is (less than 0:
-// before the flash), and apart-… the same without its sign.
+// the start of a replay, and after each of several jumps and pauses. later-… is how much later the tone is (less than
+// 0: before the flash), and apart-… the same without its sign.
 func BenchmarkRecordInStep(b *testing.B) {
 	replay := startReplay(b, "--loop", flashes(b, 60))
 	page := harness.StartBrowser(b).Open(b, replay.URL)

@@ -22,8 +22,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/peer"
 )
 
-// startSecured runs a rover on another machine, whose certificate is of its own authority, and returns the host and port
-// of its page.
+// startSecured runs a rover on another machine, whose certificate is of its own authority, and returns the host and
+// port of its page.
 func startSecured(t *testing.T) (robot *harness.Robot, host, port string) {
 	t.Helper()
 	robot = harness.StartRobot(t, harness.Options{
@@ -70,7 +70,8 @@ func TestTLSInChromium(t *testing.T) {
 		t.Error("a leaf of the robot's authority for bank.example is accepted")
 	}
 	local := strings.Replace(thief, "bank.example", "127.0.0.1", 1)
-	if got := harness.Eval[string](t, page, "fetch($1, {mode: 'no-cors'}).then(() => 'reached', (e) => String(e))", local); got == "reached" {
+	if got := harness.Eval[string](t, page, "fetch($1, {mode: 'no-cors'}).then(() => 'reached', (e) => String(e))",
+		local); got == "reached" {
 		t.Error("a leaf for another name is accepted")
 	}
 }
@@ -124,7 +125,8 @@ func TestTLSForPrograms(t *testing.T) {
 	page := "https://" + host + ":" + port
 	for _, command := range [][]string{
 		{"curl", "-sS", "--fail", "--cacert", ca, "-H", bearer, page + "/devices"},
-		{harness.Bin(t, "tools/grpcurl"), "-cacert", ca, "-H", bearer, host + ":7101", "waldo.device.v1.DeviceService/GetDevice"},
+		{harness.Bin(t, "tools/grpcurl"), "-cacert", ca, "-H", bearer, host + ":7101",
+			"waldo.device.v1.DeviceService/GetDevice"},
 		{python(t), "-c", pythonCalls, ca, host + ":7101", harness.Token},
 	} {
 		if out := harness.Run(t, nil, command[0], command[1:]...); !strings.Contains(out, "front") {

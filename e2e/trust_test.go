@@ -110,8 +110,8 @@ func TestRenewalWhileConnected(t *testing.T) {
 	}
 }
 
-// TestForeignProgramsTrust has clients that know nothing of Waldo trust the robot's authority: grpc-js, nats.js, grpcio,
-// nats-py, and aiortc behind Python's own HTTP client.
+// TestForeignProgramsTrust has clients that know nothing of Waldo trust the robot's authority: grpc-js, nats.js,
+// grpcio, nats-py, and aiortc behind Python's own HTTP client.
 func TestForeignProgramsTrust(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{Name: "rover", TLS: "auto", Devices: cameraAlone})
 	camera, ca := robot.Device(t, "front").GRPCAddress, robot.Authority(t)

@@ -12,7 +12,8 @@ import (
 )
 
 // BenchmarkUpgrade has the process of a camera replaced again and again while a page watches, and measures the longest
-// pause between two pictures from the command to half a second after its end, beside the longest in as long a time before.
+// pause between two pictures from the command to half a second after its end, beside the longest in as long a time
+// before.
 //
 //	shown       in Chromium, in frame times
 //	usual       the same while nothing is replaced

@@ -124,8 +124,8 @@ func TestUpgradeToABadProgram(t *testing.T) {
 	}
 }
 
-// TestUpgradeWhileOneIsFrozen has one of the two processes stopped by a signal in the middle of it. The launcher ends that
-// one, and the other one serves.
+// TestUpgradeWhileOneIsFrozen has one of the two processes stopped by a signal in the middle of it. The launcher ends
+// that one, and the other one serves.
 func TestUpgradeWhileOneIsFrozen(t *testing.T) {
 	robot := harness.StartRobot(t, harness.Options{})
 	robot.Device(t, "front")
@@ -160,7 +160,8 @@ func TestUpgradeWhileTheLauncherDies(t *testing.T) {
 		_ = u.cmd.Wait()
 		awaitOne(t, robot, "front", "waldo-camera")
 		for _, pid := range u.pids {
-			if program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil && strings.Contains(program, "waldo-camera") {
+			if program, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)); err == nil &&
+				strings.Contains(program, "waldo-camera") {
 				t.Errorf("process %d outlived its launcher", pid)
 			}
 		}
@@ -227,8 +228,8 @@ func driveMotors(t *testing.T, robot *harness.Robot, wire *harness.Wire) *lease.
 	return l
 }
 
-// TestUpgradeOfMotorsThatIsKilled: what is driven is not upgraded. What stands still is, and whoever is killed meanwhile,
-// commands of a lease that is over move nothing, in the old process, in the new one, and in between.
+// TestUpgradeOfMotorsThatIsKilled: what is driven is not upgraded. What stands still is, and whoever is killed
+// meanwhile, commands of a lease that is over move nothing, in the old process, in the new one, and in between.
 func TestUpgradeOfMotorsThatIsKilled(t *testing.T) {
 	wire := harness.StartWire(t)
 	robot := harness.StartRobot(t, harness.Options{Devices: wire.Device()})

@@ -86,8 +86,8 @@ func (f *follower[M]) next(tb testing.TB) (frame, last M) {
 	return frame, last
 }
 
-// change reads on until the device has begun another life, and returns how long after the last capture of the life before
-// its first one was.
+// change reads on until the device has begun another life, and returns how long after the last capture of the life
+// before its first one was.
 func (f *follower[M]) change(tb testing.TB) time.Duration {
 	tb.Helper()
 	for {
@@ -99,8 +99,8 @@ func (f *follower[M]) change(tb testing.TB) time.Duration {
 }
 
 // unbroken reads on until so many lives of the camera have begun, and 30 frames of the last one have come. It fails the
-// test if a frame comes that a decoder cannot show after those before: of a life that is over, a second time, after a later
-// one, after one that is missing unless it is a key frame, or as the first of a life unless it is a key frame.
+// test if a frame comes that a decoder cannot show after those before: of a life that is over, a second time, after a
+// later one, after one that is missing unless it is a key frame, or as the first of a life unless it is a key frame.
 func (f *follower[M]) unbroken(tb testing.TB, lives int) {
 	tb.Helper()
 	for inLast := 0; inLast < 30; {

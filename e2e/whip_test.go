@@ -24,7 +24,8 @@ import (
 func guest(t *testing.T) *harness.Robot {
 	t.Helper()
 	robot := harness.StartRobot(t, harness.Options{Devices: "guest: {kind: peer}"})
-	awaitGuest(t, robot, "the slot is free", func(d harness.Device) bool { return strings.Contains(d.StateReason, "nobody sends") })
+	awaitGuest(t, robot, "the slot is free",
+		func(d harness.Device) bool { return strings.Contains(d.StateReason, "nobody sends") })
 	return robot
 }
 
@@ -33,7 +34,8 @@ func awaitGuest(t *testing.T, robot *harness.Robot, what string, wanted func(har
 	t.Helper()
 	harness.Until(t, what, func() error {
 		devices := robot.Devices(t)
-		if i := slices.IndexFunc(devices, func(d harness.Device) bool { return d.Name == "guest" }); i < 0 || !wanted(devices[i]) {
+		if i := slices.IndexFunc(devices, func(d harness.Device) bool { return d.Name == "guest" }); i < 0 ||
+			!wanted(devices[i]) {
 			return fmt.Errorf("the devices are %+v", devices)
 		}
 		return nil
@@ -60,13 +62,15 @@ var publishers = []struct {
 }
 
 // publish starts a program that sends.
-func publish(t *testing.T, robot *harness.Robot, query string, system bool, script string, more ...string) *harness.Process {
+func publish(t *testing.T, robot *harness.Robot, query string, system bool, script string,
+	more ...string) *harness.Process {
 	t.Helper()
 	interpreter := python3
 	if !system {
 		interpreter = python(t)
 	}
-	return harness.Start(t, nil, interpreter, append([]string{"testdata/" + script, robot.URL + "/whip/guest" + query}, more...)...)
+	return harness.Start(t, nil, interpreter,
+		append([]string{"testdata/" + script, robot.URL + "/whip/guest" + query}, more...)...)
 }
 
 // TestPublishers: what other programs send is a camera of the robot.
@@ -94,7 +98,8 @@ func TestPublishers(t *testing.T) {
 // mustBeOrange reads pictures by gRPC until one has the publisher's colour.
 func mustBeOrange(t *testing.T, robot *harness.Robot) {
 	t.Helper()
-	conn, err := grpc.NewClient(robot.Device(t, "guest").GRPCAddress, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(robot.Device(t, "guest").GRPCAddress,
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,17 +172,20 @@ func seesItAcrossACrash(t *testing.T, robot *harness.Robot) {
 	awaitNewLife(t, robot, before)
 	seen := harness.Eval[int](t, page, "watched.pictures")
 	page.Until(t, "watched.pictures > $1 + 10 && watched.pc.connectionState === 'connected' && "+isOrange, seen)
-	awaitGuest(t, robot, "who sends is known again", func(d harness.Device) bool { return d.Attributes["publisher"] == "Ann" })
+	awaitGuest(t, robot, "who sends is known again",
+		func(d harness.Device) bool { return d.Attributes["publisher"] == "Ann" })
 }
 
 // TestTwoPublishers: the second is refused with the remedy, and gets the slot when it takes it.
 func TestTwoPublishers(t *testing.T) {
 	robot := guest(t)
 	first := publish(t, robot, "?name=Ann", false, "whip_aiortc.py")
-	awaitGuest(t, robot, "Ann sends", func(d harness.Device) bool { return strings.Contains(strings.ToLower(d.State), "ready") })
+	awaitGuest(t, robot, "Ann sends",
+		func(d harness.Device) bool { return strings.Contains(strings.ToLower(d.State), "ready") })
 	second := publish(t, robot, "?name=Bob", false, "whip_aiortc.py")
 	harness.Until(t, "Bob is refused", func() error {
-		if out := second.Output(); !strings.Contains(out, "409") || !strings.Contains(out, "Ann") || !strings.Contains(out, "?take") {
+		if out := second.Output(); !strings.Contains(out, "409") || !strings.Contains(out, "Ann") ||
+			!strings.Contains(out, "?take") {
 			return fmt.Errorf("it printed %q", out)
 		}
 		return nil
@@ -252,12 +260,14 @@ func TestChromiumPublishes(t *testing.T) {
 			page := harness.StartBrowser(t).Open(t, robot.URL+"/healthz")
 			harness.Eval[bool](t, page, shares, codec)
 			awaitGuest(t, robot, "waldo ls shows who sends", func(d harness.Device) bool {
-				return strings.Contains(strings.ToLower(d.State), "ready") && d.Attributes["publisher"] == "Ann" && d.Attributes["media_type"] == codec
+				return strings.Contains(strings.ToLower(d.State), "ready") && d.Attributes["publisher"] == "Ann" &&
+					d.Attributes["media_type"] == codec
 			})
 			mustBeOrange(t, robot)
 			seesItAcrossACrash(t, robot)
 			page.Close()
-			awaitGuest(t, robot, "the slot is free again", func(d harness.Device) bool { return d.Attributes["publisher"] == "" })
+			awaitGuest(t, robot, "the slot is free again",
+				func(d harness.Device) bool { return d.Attributes["publisher"] == "" })
 		})
 	}
 }

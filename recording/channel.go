@@ -54,8 +54,8 @@ type Channel struct {
 	appended int // bytes after each message of a file that is read
 }
 
-// Replayed reports whether devices of a kind are replayed. A replay has no use for those that would act: on the recording, on
-// a hub, on itself.
+// Replayed reports whether devices of a kind are replayed. A replay has no use for those that would act: on the
+// recording, on a hub, on itself.
 func Replayed(kind string) bool { return kind != "player" && kind != "recorder" && kind != "uplink" }
 
 // Name is the topic of the channel in a file.

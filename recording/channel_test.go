@@ -49,8 +49,8 @@ func video(mediaType string) recording.Channel {
 }
 
 func sound(d recording.Direction, stream string) recording.Channel {
-	return recording.Channel{Device: "voice", Kind: "audio", Stream: stream, Direction: d, Type: "waldo.media.v1.AudioFrame",
-		Files: recordingtest.Files(&mediav1.AudioFrame{}), Media: "audio/opus"}
+	return recording.Channel{Device: "voice", Kind: "audio", Stream: stream, Direction: d,
+		Type: "waldo.media.v1.AudioFrame", Files: recordingtest.Files(&mediav1.AudioFrame{}), Media: "audio/opus"}
 }
 
 // TestChannel: a channel comes back from a file as it was, and its messages byte for byte.
@@ -88,7 +88,8 @@ func TestChannel(t *testing.T) {
 func TestShown(t *testing.T) {
 	captured := &timestamppb.Timestamp{Seconds: 1796022000, Nanos: 5}
 	frame, err := proto.Marshal(&mediav1.VideoFrame{Epoch: 7, Sequence: 8, CaptureTime: captured, KeyFrame: true,
-		Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 640}, Data: []byte("picture"), Metadata: map[string]string{"n": "1"}})
+		Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 640}, Data: []byte("picture"),
+		Metadata: map[string]string{"n": "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,8 @@ func describe(t *testing.T, schema *mcap.Schema) protoreflect.MessageDescriptor 
 func TestNoType(t *testing.T) {
 	c := recordingtest.Video("front")
 	c.Files = recordingtest.Files(&timestamppb.Timestamp{})
-	if _, _, err := c.Records(0, 1); err == nil || !strings.Contains(err.Error(), "waldo.media.v1.VideoFrame is not defined") {
+	if _, _, err := c.Records(0, 1); err == nil ||
+		!strings.Contains(err.Error(), "waldo.media.v1.VideoFrame is not defined") {
 		t.Error(err)
 	}
 }
@@ -186,7 +188,8 @@ var spoiled = []struct {
 	{"a schema of another sort", func(_ *mcap.Channel, s *mcap.Schema) { s.Encoding = "ros2msg" }, "no protobuf schema"},
 	{"a schema that is none", func(_ *mcap.Channel, s *mcap.Schema) { s.Data = []byte("hello") }, "its schema"},
 	{"a schema without end", func(_ *mcap.Channel, s *mcap.Schema) { s.Data = make([]byte, 64<<20) }, "its schema has"},
-	{"no number of appended bytes", func(c *mcap.Channel, _ *mcap.Schema) { delete(c.Metadata, "waldo.appended") }, "waldo.appended"},
+	{"no number of appended bytes", func(c *mcap.Channel, _ *mcap.Schema) { delete(c.Metadata, "waldo.appended") },
+		"waldo.appended"},
 	{"too many", func(c *mcap.Channel, _ *mcap.Schema) { c.Metadata["waldo.appended"] = "99999" }, "waldo.appended"},
 	{"fewer than none", func(c *mcap.Channel, _ *mcap.Schema) { c.Metadata["waldo.appended"] = "-1" }, "waldo.appended"},
 }
@@ -234,9 +237,11 @@ func FuzzParse(f *testing.F) {
 			add(&record, &schema)
 		}
 	}
-	f.Fuzz(func(t *testing.T, topic, encoding, device, stream, direction, of, appended, schemaEncoding string, data, message []byte) {
+	f.Fuzz(func(t *testing.T, topic, encoding, device, stream, direction, of, appended, schemaEncoding string, data,
+		message []byte) {
 		c, err := recording.Parse(&mcap.Channel{Topic: topic, MessageEncoding: encoding, Metadata: map[string]string{
-			"waldo.device": device, "waldo.stream": stream, "waldo.direction": direction, "waldo.type": of, "waldo.appended": appended,
+			"waldo.device": device, "waldo.stream": stream, "waldo.direction": direction, "waldo.type": of,
+			"waldo.appended": appended,
 		}}, &mcap.Schema{ID: 1, Name: of, Encoding: schemaEncoding, Data: data})
 		if got := c.Original(message); !bytes.HasPrefix(message, got) {
 			t.Errorf("%x of %x", got, message)
@@ -244,8 +249,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c.Name() != topic || !slices.Contains([]recording.Direction{recording.Out, recording.In, recording.State, recording.Topic},
-			c.Direction) {
+		if c.Name() != topic ||
+			!slices.Contains([]recording.Direction{recording.Out, recording.In, recording.State, recording.Topic},
+				c.Direction) {
 			t.Errorf("%+v of %q", c, topic)
 		}
 		_, _, _ = c.Records(0, 1) // what a player makes of it may fail

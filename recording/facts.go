@@ -28,8 +28,8 @@ type Fields struct {
 // capturedNames are the fields that say when the content of a message was captured.
 var capturedNames = []string{"capture_time", "read_time", "event_time", "judge_time", "publish_time"}
 
-// FieldsOf finds the fields of a type: `epoch`, `sequence`, `key_frame`, `capture_time` or a like time, and the field `media_type`
-// of `format`.
+// FieldsOf finds the fields of a type: `epoch`, `sequence`, `key_frame`, `capture_time` or a like time, and the field
+// `media_type` of `format`.
 func FieldsOf(files *descriptorpb.FileDescriptorSet, of string) Fields {
 	_, message := schema.Find(files, of)
 	var f Fields

@@ -26,13 +26,15 @@ var said = map[string]struct {
 	captured time.Time
 }{
 	"picture": {&mediav1.VideoFrame{Epoch: 3, Sequence: 1 << 40, CaptureTime: timestamppb.New(at), KeyFrame: true,
-		Format: &mediav1.VideoFormat{MediaType: "video/H264", WidthPx: 640}, Data: []byte("data")}, 1 << 40, true, "video/H264", at},
+		Format: &mediav1.VideoFormat{MediaType: "video/H264", WidthPx: 640}, Data: []byte("data")}, 1 << 40, true,
+		"video/H264", at},
 	"sound": {&mediav1.AudioFrame{Sequence: 2, CaptureTime: timestamppb.New(at), SampleIndex: 7,
 		Format: &mediav1.AudioFormat{MediaType: "audio/opus", SampleRateHz: 48000}}, 2, false, "audio/opus", at},
-	"command":        {&controlv1.CommandRecord{Sequence: 9, JudgeTime: timestamppb.New(at)}, 9, false, "", at},
-	"message":        {&messagev1.Message{Topic: "chat", PublishTime: timestamppb.New(at)}, 0, false, "", at},
-	"state":          {&devicev1.Device{Epoch: 3, StartTime: timestamppb.New(at)}, 0, false, "", time.Time{}},
-	"impossible":     {&mediav1.VideoFrame{CaptureTime: &timestamppb.Timestamp{Seconds: 1 << 60}}, 0, false, "", time.Time{}},
+	"command": {&controlv1.CommandRecord{Sequence: 9, JudgeTime: timestamppb.New(at)}, 9, false, "", at},
+	"message": {&messagev1.Message{Topic: "chat", PublishTime: timestamppb.New(at)}, 0, false, "", at},
+	"state":   {&devicev1.Device{Epoch: 3, StartTime: timestamppb.New(at)}, 0, false, "", time.Time{}},
+	"impossible": {&mediav1.VideoFrame{CaptureTime: &timestamppb.Timestamp{Seconds: 1 << 60}}, 0, false, "",
+		time.Time{}},
 	"nothing at all": {&mediav1.VideoFrame{}, 0, false, "", time.Time{}},
 }
 
@@ -70,7 +72,8 @@ func FuzzFacts(f *testing.F) {
 			t.Errorf("%+v", facts)
 		}
 		var m mediav1.VideoFrame
-		if proto.Unmarshal(data, &m) == nil && (m.GetEpoch() != facts.Epoch || m.GetSequence() != facts.Sequence || m.GetKeyFrame() != facts.Key) {
+		if proto.Unmarshal(data, &m) == nil &&
+			(m.GetEpoch() != facts.Epoch || m.GetSequence() != facts.Sequence || m.GetKeyFrame() != facts.Key) {
 			t.Errorf("%+v of %v", facts, &m)
 		}
 	})

@@ -67,8 +67,8 @@ func (c Channel) Encode(to, message []byte) []byte {
 // maxAppended bounds what is appended to a message: the name of a device and a format.
 const maxAppended = 1024
 
-// Original returns a message of a channel that was read with [Parse] as it was on the bus; the result shares its memory.
-// What is shorter than that is empty.
+// Original returns a message of a channel that was read with [Parse] as it was on the bus; the result shares its
+// memory. What is shorter than that is empty.
 func (c Channel) Original(recorded []byte) []byte {
 	return recorded[:max(len(recorded)-c.appended, 0)]
 }

@@ -131,8 +131,9 @@ func (c *Config) address(log *slog.Logger) (string, error) {
 		return "", fmt.Errorf("name: other machines can reach %s: say by which name they do, as in their "+
 			"https://example.org, so that no other server can pass on what robots sign for this one", c.Listen)
 	case c.Certificate == "" && !c.Plain:
-		return "", fmt.Errorf("cert: other machines can reach %s: name the files of a certificate and its key, or, if a proxy "+
-			"in between has them, allow plain HTTP", c.Listen)
+		return "",
+			fmt.Errorf("cert: other machines can reach %s: name the files of a certificate and its key, or, if a proxy "+
+				"in between has them, allow plain HTTP", c.Listen)
 	}
 	return address, nil
 }
@@ -163,13 +164,14 @@ func (r *Rendezvous) listen(address string, settings *tls.Config) error {
 func (r *Rendezvous) startRelay() (err error) {
 	c := r.config
 	if len(c.Public) == 0 {
-		r.log.Info("there is no relay: who is behind a NAT that only a relay gets through is not reached; name this machine's " +
-			"public address to have one")
+		r.log.Info("there is no relay: who is behind a NAT that only a relay gets through is not reached; name this " +
+			"machine's public address to have one")
 		return r.mux.TURN().Close()
 	}
 	r.relay, err = relay.New(relay.Config{
-		Public: c.Public, UDP: []string{cmp.Or(c.UDP, defaultUDP)}, Ports: c.Ports, Permit: c.Permit, URLs: c.iceURLs(r.address),
-		Log: r.log, Metrics: r.metrics,
+		Public: c.Public, UDP: []string{cmp.Or(c.UDP, defaultUDP)}, Ports: c.Ports, Permit: c.Permit,
+		URLs: c.iceURLs(r.address),
+		Log:  r.log, Metrics: r.metrics,
 	})
 	if err != nil {
 		return err

@@ -42,7 +42,8 @@ func certify(t *testing.T, folder string) (file, key string, roots *x509.CertPoo
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(time.Now().UnixNano()), NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().Add(time.Hour),
 		DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
@@ -97,8 +98,8 @@ func TestWhole(t *testing.T) {
 	defer serving.Wait()
 	defer robot.Close()
 	defer session.Close()
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13},
-		ForceAttemptHTTP2: true}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots,
+		MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true}}
 	defer client.CloseIdleConnections()
 	answer, err := client.Get("https://localhost:" + port + "/r/rover/")
 	if err != nil {
@@ -141,21 +142,24 @@ func TestRules(t *testing.T) {
 		config rendezvous.Config
 		says   string // empty: it starts
 	}{
-		"loopback":                {rendezvous.Config{Listen: "127.0.0.1:0"}, ""},
-		"narrowed":                {rendezvous.Config{Listen: ":0"}, ""},
-		"open":                    {rendezvous.Config{Listen: "0.0.0.0:0"}, "waldo token"},
-		"a weak token":            {rendezvous.Config{Listen: ":0", Token: "secret"}, "guessed"},
-		"no name":                 {rendezvous.Config{Listen: ":0", Token: strong}, "name:"},
-		"no name, listed":         {rendezvous.Config{Listen: ":0", Keys: listed}, "name:"},
-		"no certificate":          {rendezvous.Config{Listen: ":0", Token: strong, Names: []string{"a"}}, "certificate"},
-		"behind a proxy":          {rendezvous.Config{Listen: ":0", Token: strong, Names: []string{"a"}, Plain: true}, ""},
-		"complete":                {rendezvous.Config{Listen: ":0", Keys: listed, Names: []string{"a"}, Certificate: file, Key: key}, ""},
-		"no key":                  {rendezvous.Config{Listen: "127.0.0.1:0", Certificate: file}, "both"},
-		"another key":             {rendezvous.Config{Listen: "127.0.0.1:0", Certificate: file, Key: filepath.Join(folder, "text")}, "cert:"},
-		"no address":              {rendezvous.Config{Listen: "here", Keys: listed}, "host:port"},
-		"metrics for all":         {rendezvous.Config{Listen: "127.0.0.1:0", Metrics: "0.0.0.0:0"}, "metrics"},
-		"a state that is none":    {rendezvous.Config{Listen: "127.0.0.1:0", State: filepath.Join(folder, "text")}, "text"},
-		"a relay without address": {rendezvous.Config{Listen: "127.0.0.1:0", Public: []netip.Addr{netip.IPv4Unspecified()}}, "relay"},
+		"loopback":        {rendezvous.Config{Listen: "127.0.0.1:0"}, ""},
+		"narrowed":        {rendezvous.Config{Listen: ":0"}, ""},
+		"open":            {rendezvous.Config{Listen: "0.0.0.0:0"}, "waldo token"},
+		"a weak token":    {rendezvous.Config{Listen: ":0", Token: "secret"}, "guessed"},
+		"no name":         {rendezvous.Config{Listen: ":0", Token: strong}, "name:"},
+		"no name, listed": {rendezvous.Config{Listen: ":0", Keys: listed}, "name:"},
+		"no certificate":  {rendezvous.Config{Listen: ":0", Token: strong, Names: []string{"a"}}, "certificate"},
+		"behind a proxy":  {rendezvous.Config{Listen: ":0", Token: strong, Names: []string{"a"}, Plain: true}, ""},
+		"complete": {rendezvous.Config{Listen: ":0", Keys: listed, Names: []string{"a"}, Certificate: file,
+			Key: key}, ""},
+		"no key": {rendezvous.Config{Listen: "127.0.0.1:0", Certificate: file}, "both"},
+		"another key": {rendezvous.Config{Listen: "127.0.0.1:0", Certificate: file,
+			Key: filepath.Join(folder, "text")}, "cert:"},
+		"no address":           {rendezvous.Config{Listen: "here", Keys: listed}, "host:port"},
+		"metrics for all":      {rendezvous.Config{Listen: "127.0.0.1:0", Metrics: "0.0.0.0:0"}, "metrics"},
+		"a state that is none": {rendezvous.Config{Listen: "127.0.0.1:0", State: filepath.Join(folder, "text")}, "text"},
+		"a relay without address": {rendezvous.Config{Listen: "127.0.0.1:0", Public: []netip.Addr{netip.IPv4Unspecified()}},
+			"relay"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := rendezvous.Start(tt.config)
@@ -171,14 +175,16 @@ func TestRules(t *testing.T) {
 
 func TestNames(t *testing.T) {
 	for name, good := range map[string]bool{
-		"example.org": true, "example.org:8443": true, "192.0.2.1": true, "[2001:db8::1]:443": true, "https://example.org": false,
-		"example.org/": false, "": false, ":443": false, "a b": false, "u@example.org": false,
+		"example.org": true, "example.org:8443": true, "192.0.2.1": true, "[2001:db8::1]:443": true,
+		"https://example.org": false,
+		"example.org/":        false, "": false, ":443": false, "a b": false, "u@example.org": false,
 	} {
 		if err := rendezvous.CheckName(name); (err == nil) != good {
 			t.Errorf("%q: %v", name, err)
 		}
 	}
-	r, err := rendezvous.Start(rendezvous.Config{Listen: "127.0.0.1:0", Names: []string{"Example.org:443", "other.example"}})
+	r, err := rendezvous.Start(rendezvous.Config{Listen: "127.0.0.1:0",
+		Names: []string{"Example.org:443", "other.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}

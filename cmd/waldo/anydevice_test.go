@@ -115,7 +115,8 @@ func TestAnyDevice(t *testing.T) {
 		{"call hall Fly", 1, "waldo call demo/hall lists"},
 		{"call hall HoldStream {\"stream\":\"up\"}", 1, `demo/hall: stream: demo/hall has no stream "up"`},
 		{"call hail GetDevice", 1, "there are: demo/hall"},
-		{"send hall {\"txt\":\"x\"}", 1, `message: not a waldo.message.v1.Message: (line 1:2): unknown field "txt"; its fields are topic`},
+		{"send hall {\"txt\":\"x\"}", 1,
+			`message: not a waldo.message.v1.Message: (line 1:2): unknown field "txt"; its fields are topic`},
 		{"send hall {} --stream out", 1, "it accepts: in"},
 	} {
 		code, out, err := waldo(t, strings.Fields(tt.args)...)

@@ -153,11 +153,13 @@ func printBook(c console, b *drives.Book) error {
 	}
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	if len(b.Drives) > 0 { // Flush reports errors
-		_, _ = fmt.Fprintln(w, "DRIVE\tBEGIN\tDURATION\tDEVICE\tWHO\tTOKEN\tFROM\tENDED\tACCEPTED\tREFUSED\tE-STOPS\tOLDEST PICTURE")
+		_, _ = fmt.Fprintln(w,
+			"DRIVE\tBEGIN\tDURATION\tDEVICE\tWHO\tTOKEN\tFROM\tENDED\tACCEPTED\tREFUSED\tE-STOPS\tOLDEST PICTURE")
 	}
 	for _, d := range b.Drives {
-		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", d.Number, clockText(d.Begin), driveLength(d),
-			deviceText(d.Robot, d.Device), cmp.Or(d.Who, "-"), cmp.Or(d.Token, "-"), cmp.Or(d.From, "-"), cmp.Or(d.Ended, "-"),
+		_, _ = fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", d.Number, clockText(d.Begin),
+			driveLength(d), deviceText(d.Robot, d.Device), cmp.Or(d.Who, "-"), cmp.Or(d.Token, "-"), cmp.Or(d.From, "-"),
+			cmp.Or(d.Ended, "-"),
 			acceptedText(d.Tally), refusedText(d.Tally), len(d.EStops), ageText(d.Tally))
 	}
 	if len(b.EStops) > 0 {
@@ -301,8 +303,8 @@ func labelled(what, text string) string {
 
 // printCommand prints a command on a line.
 func printCommand(to io.Writer, c *drives.Command) error {
-	what := []string{c.Time.Local().Format("15:04:05.000"), fmt.Sprintf("%6d", c.Sequence), fmt.Sprintf("%-13s", c.Verdict),
-		fmt.Sprintf("%-30s", cmp.Or(c.Message, "-"))}
+	what := []string{c.Time.Local().Format("15:04:05.000"), fmt.Sprintf("%6d", c.Sequence),
+		fmt.Sprintf("%-13s", c.Verdict), fmt.Sprintf("%-30s", cmp.Or(c.Message, "-"))}
 	if c.Factor > 0 && c.Factor < 1 {
 		what = append(what, fmt.Sprintf("at %.0f %%", 100*c.Factor))
 	}

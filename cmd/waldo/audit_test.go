@@ -56,7 +56,8 @@ func auditState(t *testing.T) string {
 	}
 	sum := sha256.Sum256(data)
 	recorder := audit.Open(audit.Path(state, "rover", "recorder"), nil)
-	recorder.Write(audit.Event{Kind: audit.RecordingFinished, Device: "recorder", What: auditRecording, SHA256: hex.EncodeToString(sum[:])})
+	recorder.Write(audit.Event{Kind: audit.RecordingFinished, Device: "recorder", What: auditRecording,
+		SHA256: hex.EncodeToString(sum[:])})
 	recorder.Close()
 	return state
 }
@@ -69,14 +70,16 @@ func recordDrive(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	channel := recordingtest.Add(t, f, recording.Channel{Device: "motors", Kind: "serial", Stream: "commands",
-		Direction: recording.Out, Type: "waldo.control.v1.CommandRecord", Files: recordingtest.Files(&controlv1.CommandRecord{})})
+		Direction: recording.Out, Type: "waldo.control.v1.CommandRecord",
+		Files: recordingtest.Files(&controlv1.CommandRecord{})})
 	video := recordingtest.Add(t, f, recordingtest.Video("front"))
 	now := time.Now()
 	for i, verdict := range []controlv1.CommandVerdict{controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED,
 		controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED, controlv1.CommandVerdict_COMMAND_VERDICT_EXPIRED} {
 		at := now.Add(time.Duration(i) * 20 * time.Millisecond)
 		picture := recordingtest.VideoMessage(i, at.Add(-50*time.Millisecond), nil, true, []byte("x"))
-		r := &controlv1.CommandRecord{Epoch: 77, Sequence: int64(i), JudgeTime: timestamppb.New(at), Lease: 1, Holder: "anna (page)",
+		r := &controlv1.CommandRecord{Epoch: 77, Sequence: int64(i), JudgeTime: timestamppb.New(at), Lease: 1,
+			Holder: "anna (page)",
 			Report: &controlv1.CommandReport{Sequence: int64(i) + 1, Verdict: verdict, Sight: &controlv1.Sight{Camera: "front",
 				Age: durationpb.New(55 * time.Millisecond), Speed: 1}}, Factor: 1 / float64(i+1),
 			Seen: timestamppb.New(at.Add(-50 * time.Millisecond)), MessageJson: fmt.Sprintf(`{"left":%d}`, i)}
@@ -133,7 +136,8 @@ func TestAuditDrives(t *testing.T) {
 	if code != 0 {
 		t.Fatal(code, problems)
 	}
-	contain(t, squeeze(out), "who anna (page), token t1, from 10.0.0.7:1", "device rover/motors, lease 1 of the process 77",
+	contain(t, squeeze(out), "who anna (page), token t1, from 10.0.0.7:1",
+		"device rover/motors, lease 1 of the process 77",
 		`by ben: smoke \u001b[2J; cleared`, "page /recordings#at=20", `1 accepted {"left":0} saw front/video 7/0, 55ms old`,
 		`2 accepted {"left":1} at 50 % saw front/video 7/1`,
 		`3 expired {"left":2} saw a picture of front that was not recorded, 55ms old the command is refused: it came too late`)
@@ -145,8 +149,9 @@ func TestAuditDrives(t *testing.T) {
 	}
 
 	var book drives.Book
-	if code, out, problems = waldo(t, "audit", "--state", state, "--json", "--device", "motors", "--robot", "rover"); code != 0 ||
-		json.Unmarshal([]byte(out), &book) != nil || len(book.Drives) != 2 || book.Drives[0].Tally.Accepted != 2 {
+	if code, out, problems = waldo(t, "audit", "--state", state, "--json", "--device", "motors", "--robot",
+		"rover"); code != 0 || json.Unmarshal([]byte(out), &book) != nil || len(book.Drives) != 2 ||
+		book.Drives[0].Tally.Accepted != 2 {
 		t.Errorf("%d %s %s", code, out, problems)
 	}
 	code, out, _ = waldo(t, "audit", "--state", state, "--json", book.Drives[0].Begin.Format(time.RFC3339Nano))
@@ -155,7 +160,8 @@ func TestAuditDrives(t *testing.T) {
 	if code != 0 || len(lines) != 4 || json.Unmarshal([]byte(lines[3]), &last) != nil || last.Sequence != 3 {
 		t.Errorf("%d %s", code, out)
 	}
-	if code, out, _ := waldo(t, "audit", "--state", state, "--json", "--device", "none"); code != 0 || !strings.Contains(out, `"drives": []`) {
+	if code, out, _ := waldo(t, "audit", "--state", state, "--json", "--device", "none"); code != 0 ||
+		!strings.Contains(out, `"drives": []`) {
 		t.Errorf("%d %s", code, out)
 	}
 	for _, args := range [][]string{{"3"}, {"yesterday"}, {"--recordings", filepath.Join(state, "none")}} {
@@ -175,7 +181,8 @@ func TestAuditVerify(t *testing.T) {
 	if code != 0 {
 		t.Fatal(code, before, problems)
 	}
-	contain(t, squeeze(before), "rover/motors 6:", " 7 0 ok", "rover/recorder 0:", auditRecording+" attested by event 0 of rover/recorder")
+	contain(t, squeeze(before), "rover/motors 6:", " 7 0 ok", "rover/recorder 0:",
+		auditRecording+" attested by event 0 of rover/recorder")
 	heads := filepath.Join(t.TempDir(), "heads.txt")
 	if err := os.WriteFile(heads, []byte(before), 0o600); err != nil {
 		t.Fatal(err)
@@ -192,7 +199,8 @@ func TestAuditVerify(t *testing.T) {
 		{motors, func(data []byte) []byte { data[slices.Index(data, 'n')] = 'm'; return data }, "ALTERED: " + motors + ":"},
 		{motors, func(data []byte) []byte { return data[:strings.LastIndex(string(data[:len(data)-1]), "\n")+1] },
 			"a witness saw event 6, and the log ends with event 5"},
-		{recorded, func(data []byte) []byte { data[len(data)/2]++; return data }, auditRecording + " changed it is not what it was"},
+		{recorded, func(data []byte) []byte { data[len(data)/2]++; return data },
+			auditRecording + " changed it is not what it was"},
 	} {
 		data, err := os.ReadFile(tt.path)
 		if err != nil {
@@ -219,10 +227,12 @@ func TestAuditVerify(t *testing.T) {
 	if err := os.WriteFile(heads, []byte("nothing\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if code, _, problems := waldo(t, "audit", "verify", "--state", state, "--expect", heads); code != 78 || !strings.Contains(problems, "has no heads") {
+	if code, _, problems := waldo(t, "audit", "verify", "--state", state, "--expect", heads); code != 78 ||
+		!strings.Contains(problems, "has no heads") {
 		t.Errorf("%d %s", code, problems)
 	}
-	if code, _, problems := waldo(t, "audit", "verify", "--state", state, "--recordings", recorded); code != 78 || !strings.Contains(problems, "is not a folder") {
+	if code, _, problems := waldo(t, "audit", "verify", "--state", state, "--recordings", recorded); code != 78 ||
+		!strings.Contains(problems, "is not a folder") {
 		t.Errorf("%d %s", code, problems)
 	}
 }
@@ -238,12 +248,14 @@ func TestAuditVerifyWithoutEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, problems := waldo(t, "audit", "verify", "--state", state)
-	if all := out + problems; code != 0 || !strings.Contains(all, "no events") || !strings.Contains(all, log+":1: this is no event") {
+	if all := out + problems; code != 0 || !strings.Contains(all, "no events") ||
+		!strings.Contains(all, log+":1: this is no event") {
 		t.Errorf("%d: %s%s", code, out, problems)
 	}
 }
 
-// TestAuditVerifyNothing: where nothing can be checked, that is an error; where files are that no log tells of, it is not.
+// TestAuditVerifyNothing: where nothing can be checked, that is an error; where files are that no log tells of, it is
+// not.
 func TestAuditVerifyNothing(t *testing.T) {
 	elsewhere := filepath.Join(auditState(t), "recordings")
 	for name, tt := range map[string]struct {
@@ -252,8 +264,9 @@ func TestAuditVerifyNothing(t *testing.T) {
 		code int
 		says string
 	}{
-		"nothing":            {func(string) error { return nil }, nil, 78, "with --state"},
-		"an empty folder":    {func(s string) error { return os.Mkdir(filepath.Join(s, "recordings"), 0o700) }, nil, 78, "with --recordings"},
+		"nothing": {func(string) error { return nil }, nil, 78, "with --state"},
+		"an empty folder": {func(s string) error { return os.Mkdir(filepath.Join(s, "recordings"), 0o700) }, nil, 78,
+			"with --recordings"},
 		"only a recording":   {func(string) error { return nil }, []string{"--recordings", elsewhere}, 0, "unknown"},
 		"a folder elsewhere": {elsewhereLog, nil, 0, "name its folder with --recordings"},
 	} {
@@ -274,6 +287,7 @@ func TestAuditVerifyNothing(t *testing.T) {
 func elsewhereLog(state string) error {
 	log := audit.Open(audit.Path(state, "rover", "recorder"), nil)
 	defer log.Close()
-	log.Write(audit.Event{Kind: audit.RecordingFinished, What: auditRecording, Folder: "/srv/drives", SHA256: strings.Repeat("0", 64)})
+	log.Write(audit.Event{Kind: audit.RecordingFinished, What: auditRecording, Folder: "/srv/drives",
+		SHA256: strings.Repeat("0", 64)})
 	return nil
 }

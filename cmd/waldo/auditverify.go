@@ -88,7 +88,8 @@ func nothingThere(state string, recordings []string) error {
 	if len(recordings) > 0 {
 		where = "no recordings in " + strings.Join(recordings, ", ")
 	}
-	return fmt.Errorf("there are no audit logs in %s, and %s: name the robot's folder of state with --state, and that of its "+
+	return fmt.Errorf("there are no audit logs in %s, and %s: name the robot's folder of state with --state, and that "+
+		"of its "+
 		"recordings with --recordings", filepath.Join(state, "audit"), where)
 }
 

@@ -94,7 +94,8 @@ func (b *busCommand) Run(ctx context.Context, c console) error {
 	}
 	defer stop()
 	address := strings.TrimPrefix(server.URL(), "nats://")
-	defer report(systemd.NewUnit(os.Getenv), server.URL(), func(ctx context.Context) bool { return greets(ctx, address) })()
+	defer report(systemd.NewUnit(os.Getenv), server.URL(),
+		func(ctx context.Context) bool { return greets(ctx, address) })()
 	return c.patient(func(out io.Writer) error {
 		_, _ = fmt.Fprintln(out, server.URL()) // for people and scripts that wait for it
 		<-ctx.Done()

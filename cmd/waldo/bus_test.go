@@ -56,7 +56,8 @@ func TestBusOfAFile(t *testing.T) {
 
 // TestNoBusToRun: a robot with a NATS server elsewhere has none of its own.
 func TestNoBusToRun(t *testing.T) {
-	file := launchtest.WriteRobot(t, "robot: demo\ndevices: {front: {kind: camera}}\nnats: {url: \"nats://u:pw@10.0.0.2\"}\n")
+	file := launchtest.WriteRobot(t,
+		"robot: demo\ndevices: {front: {kind: camera}}\nnats: {url: \"nats://u:pw@10.0.0.2\"}\n")
 	for says, args := range map[string][]string{
 		"nats.url: the robot uses the NATS server": {"bus", "--robot-file", file},
 		"robot file: ":              {"bus", "--robot-file", "/nowhere"},

@@ -32,7 +32,8 @@ func newKeyring(file, robotName string, log *slog.Logger) (*keyring, error) {
 	if robotName == "" {
 		return k, nil
 	}
-	k.mine = permissions.Holder{Name: robotName + "/bus", Permissions: permissions.Of(permissions.Launcher(robotName), true)}
+	k.mine = permissions.Holder{Name: robotName + "/bus",
+		Permissions: permissions.Of(permissions.Launcher(robotName), true)}
 	var err error
 	k.own, err = keys.New()
 	return k, err

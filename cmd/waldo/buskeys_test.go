@@ -15,8 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/state"
 )
 
-// TestBusKeys: the bus knows the keys in its file, also those that come while it runs, and a file that is broken changes
-// nothing.
+// TestBusKeys: the bus knows the keys in its file, also those that come while it runs, and a file that is broken
+// changes nothing.
 func TestBusKeys(t *testing.T) {
 	t.Setenv("PATH", launchtest.Install(t, "waldo"))
 	t.Setenv("XDG_STATE_HOME", t.TempDir())

@@ -66,7 +66,8 @@ func (e *exportCommand) Run(ctx context.Context, c console) error {
 	for _, files := range groups {
 		to := e.To
 		if len(groups) > 1 {
-			to = filepath.Join(to, strings.TrimSuffix(strings.TrimSuffix(filepath.Base(files[0]), write.PartSuffix), folder.Suffix))
+			to = filepath.Join(to,
+				strings.TrimSuffix(strings.TrimSuffix(filepath.Base(files[0]), write.PartSuffix), folder.Suffix))
 		}
 		if err := e.one(ctx, c, files, to); err != nil {
 			return err

@@ -54,13 +54,14 @@ func TestRecordings(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &all); err != nil || code != 0 || len(all) != 1 {
 		t.Fatalf("exit code %d, %v\n%s\n%s", code, err, out, errOut)
 	}
-	if r := all[0]; r.Messages != 330 || !slices.Equal(r.Devices, []string{"front", "motors"}) || !r.Start.Equal(recordingtest.Begin) {
+	if r := all[0]; r.Messages != 330 || !slices.Equal(r.Devices, []string{"front", "motors"}) ||
+		!r.Start.Equal(recordingtest.Begin) {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestNameAlone: the name that the page and the list print is enough where the recorder keeps its files; a file here comes
-// first, and a name that is nowhere is told together with where it was looked for.
+// TestNameAlone: the name that the page and the list print is enough where the recorder keeps its files; a file here
+// comes first, and a name that is nowhere is told together with where it was looked for.
 func TestNameAlone(t *testing.T) {
 	const name = "2026-11-30T07-00-00.000Z_rover_001.mcap"
 	state, here := t.TempDir(), t.TempDir()
@@ -167,10 +168,13 @@ func TestExportRefused(t *testing.T) {
 		{"no recording", []string{"export_test.go", "--to", to}, 1, "not an MCAP file"},
 		{"unknown device", []string{path, "--to", to, "--device", "rear"}, 1, "front, motors"},
 		{"two recordings in one film", []string{path, other, "--to", "a.mp4"}, 1, "name a folder"},
-		{"no picture that can be decoded", []string{path, "--to", to}, 1, "front/video: H.264: a key frame has no parameter sets"},
+		{"no picture that can be decoded", []string{path, "--to", to}, 1,
+			"front/video: H.264: a key frame has no parameter sets"},
 		{"times of a dataset", []string{path, "--to", to, "--format", "lerobot", "--from", "1s"}, 1, "not for lerobot"},
-		{"no Python", []string{path, "--to", to, "--format", "lerobot", "--python", "/nowhere/python"}, 1, "pip install './clients/python[lerobot]'"},
-		{"no module", []string{path, "--to", to, "--format", "lerobot", "--python", "./testdata/no-module"}, 1, "has no waldo.lerobot"},
+		{"no Python", []string{path, "--to", to, "--format", "lerobot", "--python", "/nowhere/python"}, 1,
+			"pip install './clients/python[lerobot]'"},
+		{"no module", []string{path, "--to", to, "--format", "lerobot", "--python", "./testdata/no-module"}, 1,
+			"has no waldo.lerobot"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			code, _, errOut := waldo(t, append([]string{"export"}, tt.args...)...)
@@ -193,8 +197,8 @@ func TestRecordingsOf(t *testing.T) {
 	}
 }
 
-// TestExportSplit: the first file of a recording stands for all, also for those that are being written, and what is missing
-// in between is told.
+// TestExportSplit: the first file of a recording stands for all, also for those that are being written, and what is
+// missing in between is told.
 func TestExportSplit(t *testing.T) {
 	dir := t.TempDir()
 	file := func(n string) string { return filepath.Join(dir, "2026-11-30T07-00-00.000Z_rover_00"+n+".mcap") }
@@ -230,7 +234,8 @@ func TestExportSplit(t *testing.T) {
 	}
 }
 
-// TestExportDefinitions: with damage where channels are defined, in the first chunk and in the index, the others are exported.
+// TestExportDefinitions: with damage where channels are defined, in the first chunk and in the index, the others are
+// exported.
 func TestExportDefinitions(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "drive.mcap")
 	if err := recordingtest.Record(t, path, 300, 100, write.Config{ChunkBytes: 4000}).Close(); err != nil {
@@ -251,7 +256,8 @@ func TestExportDefinitions(t *testing.T) {
 	if code != 0 || err != nil || strings.Count(string(rows), "\r\n") < 20 || !strings.Contains(errOut, "damaged") {
 		t.Errorf("exit code %d, %v: %s\n%s", code, err, errOut, rows)
 	}
-	if code, _, errOut := waldo(t, "export", path, "--to", to); code == 0 || !strings.Contains(errOut, "warning: damaged") {
+	if code, _, errOut := waldo(t, "export", path, "--to", to); code == 0 ||
+		!strings.Contains(errOut, "warning: damaged") {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

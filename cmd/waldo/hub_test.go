@@ -80,8 +80,8 @@ func TestHub(t *testing.T) {
 		t.Fatal(err)
 	}
 	cloud := hubtest.Connect(t, bus.Config{URL: listen, Name: "gateway", Seed: secret})
-	states, err := bus.Subscribe[*fleetv1.RobotState](cloud.Conn, bus.Address{Robot: "rover", Device: bus.RobotDevice}.State(),
-		stream.Latest())
+	states, err := bus.Subscribe[*fleetv1.RobotState](cloud.Conn,
+		bus.Address{Robot: "rover", Device: bus.RobotDevice}.State(), stream.Latest())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,8 @@ func TestHubCheck(t *testing.T) {
 	a := certstest.NewAuthority(t)
 	good, goodKey := a.Issue([]string{"hub.lan"})
 	_, other := a.Issue([]string{"hub.lan"})
-	old, oldKey := a.Issue([]string{"hub.lan"}, certstest.Between(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))
+	old, oldKey := a.Issue([]string{"hub.lan"},
+		certstest.Between(time.Now().Add(-2*time.Hour), time.Now().Add(-time.Hour)))
 	for name, tt := range map[string]struct {
 		cert, key string
 		code      int
@@ -170,7 +171,8 @@ func TestHubServesARenewedCertificate(t *testing.T) {
 	a := certstest.NewAuthority(t)
 	cert, key := a.Issue([]string{"old.lan"})
 	file := filepath.Join(t.TempDir(), "hub.yaml")
-	rewrite(t, file, fmt.Sprintf("hub: here\nleaf: 127.0.0.1:0\nlisten: 127.0.0.1:0\ntls: {cert: %q, key: %q}\n", cert, key))
+	rewrite(t, file,
+		fmt.Sprintf("hub: here\nleaf: 127.0.0.1:0\nlisten: 127.0.0.1:0\ntls: {cert: %q, key: %q}\n", cert, key))
 	ctx, cancel := context.WithCancel(t.Context())
 	r, w := io.Pipe()
 	ended := make(chan int, 1)

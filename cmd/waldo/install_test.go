@@ -24,8 +24,8 @@ func TestInstallRoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, said = waldo(t, "install", "--root", "image")
-	for _, want := range []string{filepath.Join(root, file) + ":3: devices.front.kind: ", "in " + image + "/usr/bin or " + image +
-		"/usr/local/bin (it is in the package waldo-camera)"} {
+	for _, want := range []string{filepath.Join(root, file) + ":3: devices.front.kind: ", "in " + image + "/usr/bin or " +
+		image + "/usr/local/bin (it is in the package waldo-camera)"} {
 		if code != 78 || !strings.Contains(said, want) {
 			t.Errorf("without programs: %d, %s, want %q", code, said, want)
 		}

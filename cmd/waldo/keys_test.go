@@ -20,8 +20,8 @@ func environment(t *testing.T, pid int32) string {
 	return "\x00" + string(text)
 }
 
-// TestKeysOfProcesses: a process has a key of its own for the bus and not the token, which opens everything, unless it is
-// of a kind that nobody has said anything about.
+// TestKeysOfProcesses: a process has a key of its own for the bus and not the token, which opens everything, unless it
+// is of a kind that nobody has said anything about.
 func TestKeysOfProcesses(t *testing.T) {
 	const token = "sixteen-or-more!"
 	t.Setenv("PATH", launchtest.Install(t, "waldo", "waldo-camera", "waldo-eye"))

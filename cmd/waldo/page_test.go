@@ -63,7 +63,8 @@ func TestCode(t *testing.T) {
 // scan reads a code as a camera sees it on a terminal.
 func scan(shown string) (text string, err error) {
 	const dot = 8 // pixels
-	lines := strings.Split(strings.TrimSuffix(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(shown, ""), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(regexp.MustCompile(`\x1b\[[0-9;]*m`).ReplaceAllString(shown, ""), "\n"),
+		"\n")
 	picture := image.NewGray(image.Rect(0, 0, len([]rune(lines[0]))*dot, 2*len(lines)*dot))
 	draw.Draw(picture, picture.Rect, image.White, image.Point{}, draw.Src)
 	for y, line := range lines {

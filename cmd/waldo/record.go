@@ -72,14 +72,17 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	switch len(found) {
 	case 0:
 		if recorded != "" {
-			return bus.Address{}, fmt.Errorf("this robot is a replay of %s, and has no recorder: what it shows is recorded already", recorded)
+			return bus.Address{},
+				fmt.Errorf("this robot is a replay of %s, and has no recorder: what it shows is recorded already", recorded)
 		}
-		return bus.Address{}, errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; otherwise add " +
-			"`recorder: {kind: recorder}` to robot.yaml and run waldo reload")
+		return bus.Address{},
+			errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; otherwise add " +
+				"`recorder: {kind: recorder}` to robot.yaml and run waldo reload")
 	case 1:
 		return found[0], nil
 	}
-	return bus.Address{}, fmt.Errorf("there are several recorders: choose one with --device (%s)", strings.Join(names, ", "))
+	return bus.Address{}, fmt.Errorf("there are several recorders: choose one with --device (%s)",
+		strings.Join(names, ", "))
 }
 
 type recordStart struct {
@@ -133,7 +136,8 @@ type recordMark struct {
 func (r *recordMark) Run(ctx context.Context, c console) error {
 	c = c.plain()
 	return r.recorder(ctx, func(ctx context.Context, a bus.Address, client recorderv1.RecorderServiceClient) error {
-		q, err := client.AddMark(ctx, &recorderv1.AddMarkRequest{Text: strings.ToValidUTF8(r.Text, "�"), By: by("waldo record")})
+		q, err := client.AddMark(ctx,
+			&recorderv1.AddMarkRequest{Text: strings.ToValidUTF8(r.Text, "�"), By: by("waldo record")})
 		if err != nil {
 			return err
 		}

@@ -24,7 +24,8 @@ type tape struct {
 	state *recorderv1.RecorderState
 }
 
-func (f *tape) StartRecording(_ context.Context, r *recorderv1.StartRecordingRequest) (*recorderv1.StartRecordingResponse, error) {
+func (f *tape) StartRecording(_ context.Context,
+	r *recorderv1.StartRecordingRequest) (*recorderv1.StartRecordingResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state = &recorderv1.RecorderState{Phase: recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING, StartedBy: r.GetBy(),
@@ -34,7 +35,8 @@ func (f *tape) StartRecording(_ context.Context, r *recorderv1.StartRecordingReq
 	return &recorderv1.StartRecordingResponse{State: f.state}, nil
 }
 
-func (f *tape) StopRecording(context.Context, *recorderv1.StopRecordingRequest) (*recorderv1.StopRecordingResponse, error) {
+func (f *tape) StopRecording(context.Context,
+	*recorderv1.StopRecordingRequest) (*recorderv1.StopRecordingResponse, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	one := f.state.GetRecording()
@@ -48,7 +50,8 @@ func (f *tape) AddMark(_ context.Context, r *recorderv1.AddMarkRequest) (*record
 	if f.state.GetRecording() == nil {
 		return nil, status.Error(codes.FailedPrecondition, "nothing is being recorded")
 	}
-	return &recorderv1.AddMarkResponse{Mark: &recorderv1.Mark{Text: r.GetText(), By: r.GetBy(), Time: timestamppb.Now()}}, nil
+	return &recorderv1.AddMarkResponse{Mark: &recorderv1.Mark{Text: r.GetText(), By: r.GetBy(), Time: timestamppb.Now()}},
+		nil
 }
 
 func (f *tape) GetRecorder(context.Context, *recorderv1.GetRecorderRequest) (*recorderv1.GetRecorderResponse, error) {
@@ -116,7 +119,8 @@ func TestRecord(t *testing.T) {
 	if code, _, err := waldo(t, "record", "start"); code != 1 || !strings.Contains(err, "demo/recorder, second/recorder") {
 		t.Errorf("two recorders: %d, %s", code, err)
 	}
-	if code, _, err := waldo(t, "record", "start", "--robot", "second"); code != 0 || !strings.Contains(err, "second/recorder records") {
+	if code, _, err := waldo(t, "record", "start", "--robot", "second"); code != 0 ||
+		!strings.Contains(err, "second/recorder records") {
 		t.Errorf("one of two: %d, %s", code, err)
 	}
 }

@@ -36,7 +36,8 @@ func (r *remote) session(ctx context.Context, f func(context.Context, *bus.Conn)
 	})
 }
 
-// attach calls f with a connection to the bus, without a time limit. On a robot that runs as units its bus is the default.
+// attach calls f with a connection to the bus, without a time limit. On a robot that runs as units its bus is the
+// default.
 func (r *remote) attach(ctx context.Context, f func(context.Context, *bus.Conn) error) error {
 	if installed := units.Installed(); installed != nil && r.NATS == defaultBus {
 		if url, _ := installed.NATS.Client(); url != "" {

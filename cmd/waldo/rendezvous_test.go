@@ -49,13 +49,15 @@ func TestRendezvous(t *testing.T) {
 	if err := register(); err == nil || !strings.Contains(err.Error(), "waldo rendezvous forget rover") {
 		t.Errorf("another robot of the name: %v", err)
 	}
-	if code, out, text := waldo(t, "rendezvous", "forget", "rover", "--state", file); code != 0 || !strings.Contains(out, "rover") {
+	if code, out, text := waldo(t, "rendezvous", "forget", "rover", "--state", file); code != 0 ||
+		!strings.Contains(out, "rover") {
 		t.Errorf("forget: code %d, %s%s", code, out, text)
 	}
 	if err := register(); err != nil {
 		t.Errorf("another robot of a forgotten name: %v", err)
 	}
-	if code, _, text := waldo(t, "rendezvous", "forget", "raver", "--state", file); code != 1 || !strings.Contains(text, "raver") {
+	if code, _, text := waldo(t, "rendezvous", "forget", "raver", "--state", file); code != 1 ||
+		!strings.Contains(text, "raver") {
 		t.Errorf("forget an unknown one: code %d, %s", code, text)
 	}
 	address := strings.Trim(strings.TrimPrefix(url, "http://"), "/")

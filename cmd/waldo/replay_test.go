@@ -13,7 +13,8 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// TestReplayRefuses: what cannot be replayed is told before anything runs, with the file or the flag, and no file changes.
+// TestReplayRefuses: what cannot be replayed is told before anything runs, with the file or the flag, and no file
+// changes.
 func TestReplayRefuses(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("STATE_DIRECTORY", dir) // the command sets another one

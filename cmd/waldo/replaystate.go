@@ -41,8 +41,8 @@ func separate(in string) (remove func(), err error) {
 	}, nil
 }
 
-// stayHere forgets the rendezvous server in the environment: it is that of the robot, in whose place people would find the
-// replay.
+// stayHere forgets the rendezvous server in the environment: it is that of the robot, in whose place people would find
+// the replay.
 func stayHere() {
 	for _, variable := range os.Environ() {
 		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "WALDO_RENDEZVOUS_") {

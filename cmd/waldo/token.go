@@ -210,7 +210,8 @@ func (t *tokenListCommand) Run(c console) error {
 			tokenState(token, now))
 	}
 	if err := table.Flush(); err != nil {
-		return fmt.Errorf("the list could not be printed: %w: make room where the output goes, or print it to the terminal", err)
+		return fmt.Errorf("the list could not be printed: %w: make room where the output goes, or print it to the terminal",
+			err)
 	}
 	return nil
 }

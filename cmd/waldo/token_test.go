@@ -43,8 +43,8 @@ func TestTokens(t *testing.T) {
 		t.Errorf("afterwards: %v", err)
 	}
 	kept, err := os.ReadFile(filepath.Join(folder, "audit", "tokens.jsonl"))
-	if err != nil || strings.Count(string(kept), "token_created") != 2 || strings.Count(string(kept), "token_revoked") != 1 ||
-		strings.Contains(string(kept), token) {
+	if err != nil || strings.Count(string(kept), "token_created") != 2 ||
+		strings.Count(string(kept), "token_revoked") != 1 || strings.Contains(string(kept), token) {
 		t.Errorf("kept %s, %v", kept, err)
 	}
 }
@@ -64,7 +64,8 @@ func TestTokenWithoutOutput(t *testing.T) {
 	if err != nil || len(all) != 1 {
 		t.Fatalf("the file has %v, %v", all, err)
 	}
-	if want := "no space left on device: run waldo token revoke " + all[0].ID; code != 1 || !strings.Contains(said.String(), want) {
+	if want := "no space left on device: run waldo token revoke " + all[0].ID; code != 1 ||
+		!strings.Contains(said.String(), want) {
 		t.Errorf("%d: %s", code, &said)
 	}
 	said.Reset()
@@ -89,7 +90,8 @@ func TestTokenMistakes(t *testing.T) {
 		"past":         {[]string{"create", "anna", "--role", "driver", "--expires", "2020-01-01"}, 1, "not in the future"},
 		"for ever":     {[]string{"create", "anna", "--role", "driver", "--expires", "99999999d"}, 78, "30d"},
 		"service":      {[]string{"create", "cam", "--role", "service"}, 78, "--device: "},
-		"unknown":      {[]string{"revoke", "anna"}, 1, path + " has no token with the id or name \"anna\": waldo token list"},
+		"unknown": {[]string{"revoke", "anna"}, 1, path +
+			" has no token with the id or name \"anna\": waldo token list"},
 	} {
 		if code, _, said := waldo(t, append([]string{"token"}, tt.args...)...); code != tt.code ||
 			!strings.Contains(said, tt.fails) {
@@ -114,11 +116,13 @@ func TestTokenForADevice(t *testing.T) {
 		args []string
 		says string // "" for no warning
 	}{
-		"its device":    {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "front"}, ""},
-		"no such":       {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear"}, `has no device "rear"`},
-		"another robot": {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear", "--robot", "arm"}, ""},
-		"no file":       {"", []string{"--device", "rear"}, ""},
-		"broken file":   {"robot: [", []string{"--device", "rear"}, ""},
+		"its device": {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "front"}, ""},
+		"no such": {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear"},
+			`has no device "rear"`},
+		"another robot": {"robot: rover\ndevices: {front: {kind: camera}}\n", []string{"--device", "rear", "--robot", "arm"},
+			""},
+		"no file":     {"", []string{"--device", "rear"}, ""},
+		"broken file": {"robot: [", []string{"--device", "rear"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
@@ -128,7 +132,8 @@ func TestTokenForADevice(t *testing.T) {
 				rewrite(t, filepath.Join(folder, "robot.yaml"), tt.file)
 			}
 			code, out, said := waldo(t, append([]string{"token", "create", "cam", "--role", "service"}, tt.args...)...)
-			if code != 0 || out == "" || strings.Contains(said, "warning:") != (tt.says != "") || !strings.Contains(said, tt.says) {
+			if code != 0 || out == "" || strings.Contains(said, "warning:") != (tt.says != "") ||
+				!strings.Contains(said, tt.says) {
 				t.Errorf("%d, %q", code, said)
 			}
 		})

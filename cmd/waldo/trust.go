@@ -56,7 +56,8 @@ func (t *trustCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	file := filepath.Join(folder, "ca.crt")
-	trust := trusted{robot: r.Name, file: file, authority: authority, leaf: certs.ReadLeaf(folder), problems: map[string]error{}}
+	trust := trusted{robot: r.Name, file: file, authority: authority, leaf: certs.ReadLeaf(folder),
+		problems: map[string]error{}}
 	for _, p := range served.Places(r, cmp.Or(t.HTTP, t.noted(folder, r.Name))) {
 		trust.places = append(trust.places, p)
 		if p.Address != "" && !p.Foreign {

@@ -90,8 +90,10 @@ func TestTrustText(t *testing.T) {
 		page   served.Place
 		opened string // empty: nothing can be opened elsewhere
 	}{
-		{served.Place{Kind: served.Page, Name: "page", Address: "192.0.2.7:8443", Shared: true}, "http://192.0.2.7:8443/trust"},
-		{served.Place{Kind: served.Page, Name: "page", Address: "rover.example:80", Shared: true}, "http://rover.example:80/trust"},
+		{served.Place{Kind: served.Page, Name: "page", Address: "192.0.2.7:8443", Shared: true},
+			"http://192.0.2.7:8443/trust"},
+		{served.Place{Kind: served.Page, Name: "page", Address: "rover.example:80", Shared: true},
+			"http://rover.example:80/trust"},
 		{served.Place{Kind: served.Page, Name: "page", Address: "127.0.0.1:8080"}, ""},
 	} {
 		trust.places = []served.Place{tt.page, {Kind: served.Bus, Name: "bus", Address: "192.0.2.7:4333", Shared: true},
@@ -105,8 +107,8 @@ func TestTrustText(t *testing.T) {
 		} else if !strings.Contains(before, "this machine only") {
 			t.Errorf("the page of loopback is to be opened elsewhere:\n%s", text)
 		}
-		for _, want := range []string{"--nats tls://192.0.2.7:4333", "192.0.2.7:7109 list", "https://" + tt.page.Address + "/healthz",
-			certs.Fingerprint(authority.Certificate())} {
+		for _, want := range []string{"--nats tls://192.0.2.7:4333", "192.0.2.7:7109 list", "https://" + tt.page.Address +
+			"/healthz", certs.Fingerprint(authority.Certificate())} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%q is missing:\n%s", want, text)
 			}

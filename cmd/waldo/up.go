@@ -69,7 +69,8 @@ func (u *upCommand) Run(ctx context.Context, c console) error {
 	})
 }
 
-// notePage tells `waldo trust` where the page is served if that is not where the file says; empty: it is, or not at all.
+// notePage tells `waldo trust` where the page is served if that is not where the file says; empty: it is, or not at
+// all.
 func (u *upCommand) notePage(c console, r *robot.Robot, http string) {
 	if !r.TLS.Auto {
 		return

@@ -133,17 +133,20 @@ func TestUpgradeOfAUnit(t *testing.T) {
 		then   []*devicev1.Device // what is announced after the reload
 		says   string             // "" for a success
 	}{
-		"taken over": {described(1, isReady, ""), []*devicev1.Device{described(1, isReady, ""), described(2, isReady, "")}, ""},
+		"taken over": {described(1, isReady, ""), []*devicev1.Device{described(1, isReady, ""), described(2, isReady, "")},
+			""},
 		"taken over after a failure": {described(1, isReady, before),
 			[]*devicev1.Device{described(1, isReady, before), described(2, isReady, "")}, ""},
 		"goes on": {described(1, isReady, ""), []*devicev1.Device{described(1, isReady, "08:15:00.000 no such camera")},
 			"no such camera"},
 		"goes on again": {described(1, isReady, before),
 			[]*devicev1.Device{described(1, isReady, before), described(1, isReady, "08:15:00.000 another reason")}, "08:15"},
-		"not ready yet": {described(1, isReady, ""), []*devicev1.Device{described(2, isAway, ""), described(2, isReady, "")}, ""},
-		"away before":   {described(1, isAway, ""), []*devicev1.Device{described(2, isAway, "")}, ""},
-		"silent":        {described(1, isReady, ""), nil, "journalctl -u waldo-device@front"},
-		"never ready":   {described(1, isReady, ""), []*devicev1.Device{described(2, isAway, "")}, "journalctl -u waldo-device@front"},
+		"not ready yet": {described(1, isReady, ""), []*devicev1.Device{described(2, isAway, ""), described(2, isReady, "")},
+			""},
+		"away before": {described(1, isAway, ""), []*devicev1.Device{described(2, isAway, "")}, ""},
+		"silent":      {described(1, isReady, ""), nil, "journalctl -u waldo-device@front"},
+		"never ready": {described(1, isReady, ""), []*devicev1.Device{described(2, isAway, "")},
+			"journalctl -u waldo-device@front"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newUnitRig(t, tt.before)
@@ -180,14 +183,16 @@ func TestUpgradeWithoutAHandover(t *testing.T) {
 		asked string // of systemctl
 		says  string // "" for a success
 	}{
-		"the gateway":         {unit: "gateway", asked: "restart waldo-gateway.service"},
-		"by force":            {unit: "front", force: true, asked: "restart waldo-device@front.service"},
-		"the bus":             {unit: "bus", says: "when nobody drives, use --force, or waldo restart bus"},
-		"the bus by force":    {unit: "bus", force: true, asked: "restart waldo-bus.service"},
-		"nobody":              {unit: "rear", says: `no unit for "rear"; it has: bus, front, gateway`},
-		"not by this user":    {unit: "front", does: refused, asked: "reload waldo-device@front.service", says: "Access denied"},
-		"a gateway that does": {unit: "gateway", does: refused, asked: "restart waldo-gateway.service", says: "Access denied"},
-		"away from the bus":   {unit: "front", away: true, says: "front"},
+		"the gateway":      {unit: "gateway", asked: "restart waldo-gateway.service"},
+		"by force":         {unit: "front", force: true, asked: "restart waldo-device@front.service"},
+		"the bus":          {unit: "bus", says: "when nobody drives, use --force, or waldo restart bus"},
+		"the bus by force": {unit: "bus", force: true, asked: "restart waldo-bus.service"},
+		"nobody":           {unit: "rear", says: `no unit for "rear"; it has: bus, front, gateway`},
+		"not by this user": {unit: "front", does: refused, asked: "reload waldo-device@front.service",
+			says: "Access denied"},
+		"a gateway that does": {unit: "gateway", does: refused, asked: "restart waldo-gateway.service",
+			says: "Access denied"},
+		"away from the bus": {unit: "front", away: true, says: "front"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := described(1, isReady, "")
@@ -240,7 +245,8 @@ func TestUpgradeOfTheGateway(t *testing.T) {
 		"driven":        {obstacles: held, says: `rover/gateway was not upgraded: rover/front: the lease is held by "anna"`},
 		"driven, named": {obstacles: held, named: "gateway", says: "wait until nobody drives, or use --force"},
 		"by force":      {obstacles: held, force: true},
-		"no answer":     {err: status.Error(codes.Internal, "broken"), says: "rover/front does not tell whether it is driven"},
+		"no answer": {err: status.Error(codes.Internal, "broken"),
+			says: "rover/front does not tell whether it is driven"},
 		"crashed":       {err: status.Error(codes.Unavailable, "gone")},
 		"does not know": {err: status.Error(codes.Unimplemented, "old")},
 	} {
@@ -251,7 +257,8 @@ func TestUpgradeOfTheGateway(t *testing.T) {
 			}
 			u := &upgradeCommand{Timeout: 30 * time.Second, Force: tt.force, Device: tt.named}
 			r.does["reload"] = func() error { return r.tell(described(1, isReady, ""), described(2, isReady, "")) }
-			err := u.each(t.Context(), r.conn.Conn, console{out: io.Discard, err: io.Discard}, &remote{}, "rover", r.unitUpgrader)
+			err := u.each(t.Context(), r.conn.Conn, console{out: io.Discard, err: io.Discard}, &remote{}, "rover",
+				r.unitUpgrader)
 			if (err == nil) != (tt.says == "") || err != nil && !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("%v, want %q", err, tt.says)
 			}

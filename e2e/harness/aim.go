@@ -9,8 +9,8 @@ import (
 )
 
 // aim waits until an element stands still and nothing covers its middle, and returns where that is. A page that moves
-// between this and the click would have something else clicked, so from now on the events of a mouse come to the element
-// or to nothing; window.aimed has which did.
+// between this and the click would have something else clicked, so from now on the events of a mouse come to the
+// element or to nothing; window.aimed has which did.
 const aim = `(async () => {
   const end = performance.now() + $2;
   for (let before = '';; await new Promise(requestAnimationFrame)) {
@@ -39,7 +39,8 @@ const aim = `(async () => {
   }
 })()`
 
-// hit returns whether the click has come to the element, or was enough for it: the e-stop and timelines go by the press. A page that has been left by a click has no answer.
+// hit returns whether the click has come to the element, or was enough for it: the e-stop and timelines go by the
+// press. A page that has been left by a click has no answer.
 const hit = `(() => {
   if (!window.aimed) return true;
   const { element, pointerdown, click, end } = aimed;

@@ -25,8 +25,8 @@ func TestBrowserEvaluates(t *testing.T) {
 	page.Until(t, "document.readyState === 'complete'")
 }
 
-// restless is a page with a button that moves until half a second has passed, and once more when somebody aims at it; in
-// its place comes another.
+// restless is a page with a button that moves until half a second has passed, and once more when somebody aims at it;
+// in its place comes another.
 const restless = `<button id=right>right</button><button id=wrong>wrong</button><script>
   const [right, wrong] = document.querySelectorAll('button');
   const clicked = [];

@@ -108,8 +108,8 @@ func (n *Network) client() *http.Client {
 	return clientWithin(func(f func() error) error { return within(n.robot, f) })
 }
 
-// set gives a link its address and brings it up. An address of IPv6, which the kernel would add two seconds later, would
-// be another change of the network: Chromium gives up the connections it is opening then (ERR_NETWORK_CHANGED).
+// set gives a link its address and brings it up. An address of IPv6, which the kernel would add two seconds later,
+// would be another change of the network: Chromium gives up the connections it is opening then (ERR_NETWORK_CHANGED).
 func (*Network) set(tb testing.TB, namespace, link, address string) {
 	tb.Helper()
 	var in []string

@@ -59,8 +59,8 @@ func Quantile(sorted []float64, q float64) float64 {
 }
 
 // Median returns the median of sorted samples, and between which values that of what they are samples of lies with a
-// confidence of at least 95 %, whatever their distribution is: half of them are expected on either side, so how many are
-// follows the binomial distribution (the interval of the sign test). With fewer than six samples nothing is known.
+// confidence of at least 95 %, whatever their distribution is: half of them are expected on either side, so how many
+// are follows the binomial distribution (the interval of the sign test). With fewer than six samples nothing is known.
 func Median(sorted []float64) (low, median, high float64) {
 	n := len(sorted)
 	median = Quantile(sorted, 0.5)

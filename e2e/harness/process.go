@@ -168,8 +168,8 @@ func Children(tb testing.TB, pid int, name string) []int {
 var given sync.Map
 
 // FreeAddress returns a loopback address with a port that is free now, for TCP and UDP, and that it has never returned
-// before: who has got one may not have taken it yet. It is below those that the kernel gives to whoever asks for any port
-// (net.ipv4.ip_local_port_range, from 32768), such as the devices of the same robot.
+// before: who has got one may not have taken it yet. It is below those that the kernel gives to whoever asks for any
+// port (net.ipv4.ip_local_port_range, from 32768), such as the devices of the same robot.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
 	const first, ports, tries = 15_000, 15_000, 100

@@ -36,7 +36,8 @@ func (p *Page) Tile(tb testing.TB, device string) *Tile {
 // WaitState waits until the picture has a state: live, stale, or waiting.
 func (t *Tile) WaitState(tb testing.TB, state string) {
 	tb.Helper()
-	t.page.Until(tb, `document.querySelector('[data-device="' + $1 + '"][data-picture]')?.dataset.picture === $2`, t.device, state)
+	t.page.Until(tb, `document.querySelector('[data-device="' + $1 + '"][data-picture]')?.dataset.picture === $2`,
+		t.device, state)
 }
 
 // Frames returns when each frame since the recording began was presented, in ms of performance.now.

@@ -115,8 +115,8 @@ const whep = `(() => {
 // Player plays from servers of any make by WHEP, in a page of their own.
 type Player struct{ page *Page }
 
-// OpenPlayer opens a page at an address of the server, and puts a player into it. Best it is a page without scripts, such
-// as /healthz: one with scripts may load itself again, as Waldo's does when the network changed while it loaded.
+// OpenPlayer opens a page at an address of the server, and puts a player into it. Best it is a page without scripts,
+// such as /healthz: one with scripts may load itself again, as Waldo's does when the network changed while it loaded.
 func (b *Browser) OpenPlayer(tb testing.TB, address string) *Player {
 	tb.Helper()
 	stamp, err := os.ReadFile("../services/webrtc-gateway/web/media/stamp.js")
@@ -174,8 +174,8 @@ func (p *Player) Show(tb testing.TB, url string) *Page {
 	return p.page
 }
 
-// Age measures so many pictures of what [Player.Show] shows: from the stamp to being shown, in ms. Some before them are left
-// out.
+// Age measures so many pictures of what [Player.Show] shows: from the stamp to being shown, in ms. Some before them are
+// left out.
 func (p *Player) Age(tb testing.TB, before, frames int) (shown []float64) {
 	tb.Helper()
 	return Eval[[]float64](tb, p.page, "whep.age($1, $2)", before, frames)

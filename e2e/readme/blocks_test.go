@@ -65,7 +65,8 @@ func (b block) commands() (found []command) {
 }
 
 func TestBlocks(t *testing.T) {
-	got := fmt.Sprint(blocks("a\n```sh\none # two\n  three \\\n four\n{\"json\": 1}\n# five\n```\n\n```\nplain\n```\n```yaml\nnever: closed\n"))
+	got := fmt.Sprint(blocks("a\n```sh\none # two\n  three \\\n four\n{\"json\": 1}\n# " +
+		"five\n```\n\n```\nplain\n```\n```yaml\nnever: closed\n"))
 	want := "[{3 sh one # two\n  three \\\n four\n{\"json\": 1}\n# five\n} {11  plain\n}]"
 	if got != want {
 		t.Errorf("blocks: got %q, want %q", got, want)

@@ -1,5 +1,5 @@
-// Roamer is a Go peer on the move, for tests: it watches the camera front and drives the motors, and prints what happens,
-// a line each: the state of the connection, every tenth frame, and how driving goes.
+// Roamer is a Go peer on the move, for tests: it watches the camera front and drives the motors, and prints what
+// happens, a line each: the state of the connection, every tenth frame, and how driving goes.
 //
 // On SIGUSR1 it lets go of the lease that it has, acquires one, and drives until that is lost. Driving is never resumed
 // by itself.

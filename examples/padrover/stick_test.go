@@ -20,10 +20,12 @@ const stands = `{"left": 0, "right": 0}`
 func TestStick(t *testing.T) {
 	for name, steps := range map[string][]step{
 		"moved and released": {
-			{state: true, want: stands}, {y: -1, want: `{"left": 180, "right": 180}`}, {x: 1, want: `{"left": 60, "right": -60}`}, {want: stands},
+			{state: true, want: stands}, {y: -1, want: `{"left": 180, "right": 180}`},
+			{x: 1, want: `{"left": 60, "right": -60}`}, {want: stands},
 		},
 		"held at the start": {
-			{state: true, y: -1, want: stands}, {y: -0.9, after: time.Minute, want: stands}, {want: stands}, {y: -1, want: `{"left": 180, "right": 180}`},
+			{state: true, y: -1, want: stands}, {y: -0.9, after: time.Minute, want: stands}, {want: stands},
+			{y: -1, want: `{"left": 180, "right": 180}`},
 		},
 		"held while the pad comes back": {
 			{state: true, want: stands}, {y: -1, want: `{"left": 180, "right": 180}`}, {resync: true, want: stands},
@@ -34,11 +36,13 @@ func TestStick(t *testing.T) {
 		},
 		"noise and drift": {{state: true, x: 0.08, y: -0.1, want: stands}, {x: 0.11, y: 0.1, want: stands}},
 		"worn": {
-			{state: true, x: 0.2, want: stands}, {x: 0.21, after: 2 * time.Second, want: stands}, {x: 1, want: `{"left": 60, "right": -60}`},
+			{state: true, x: 0.2, want: stands}, {x: 0.21, after: 2 * time.Second, want: stands},
+			{x: 1, want: `{"left": 60, "right": -60}`},
 			{x: 0.2, after: 2 * time.Second, want: stands},
 		},
-		"worn only after it was touched": {{state: true, want: stands}, {x: 1, want: `{"left": 60, "right": -60}`}, {x: 0.24, after: 2 * time.Second, want: stands}},
-		"held still":                     {{state: true, want: stands}, {y: -0.56, after: time.Hour, want: `{"left": 90, "right": 90}`}},
+		"worn only after it was touched": {{state: true, want: stands}, {x: 1, want: `{"left": 60, "right": -60}`},
+			{x: 0.24, after: 2 * time.Second, want: stands}},
+		"held still": {{state: true, want: stands}, {y: -0.56, after: time.Hour, want: `{"left": 90, "right": 90}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s stick

@@ -42,8 +42,8 @@ func Address(configured, token string) (address string, narrowed bool, err error
 		"listen on 127.0.0.1", configured)
 }
 
-// Guarded returns where to listen for a server that asks everybody for a token that cannot be guessed: the address as it
-// stands. It fails if that is not host:port.
+// Guarded returns where to listen for a server that asks everybody for a token that cannot be guessed: the address as
+// it stands. It fails if that is not host:port.
 func Guarded(configured string) (address string, err error) {
 	_, _, err = split(configured)
 	return configured, err

@@ -23,9 +23,9 @@ const (
 )
 
 // Guesses slows down clients that present wrong tokens. Its memory is bounded. A client is an IPv4 address, or an IPv6
-// network of 64 bits: one visitor has all of its addresses. A right token by itself never waits, however many wrong ones
-// came from its address, which may be that of a proxy: what cannot be guessed is long, see [MinToken]. The zero value is
-// ready for use.
+// network of 64 bits: one visitor has all of its addresses. A right token by itself never waits, however many wrong
+// ones came from its address, which may be that of a proxy: what cannot be guessed is long, see [MinToken]. The zero
+// value is ready for use.
 type Guesses struct {
 	mu      sync.Mutex
 	clients map[string]*client

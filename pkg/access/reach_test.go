@@ -11,9 +11,9 @@ func TestReachable(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8080": "127.0.0.1:8080", "localhost:80": "localhost:80", "192.0.2.1:80": "192.0.2.1:80",
 		"robot.example:80": "robot.example:80",
-		":8080":            net.JoinHostPort(own, "8080"), "0.0.0.0:1": net.JoinHostPort(own, "1"), "[::]:7101": net.JoinHostPort(own,
-			"7101"),
-		"8080": "8080",
+		":8080":            net.JoinHostPort(own, "8080"), "0.0.0.0:1": net.JoinHostPort(own, "1"),
+		"[::]:7101": net.JoinHostPort(own, "7101"),
+		"8080":      "8080",
 	} {
 		if got := Reachable(address); got != want {
 			t.Errorf("Reachable(%q) = %q, want %q", address, got, want)

@@ -9,9 +9,9 @@ import (
 // verifierPrefix begins what [Verifier] returns.
 const verifierPrefix = "sha256:"
 
-// Verifier returns what a process needs that is presented a token, and presents none itself: [Allowed] takes it in place
-// of the token, but it opens nothing. A token of fewer than [MinToken] characters could be guessed from it, so it is
-// returned as it is.
+// Verifier returns what a process needs that is presented a token, and presents none itself: [Allowed] takes it in
+// place of the token, but it opens nothing. A token of fewer than [MinToken] characters could be guessed from it, so it
+// is returned as it is.
 func Verifier(token string) string {
 	if _, ok := verifies(token); ok || len(token) < MinToken {
 		return token

@@ -108,7 +108,8 @@ func newActuator(kit *device.Kit, c Config, hardware Hardware, safeJSON string, 
 	clock func() control.Clock) *Actuator {
 	a := &Actuator{
 		kit: kit, log: kit.Log, key: c.Key, safeJSON: safeJSON, clock: clock, latch: l, alarm: -1,
-		states: stream.NewTopic[*controlv1.ControlState](), judged: stream.NewTopic[*judgement](), due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
+		states: stream.NewTopic[*controlv1.ControlState](), judged: stream.NewTopic[*judgement](),
+		due: make(chan struct{}, 1), changed: make(chan struct{}, 1),
 	}
 	a.eStop = l.load()
 	a.watcher = newWatcher(c.Sight)
@@ -338,8 +339,8 @@ func (a *Actuator) clear(id int64, by actor) error {
 	return err
 }
 
-// actor is who does something with the device: what they are called, and, if known, the id of their token and where they
-// are.
+// actor is who does something with the device: what they are called, and, if known, the id of their token and where
+// they are.
 type actor struct{ name, token, from string }
 
 // leaseName names the latest lease in the audit log: the life of the process, and the number of the lease in it.

@@ -89,7 +89,8 @@ func acquire(t testing.TB, a *Actuator, w *wire) *pilot {
 // send sends a command, neutral if it is "0", and returns its report.
 func (p *pilot) send(what string) (*controlv1.CommandReport, error) {
 	p.sequence++
-	report, err := p.a.Submit(context.Background(), &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
+	report, err := p.a.Submit(context.Background(),
+		&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
 		Rigid(what == "0", func(time.Time) { p.wire.say(what) }))
 	if report != nil {
 		p.heard = report.GetClock()

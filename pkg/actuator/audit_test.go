@@ -37,7 +37,8 @@ func TestAudit(t *testing.T) {
 	if err != nil || stopped.GetState().GetEStop().GetBy() != "anna (ben)" {
 		t.Fatalf("pressed by %q, %v", stopped.GetState().GetEStop().GetBy(), err)
 	}
-	if _, err := client.ClearEStop(t.Context(), &controlv1.ClearEStopRequest{Id: stopped.GetState().GetEStop().GetId()}); err != nil {
+	if _, err := client.ClearEStop(t.Context(),
+		&controlv1.ClearEStopRequest{Id: stopped.GetState().GetEStop().GetId()}); err != nil {
 		t.Fatal(err)
 	}
 	await(t, "the lease lapses", func() bool { return m.State().GetHolder() == "" })

@@ -98,7 +98,8 @@ var refusals = map[controlv1.CommandVerdict]struct {
 	controlv1.CommandVerdict_COMMAND_VERDICT_BLIND: {codes.FailedPrecondition, "its sender is blind"}, // see blind
 }
 
-// blind says why a command of a blind sender is refused, and what to do about it. Silent: nothing is heard from the camera.
+// blind says why a command of a blind sender is refused, and what to do about it. Silent: nothing is heard from the
+// camera.
 func blind(s *controlv1.Sight, rigid, silent bool) string {
 	camera, age := s.GetCamera(), s.GetAge().AsDuration().Round(time.Millisecond)
 	switch {

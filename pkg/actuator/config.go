@@ -30,8 +30,8 @@ type Config struct {
 	Coast time.Duration
 }
 
-// OfRobot takes over what the section `drive:` of a robot file says, if this is the device that is driven. It implements
-// [device.OfRobot] for a kind that inlines Config; one that has it under a key calls it.
+// OfRobot takes over what the section `drive:` of a robot file says, if this is the device that is driven. It
+// implements [device.OfRobot] for a kind that inlines Config; one that has it under a key calls it.
 func (c *Config) OfRobot(r *robot.Robot, device string) error {
 	if err := c.Sight.Check("see", r.Devices); err != nil {
 		return err

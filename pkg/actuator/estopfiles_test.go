@@ -21,7 +21,8 @@ func TestEStopTexts(t *testing.T) {
 		r, err := client.EStop(t.Context(), &controlv1.EStopRequest{By: "\x1b]0;x\a",
 			Reason: strings.Repeat("\u202eé", 1000)})
 		e := r.GetState().GetEStop()
-		if err != nil || e.GetBy() != `\u001b]0;x\u0007` || len(e.GetReason()) > maxReason || !text.IsPrintable(e.GetReason()) || e.GetReason() == "" {
+		if err != nil || e.GetBy() != `\u001b]0;x\u0007` || len(e.GetReason()) > maxReason ||
+			!text.IsPrintable(e.GetReason()) || e.GetReason() == "" {
 			t.Errorf("over %s: %v, %v", name, e, err)
 		}
 	}

@@ -49,7 +49,8 @@ type judgement struct {
 	at       time.Time
 }
 
-// keepRecord hands a judgement to whoever makes records of them. It does not wait, and keeps it for nobody. It needs mu.
+// keepRecord hands a judgement to whoever makes records of them. It does not wait, and keeps it for nobody. It needs
+// mu.
 func (a *Actuator) keepRecord(j *judgement) {
 	j.holder = a.arbiter.State().Holder
 	if a.judged.Subscribers() == 0 {
@@ -75,8 +76,8 @@ func (a *Actuator) noteMalformed(ctx context.Context, h *controlv1.CommandHeader
 	})
 }
 
-// publishRecords sends a record of each command that is judged until ctx ends. If send is too slow, the oldest that wait
-// are left out.
+// publishRecords sends a record of each command that is judged until ctx ends. If send is too slow, the oldest that
+// wait are left out.
 func (a *Actuator) publishRecords(ctx context.Context, send func(*controlv1.CommandRecord)) error {
 	judged := a.judged.Subscribe(stream.DropOldest(recordsWaiting))
 	defer judged.Close()

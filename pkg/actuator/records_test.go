@@ -32,7 +32,8 @@ func (s spoken) JSON() string { return s.text }
 // recorded subscribes to the records of an actuator on its bus, and holds them.
 func (m *motor) recorded(t *testing.T) *bus.Subscription[*controlv1.CommandRecord] {
 	t.Helper()
-	records, err := bus.Subscribe[*controlv1.CommandRecord](m.conn.Conn, m.Kit().Address().Out(Commands), stream.DropOldest(1000))
+	records, err := bus.Subscribe[*controlv1.CommandRecord](m.conn.Conn, m.Kit().Address().Out(Commands),
+		stream.DropOldest(1000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +67,12 @@ func TestRecords(t *testing.T) {
 	sequence := int64(0)
 	header := func() *controlv1.CommandHeader {
 		sequence++
-		return &controlv1.CommandHeader{LeaseEpoch: lease.GetLease().GetEpoch(), Sequence: sequence, Heard: m.State().GetClock(),
-			Life: durationpb.New(time.Second), Seen: timestamppb.New(time.Unix(1, 0))}
+		return &controlv1.CommandHeader{LeaseEpoch: lease.GetLease().GetEpoch(), Sequence: sequence,
+			Heard: m.State().GetClock(), Life: durationpb.New(time.Second), Seen: timestamppb.New(time.Unix(1, 0))}
 	}
 	nothing := func(time.Time) {}
-	if _, err := m.Submit(ctx, header(), spoken{Rigid(true, nothing), `{"left":0}`}); err != nil { // nobody holds the stream
+	// nobody holds the stream
+	if _, err := m.Submit(ctx, header(), spoken{Rigid(true, nothing), `{"left":0}`}); err != nil {
 		t.Fatal(err)
 	}
 	records := m.recorded(t)
@@ -90,13 +92,15 @@ func TestRecords(t *testing.T) {
 		json    string
 		err     string
 	}{
-		{header, spoken{Rigid(false, nothing), `{"left":1}`}, controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED, 1, `{"left":1}`,
-			"an e-stop is latched"},
-		{change(func(h *controlv1.CommandHeader) { h.LeaseEpoch++ }), spoken{Rigid(false, nothing), "\xff"}, controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0, "�",
-			"(anna (page) has it)"},
-		{change(func(h *controlv1.CommandHeader) { h.Life = durationpb.New(time.Hour) }), spoken{Rigid(false, nothing), strings.Repeat("x", maxJSON+1)},
-			controlv1.CommandVerdict_COMMAND_VERDICT_UNSPECIFIED, 1, "", "control.life"},
-		{func() *controlv1.CommandHeader { return nil }, Rigid(false, nothing), controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0, "", "no lease"},
+		{header, spoken{Rigid(false, nothing), `{"left":1}`}, controlv1.CommandVerdict_COMMAND_VERDICT_E_STOPPED, 1,
+			`{"left":1}`, "an e-stop is latched"},
+		{change(func(h *controlv1.CommandHeader) { h.LeaseEpoch++ }), spoken{Rigid(false, nothing), "\xff"},
+			controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0, "�", "(anna (page) has it)"},
+		{change(func(h *controlv1.CommandHeader) { h.Life = durationpb.New(time.Hour) }),
+			spoken{Rigid(false, nothing), strings.Repeat("x", maxJSON+1)}, controlv1.CommandVerdict_COMMAND_VERDICT_UNSPECIFIED,
+			1, "", "control.life"},
+		{func() *controlv1.CommandHeader { return nil }, Rigid(false, nothing),
+			controlv1.CommandVerdict_COMMAND_VERDICT_NO_LEASE, 0, "", "no lease"},
 	} {
 		h := tt.header()
 		_, failed := m.Submit(ctx, h, tt.command)
@@ -119,7 +123,8 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	m.Malformed(ctx, header(), status.Error(codes.InvalidArgument, "left: 1.5 is not a whole number"))
-	if r := next(t, records); r.GetSequence() != 4 || r.GetError() != "left: 1.5 is not a whole number" || r.GetLease() != 1 {
+	if r := next(t, records); r.GetSequence() != 4 || r.GetError() != "left: 1.5 is not a whole number" ||
+		r.GetLease() != 1 {
 		t.Errorf("a message that cannot be read: %v", r)
 	}
 	if err := m.clear(m.State().GetEStop().GetId(), actor{name: "ben"}); err != nil {
@@ -277,7 +282,8 @@ func BenchmarkSubmit(b *testing.B) {
 			command := spoken{Rigid(false, func(time.Time) {}), `{"left":100,"right":-100}`}
 			for b.Loop() {
 				p.sequence++
-				if r, err := a.Submit(ctx, &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard}, command); err == nil {
+				if r, err := a.Submit(ctx, &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard},
+					command); err == nil {
 					p.heard = r.GetClock()
 				}
 			}

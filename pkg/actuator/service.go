@@ -138,9 +138,10 @@ func (s *service) GetControl(context.Context, *controlv1.GetControlRequest) (*co
 
 func (s *service) WatchControl(_ *controlv1.WatchControlRequest,
 	to grpc.ServerStreamingServer[controlv1.WatchControlResponse]) error {
-	return device.Watch(s.a.kit, to, s.a.states, s.a.State, func(state *controlv1.ControlState) *controlv1.WatchControlResponse {
-		return &controlv1.WatchControlResponse{State: state}
-	})
+	return device.Watch(s.a.kit, to, s.a.states, s.a.State,
+		func(state *controlv1.ControlState) *controlv1.WatchControlResponse {
+			return &controlv1.WatchControlResponse{State: state}
+		})
 }
 
 // pressedBy is who presses or clears an e-stop.
@@ -154,7 +155,8 @@ func (s *service) EStop(ctx context.Context, r *controlv1.EStopRequest) (*contro
 	return &controlv1.EStopResponse{State: s.a.State()}, nil
 }
 
-func (s *service) ClearEStop(ctx context.Context, r *controlv1.ClearEStopRequest) (*controlv1.ClearEStopResponse, error) {
+func (s *service) ClearEStop(ctx context.Context,
+	r *controlv1.ClearEStopRequest) (*controlv1.ClearEStopResponse, error) {
 	if err := s.override(r.GetKey()); err != nil {
 		return nil, err
 	}

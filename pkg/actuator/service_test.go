@@ -435,14 +435,17 @@ func TestWatch(t *testing.T) {
 			}
 		}
 	}
-	await("free", func(s *controlv1.ControlState) bool { return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_FREE })
+	await("free",
+		func(s *controlv1.ControlState) bool { return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_FREE })
 	p := acquire(t, m.Actuator, m.wire)
-	await("held", func(s *controlv1.ControlState) bool { return s.GetHolder() == "ann" && s.GetSafeJson() == `{"left":0}` })
+	await("held",
+		func(s *controlv1.ControlState) bool { return s.GetHolder() == "ann" && s.GetSafeJson() == `{"left":0}` })
 	p.mustSend(t, "0")
 	await("driving", func(s *controlv1.ControlState) bool {
 		return s.GetPhase() == controlv1.ControlPhase_CONTROL_PHASE_DRIVING
 	})
-	await("deadman", func(s *controlv1.ControlState) bool { return s.GetCause() == controlv1.SafeCause_SAFE_CAUSE_DEADMAN })
+	await("deadman",
+		func(s *controlv1.ControlState) bool { return s.GetCause() == controlv1.SafeCause_SAFE_CAUSE_DEADMAN })
 	m.press(actor{name: "bob"}, "")
 	await("e-stop", func(s *controlv1.ControlState) bool { return s.GetEStop().GetBy() == "bob" })
 	m.Stop()

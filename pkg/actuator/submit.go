@@ -17,15 +17,16 @@ type Command interface {
 	// be slowed.
 	Speed() (share float64, ok bool)
 	// CarryOut has it carried out. All its speeds are multiplied by the factor: 1 leaves it as it is, 0 means standing
-	// still. A command that cannot be slowed gets only 1. What CarryOut hands on must reach the hardware before the expiry,
-	// or not at all. CarryOut must not wait, and must not call the Actuator.
+	// still. A command that cannot be slowed gets only 1. What CarryOut hands on must reach the hardware before the
+	// expiry, or not at all. CarryOut must not wait, and must not call the Actuator.
 	CarryOut(factor float64, expiry time.Time)
 }
 
 // Submit judges a command and, if it is accepted, has it carried out at once. The report states what became of the
 // command; a command that is refused is an error as well, a gRPC status as CommandVerdict describes it. A header that
 // makes no sense is an InvalidArgument. The context tells who sent it.
-func (a *Actuator) Submit(ctx context.Context, h *controlv1.CommandHeader, c Command) (*controlv1.CommandReport, error) {
+func (a *Actuator) Submit(ctx context.Context, h *controlv1.CommandHeader,
+	c Command) (*controlv1.CommandReport, error) {
 	command, err := readHeader(h)
 	if err != nil {
 		a.noteMalformed(ctx, h, c, err)

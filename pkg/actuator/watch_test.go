@@ -31,10 +31,11 @@ type nothing struct{}
 func startEye(t *testing.T, server string) *eye {
 	t.Helper()
 	e := &eye{}
-	kind := device.Kind[nothing]{Name: "eye", Version: "1.0.0", New: func(kit *device.Kit, _ nothing) (device.Driver, error) {
-		e.out = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true})
-		return e, nil
-	}}
+	kind := device.Kind[nothing]{Name: "eye", Version: "1.0.0",
+		New: func(kit *device.Kit, _ nothing) (device.Driver, error) {
+			e.out = device.NewOut[*mediav1.Capture](kit, Captures, device.OutOptions{Absent: true})
+			return e, nil
+		}}
 	var err error
 	if e.Process, err = device.Start(kind, device.Settings{Robot: "r", Device: "front", NATS: server}, nothing{},
 		nil); err != nil {
@@ -72,7 +73,8 @@ func (s speed) CarryOut(factor float64, _ time.Time) { s.done(factor) }
 func (p *pilot) look(share float64, seen *timestamppb.Timestamp) (float64, *controlv1.CommandReport, error) {
 	p.sequence++
 	factor := -1.0
-	report, err := p.a.Submit(context.Background(), &controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard, Seen: seen},
+	report, err := p.a.Submit(context.Background(),
+		&controlv1.CommandHeader{LeaseEpoch: p.lease, Sequence: p.sequence, Heard: p.heard, Seen: seen},
 		speed{share, func(f float64) { factor = f }})
 	if report != nil {
 		p.heard = report.GetClock()
@@ -95,7 +97,8 @@ func TestSight(t *testing.T) {
 			t.Errorf("standing still needs no eyes: %v, %v", f, err)
 		}
 		f, report, err := p.look(1, nil)
-		if f != -1 || status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), `no picture of "front"`) ||
+		if f != -1 || status.Code(err) != codes.FailedPrecondition ||
+			!strings.Contains(err.Error(), `no picture of "front"`) ||
 			report.GetVerdict() != controlv1.CommandVerdict_COMMAND_VERDICT_BLIND {
 			t.Errorf("without a picture: %v, %v, %v", f, report, err)
 		}

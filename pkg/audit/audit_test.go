@@ -250,7 +250,8 @@ func TestManyKindsOfRefusals(t *testing.T) {
 		l := Open(path, nil)
 		l.Write(Event{Kind: EStop})
 		for i := range 24 * 3600 { // a day, one a second
-			l.Write(Event{Kind: Refused, Who: "rover/front", What: fmt.Sprintf("publish x%d.%s", i, strings.Repeat("y", maxText))})
+			l.Write(Event{Kind: Refused, Who: "rover/front",
+				What: fmt.Sprintf("publish x%d.%s", i, strings.Repeat("y", maxText))})
 			time.Sleep(time.Second)
 		}
 		l.Close()

@@ -31,8 +31,8 @@ type ending struct {
 // Most lines are found in the first of these many bytes at the end of a file. One of Waldo's is always in the second.
 var endings = [2]int64{8 << 10, 2 * MaxFile}
 
-// resume finds out what is to follow in a file of some size: what it ends with, or, if it is empty, what the newest of the
-// old files ends with.
+// resume finds out what is to follow in a file of some size: what it ends with, or, if it is empty, what the newest of
+// the old files ends with.
 func (f *file) resume(size int64) (ending, error) {
 	e, known, err := endOf(f.f, size)
 	for i := 1; err == nil && !known && i <= Kept; i++ {
@@ -44,7 +44,8 @@ func (f *file) resume(size int64) (ending, error) {
 	return e, err
 }
 
-// endOfFile is endOf for a file that may be missing; one that cannot be read counts as missing, so that events are kept.
+// endOfFile is endOf for a file that may be missing; one that cannot be read counts as missing, so that events are
+// kept.
 func endOfFile(path string) (e ending, known bool) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -79,7 +80,8 @@ func endOf(f io.ReaderAt, size int64) (e ending, known bool, err error) {
 	return e, known, nil
 }
 
-// endIn reads the end of a file in its last bytes, which may be all. Whole is false if the last line begins before them.
+// endIn reads the end of a file in its last bytes, which may be all. Whole is false if the last line begins before
+// them.
 func endIn(data []byte, all bool) (e ending, known, whole bool) {
 	e.torn = data[len(data)-1] != '\n'
 	lines := bytes.Split(bytes.TrimSuffix(data, []byte{'\n'}), []byte{'\n'})

@@ -20,8 +20,8 @@ const (
 	Ended Kind = "session_ended"
 	// Refused: a token or its role was not enough for something. What says for what, Reason why.
 	Refused Kind = "refused"
-	// Restarted, Upgraded and Reloaded: somebody had the launcher do so. What is the process; of a reload, Reason says what
-	// it changed.
+	// Restarted, Upgraded and Reloaded: somebody had the launcher do so. What is the process; of a reload, Reason says
+	// what it changed.
 	Restarted Kind = "restarted"
 	Upgraded  Kind = "upgraded"
 	Reloaded  Kind = "reloaded"
@@ -40,8 +40,8 @@ const (
 	// file of the recording, Reason why.
 	RecordingStarted Kind = "recording_started"
 	RecordingStopped Kind = "recording_stopped"
-	// RecordingFinished and RecordingRepaired: a file of a recording is complete, or was made so after it was left open. What
-	// is the file, Folder where it was then, SHA256 its content. Reason is given if it was complete before.
+	// RecordingFinished and RecordingRepaired: a file of a recording is complete, or was made so after it was left open.
+	// What is the file, Folder where it was then, SHA256 its content. Reason is given if it was complete before.
 	RecordingFinished Kind = "recording_finished"
 	RecordingRepaired Kind = "recording_repaired"
 	// RecordingDeleted: a recording was deleted with all its files, by somebody or to make room. What is its name.

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Head is the last line of a log at some time. Kept where those who can change the log cannot change it, it proves later
-// that the log up to there is what it was.
+// Head is the last line of a log at some time. Kept where those who can change the log cannot change it, it proves
+// later that the log up to there is what it was.
 type Head struct {
 	Number int64
 	Hash   string // of the line; empty: there is none
@@ -29,7 +29,8 @@ func ParseHead(text string) (Head, error) {
 	n, err := strconv.ParseInt(number, 10, 64)
 	sum, failed := hex.DecodeString(hash)
 	if err != nil || failed != nil || n < 0 || len(sum) != sha256.Size || hash != strings.ToLower(hash) {
-		return Head{}, errors.New("it is no head of an audit log: that is a number, a colon and a SHA-256 in hexadecimal digits")
+		return Head{},
+			errors.New("it is no head of an audit log: that is a number, a colon and a SHA-256 in hexadecimal digits")
 	}
 	return Head{n, hash}, nil
 }

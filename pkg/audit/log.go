@@ -17,8 +17,8 @@ const (
 	// A kind of refusal is written so often at once, and then once in refusalEvery.
 	refusalBurst = 10
 	refusalEvery = 10 * time.Second
-	// All kinds together are written so often at once, and then once in refusalEvery: who finds ever new ways to be refused
-	// needs days to push out what matters.
+	// All kinds together are written so often at once, and then once in refusalEvery: who finds ever new ways to be
+	// refused needs days to push out what matters.
 	refusalsBurst = 100
 	// maxRefusals bounds the kinds of refusals that are told apart; the rest is one kind.
 	maxRefusals = 256
@@ -54,8 +54,8 @@ type refusals struct {
 	left    int64 // left out since the last one that was written
 }
 
-// Open returns the log in a file. Its folder is made; whatever is wrong with either costs events, and never fails. A nil
-// log tells nobody.
+// Open returns the log in a file. Its folder is made; whatever is wrong with either costs events, and never fails. A
+// nil log tells nobody.
 func Open(path string, log *slog.Logger) *Log {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)

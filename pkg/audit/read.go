@@ -60,8 +60,8 @@ type opened struct {
 	size int64
 }
 
-// snapshot opens the files of a log, the oldest first, as they are at a moment. Those that are returned with an error have
-// to be closed, too.
+// snapshot opens the files of a log, the oldest first, as they are at a moment. Those that are returned with an error
+// have to be closed, too.
 func snapshot(path string) (files []opened, err error) {
 	for {
 		newest, err := openLocked(path)
@@ -74,7 +74,8 @@ func snapshot(path string) (files []opened, err error) {
 			_ = unix.Flock(int(newest.Fd()), unix.LOCK_UN) // fails only for a file that is closed
 			return files, err
 		}
-		// Nothing was locked, because the newest file is about to be made after a rotation. Each rotation changes the next one.
+		// Nothing was locked, because the newest file is about to be made after a rotation. Each rotation changes the next
+		// one.
 		_, gone := os.Stat(path)
 		after, _ := os.Stat(old(path, 1))
 		if same := before == nil && after == nil || before != nil && os.SameFile(before, after); same && gone != nil {
@@ -125,8 +126,8 @@ func (f *opened) measure() error {
 	return nil
 }
 
-// openLocked opens the newest file and gets a lock that others may have to read it. It is nil if there is none. Where files
-// cannot be locked, nobody writes.
+// openLocked opens the newest file and gets a lock that others may have to read it. It is nil if there is none. Where
+// files cannot be locked, nobody writes.
 func openLocked(path string) (*os.File, error) {
 	for {
 		f, err := os.Open(path)

@@ -117,7 +117,8 @@ func (v *verifier) link(l Line) {
 				l.Number)
 		}
 		return
-	case v.before == "" || l.Previous == v.before: // before is empty: the line before is not kept any more, or there was none
+	// before is empty: the line before is not kept any more, or there was none
+	case v.before == "" || l.Previous == v.before:
 	case l.Previous == Start:
 		v.find(l, true, "a new log begins with event %d, after others: nothing attests those", l.Number)
 	default:
@@ -136,7 +137,8 @@ func (v *verifier) witness(l Line) {
 	}
 	delete(v.want, l.Number)
 	if seen.Hash != l.Hash {
-		v.find(l, true, "event %d was another one when a witness saw it: its hash was %s, and is %s", l.Number, seen.Hash, l.Hash)
+		v.find(l, true, "event %d was another one when a witness saw it: its hash was %s, and is %s", l.Number, seen.Hash,
+			l.Hash)
 	}
 }
 

@@ -19,7 +19,8 @@ func fill(t testing.TB, path string, events int) Head {
 	f := &file{path: path, max: 2 << 10}
 	defer f.close()
 	for i := range events {
-		if err := f.append(line{Time: time.Now(), Event: Event{Kind: LeaseAcquired, Who: "anna", What: fmt.Sprint(i)}}); err != nil {
+		if err := f.append(line{Time: time.Now(),
+			Event: Event{Kind: LeaseAcquired, Who: "anna", What: fmt.Sprint(i)}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -112,7 +113,8 @@ func TestAltered(t *testing.T) {
 					before, after, _ := strings.Cut(l[i], `"prev":"`)
 					l[i] = before + after[len(Start)+2:]
 				}
-				return append(l, `{"n":`+fmt.Sprint(parse([]byte(l[len(l)-1])).Number+1)+`,"prev":"`+hashOf([]byte("x"))+`","event":"started"}`)
+				return append(l, `{"n":`+fmt.Sprint(parse([]byte(l[len(l)-1])).Number+1)+`,"prev":"`+hashOf([]byte("x"))+
+					`","event":"started"}`)
 			})
 		}, "does not follow"},
 	} {
@@ -141,8 +143,8 @@ func TestAltered(t *testing.T) {
 	}
 }
 
-// TestWitness: what is cut off at the end, or written anew with a chain that is right in itself, is found by whoever has
-// kept a head.
+// TestWitness: what is cut off at the end, or written anew with a chain that is right in itself, is found by whoever
+// has kept a head.
 func TestWitness(t *testing.T) {
 	path, head := newLog(t, 3)
 	other, _ := newLog(t, 5)
@@ -159,8 +161,8 @@ func TestWitness(t *testing.T) {
 		}, []Head{head}, "another one when a witness saw it"},
 		"the last line removed": {func() { edit(t, path, func(l []string) []string { return l[:2] }) }, []Head{head},
 			"saw event 2, and the log ends with event 1"},
-		"the last line cut": {func() { edit(t, path, func(l []string) []string { l[2] = l[2][:20]; return l }) }, []Head{head},
-			"saw event 2, and the log ends with event 1"},
+		"the last line cut": {func() { edit(t, path, func(l []string) []string { l[2] = l[2][:20]; return l }) },
+			[]Head{head}, "saw event 2, and the log ends with event 1"},
 		"all written anew": {func() {
 			data, _ := os.ReadFile(other)
 			_ = os.WriteFile(path, data, 0o600)
@@ -182,7 +184,8 @@ func TestWitness(t *testing.T) {
 			defer func() { _ = os.WriteFile(path, before, 0o600) }()
 			tt.alter()
 			r := verify(t, path, tt.heads...)
-			found := slices.ContainsFunc(r.Found, func(f Finding) bool { return f.Alteration && strings.Contains(f.Text, tt.want) })
+			found := slices.ContainsFunc(r.Found,
+				func(f Finding) bool { return f.Alteration && strings.Contains(f.Text, tt.want) })
 			if found != (tt.want != "") || r.Altered() != found {
 				t.Errorf("found %+v", r.Found)
 			}
@@ -250,7 +253,8 @@ func TestOlderVersions(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = f.Close() }()
-		if _, err := fmt.Fprintf(f, `{"time":"2026-11-20T10:00:00Z","n":%d,"event":"login","who":"anna"}`+"\n", n); err != nil {
+		if _, err := fmt.Fprintf(f, `{"time":"2026-11-20T10:00:00Z","n":%d,"event":"login","who":"anna"}`+"\n",
+			n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -335,7 +339,8 @@ func TestHead(t *testing.T) {
 		t.Errorf("%q became %v, %v", head, got, err)
 	}
 	verify(t, l.path, head)
-	for _, text := range []string{"", "1", "1:", "x:" + Start, "-1:" + Start, "1:" + Start[1:], "1:" + strings.Repeat("A", 64), "1:" + Start + "0"} {
+	for _, text := range []string{"", "1", "1:", "x:" + Start, "-1:" + Start, "1:" + Start[1:],
+		"1:" + strings.Repeat("A", 64), "1:" + Start + "0"} {
 		if h, err := ParseHead(text); err == nil {
 			t.Errorf("%q is %v", text, h)
 		}
@@ -368,7 +373,8 @@ func TestAnyChange(t *testing.T) {
 		if err := os.WriteFile(name, after, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if r := verify(t, path, head); !r.Altered() && !(name == path && at == len(before)-1) { // the end of the last line is not part of it
+		// the end of the last line is not part of it
+		if r := verify(t, path, head); !r.Altered() && !(name == path && at == len(before)-1) {
 			t.Errorf("byte %d of %s became %q: %+v", at, name, to, r)
 		}
 		if err := os.WriteFile(name, before, 0o600); err != nil {

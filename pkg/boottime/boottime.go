@@ -1,5 +1,5 @@
-// Package boottime has the clock that all processes of a machine share, and that neither jumps nor stops while the machine
-// sleeps: CLOCK_BOOTTIME of Linux.
+// Package boottime has the clock that all processes of a machine share, and that neither jumps nor stops while the
+// machine sleeps: CLOCK_BOOTTIME of Linux.
 package boottime
 
 import (

@@ -16,12 +16,12 @@ const Any = "*"
 // reserved cannot be a device: waldo.v1.<robot>.msg.<topic> is for messages between peers and programs.
 const reserved = "msg"
 
-// RobotDevice is the name under which a robot as a whole speaks; see package presence. A robot that connects to a hub has
-// no device of this name.
+// RobotDevice is the name under which a robot as a whole speaks; see package presence. A robot that connects to a hub
+// has no device of this name.
 const RobotDevice = "robot"
 
-// AskRobots is the subject on which all robots at a hub are asked to describe themselves, waldo.fleet.v1.Ask. So no robot
-// is named like its third part.
+// AskRobots is the subject on which all robots at a hub are asked to describe themselves, waldo.fleet.v1.Ask. So no
+// robot is named like its third part.
 const AskRobots = root + Fleet + ".ask"
 
 // Fleet is what no robot at a hub may be named.

@@ -18,8 +18,8 @@ func TestCaller(t *testing.T) {
 	}{
 		"of a person":  {nil, InboxPrefix("abcd2345") + ".x.1", "", "abcd2345", ""},
 		"of a process": {nil, InboxPrefix(process) + ".x.1", "", "", ""},
-		"for a person": {nats.Header{userHeader: {"anna"}, tokenHeader: {"wxyz"}, fromHeader: {"10.0.0.7:1"}}, InboxPrefix(process) + ".x",
-			"anna", "wxyz", "10.0.0.7:1"},
+		"for a person": {nats.Header{userHeader: {"anna"}, tokenHeader: {"wxyz"}, fromHeader: {"10.0.0.7:1"}},
+			InboxPrefix(process) + ".x", "anna", "wxyz", "10.0.0.7:1"},
 		"of nobody":      {nil, "_INBOX.Xy7.1", "", "", ""},
 		"to elsewhere":   {nil, "waldo.v1.abcd", "", "", ""},
 		"with nonsense":  {nats.Header{tokenHeader: {"\x1b[2J"}, fromHeader: {"\n"}}, "_INBOX.Xy7.1", "", "", ""},

@@ -36,9 +36,10 @@ const (
 // Errors have the codes that the device gave them; besides, Unavailable means that no such device, or no bus, is there
 // now, PermissionDenied that the server does not allow this connection to call it, and DeadlineExceeded that it did not
 // answer in time (5 s if the context sets no deadline). Streams are not served on the bus (Unimplemented): dial the
-// device's gRPC address for those. gRPC metadata does not travel, but the name of the user, the id of their token and their
-// address do ([access.WithUser], [access.WithTokenID], [access.WithFrom]); of the call options, [OfEpoch] and [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device,
-// whose handler goes on until the deadline.
+// device's gRPC address for those. gRPC metadata does not travel, but the name of the user, the id of their token and
+// their address do ([access.WithUser], [access.WithTokenID], [access.WithFrom]); of the call options, [OfEpoch] and
+// [grpc.MaxCallRecvMsgSize] count. A caller that gives up is not noticed by the device, whose handler goes on until the
+// deadline.
 func (c *Conn) Client(a Address) grpc.ClientConnInterface { return client{c, a, a.Validate()} }
 
 type client struct {

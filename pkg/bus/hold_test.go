@@ -99,8 +99,8 @@ const (
 	holdTimeout = 500 * time.Millisecond
 )
 
-// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, each next
-// life waited half a second; a busy machine holds up some, and not all.
+// TestHoldDoesNotWaitForADeadDevice has lives that take the request and never answer. Were the answers awaited, each
+// next life waited half a second; a busy machine holds up some, and not all.
 func TestHoldDoesNotWaitForADeadDevice(t *testing.T) {
 	a, b := pair(t)
 	h := a.Hold(front, "video", "me")

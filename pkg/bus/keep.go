@@ -61,8 +61,8 @@ type Kept struct {
 }
 
 // Keep becomes a member of a group. Bytes bounds what the server keeps of the subject, for all groups together; what is
-// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept], [ErrNoRoom] or
-// [ErrRefused], if the server is there.
+// oldest goes first. 0 means 64 MiB, and the server must have that much left. It fails with [ErrNotKept], [ErrNoRoom]
+// or [ErrRefused], if the server is there.
 func (c *Conn) Keep(ctx context.Context, subject, group string, bytes int64) (*Kept, error) {
 	js, err := jetstream.New(c.nc)
 	if err != nil {

@@ -49,7 +49,8 @@ func deviceHeader(epoch int64, m proto.Message) nats.Header {
 	return nats.Header{typeHeader: {typeName(m)}, epochHeader: {strconv.FormatInt(epoch, 10)}}
 }
 
-// plain makes the same bytes of equal messages, so that a reader can see that nothing has changed without decoding them.
+// plain makes the same bytes of equal messages, so that a reader can see that nothing has changed without decoding
+// them.
 var plain = proto.MarshalOptions{Deterministic: true}
 
 // publish splits what is larger than part, or than what the server takes.
@@ -137,8 +138,8 @@ type Sent[M proto.Message] struct {
 	Message M
 }
 
-// SubscribeSent is [Subscribe] for readers that have to know the subject: what a message says of its sender is not to be
-// trusted, but the server may keep senders to their subjects.
+// SubscribeSent is [Subscribe] for readers that have to know the subject: what a message says of its sender is not to
+// be trusted, but the server may keep senders to their subjects.
 func SubscribeSent[M proto.Message](c *Conn, subject string, policy stream.Policy) (*Subscription[Sent[M]], error) {
 	decode := decoder[M]()
 	return subscribe(c, subject, policy, func(m *nats.Msg) (Sent[M], string) {

@@ -20,8 +20,8 @@ func (c *Conn) PublishRaw(subject string, r Raw) error {
 type Part struct{ msg *nats.Msg }
 
 // Cut returns a message in parts of at most size bytes, in order, for a sender that wants to send other messages in
-// between. Each is sent by [Conn.PublishPart], and the next within 5 s. The parts are larger if there would be more than
-// a reader joins.
+// between. Each is sent by [Conn.PublishPart], and the next within 5 s. The parts are larger if there would be more
+// than a reader joins.
 func Cut(subject string, r Raw, size int) []Part {
 	size = min(max(size, len(r.Data)/maxParts+1), maxPart-headerAllowance)
 	messages := split(rawMsg(subject, r), int64(size+headerAllowance))

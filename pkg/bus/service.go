@@ -184,8 +184,8 @@ func (s *Service) dispatch(method grpc.MethodDesc, impl any, m *nats.Msg) {
 	}()
 }
 
-// isPlaceOfAnswers reports whether somebody waits for an answer at a subject. A caller that names one of Waldo's own, or
-// of NATS itself, such as a command of JetStream, wants to have a command of theirs sent by us.
+// isPlaceOfAnswers reports whether somebody waits for an answer at a subject. A caller that names one of Waldo's own,
+// or of NATS itself, such as a command of JetStream, wants to have a command of theirs sent by us.
 func isPlaceOfAnswers(reply string) bool {
 	return reply != "" && !strings.HasPrefix(reply, root) && !strings.HasPrefix(reply, "$")
 }

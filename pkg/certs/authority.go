@@ -95,8 +95,8 @@ func ReadAuthority(folder string) (*x509.Certificate, error) {
 	return chain[0], nil
 }
 
-// OpenAuthority is LoadAuthority, and makes one for these names if there is none. Two processes that make it at the same
-// time get the same one.
+// OpenAuthority is LoadAuthority, and makes one for these names if there is none. Two processes that make it at the
+// same time get the same one.
 func OpenAuthority(folder, robot string, names []string) (*Authority, error) {
 	if a, err := LoadAuthority(folder); !errors.Is(err, fs.ErrNotExist) {
 		return a, err

@@ -81,7 +81,8 @@ func TestAuthorityIsConstrained(t *testing.T) {
 		ok   bool
 	}{
 		{"rover.local", true}, {"rover", true}, {"localhost", true},
-		{"192.168.7.9", true}, {"fd00::1", true}, {"203.0.113.7", true}, // no addresses are constrained, see the package comment
+		// no addresses are constrained, see the package comment
+		{"192.168.7.9", true}, {"fd00::1", true}, {"203.0.113.7", true},
 		{"bank.example", false}, {"printer.local", false}, {"local", false}, {"rover.local.example", false},
 	}
 	for _, tt := range tests {
@@ -146,7 +147,8 @@ func TestDamagedAuthority(t *testing.T) {
 			}
 			return writeKey(filepath.Join(f, authorityKey), key)
 		}, "does not belong"},
-		{"half", func(f string) error { return os.Truncate(filepath.Join(f, authorityFile), 100) }, "ca.crt holds no certificate"},
+		{"half", func(f string) error { return os.Truncate(filepath.Join(f, authorityFile), 100) },
+			"ca.crt holds no certificate"},
 		{"large", func(f string) error { return os.Truncate(filepath.Join(f, authorityFile), maxFile+1) }, "bytes"},
 		{"a folder", func(f string) error {
 			path := filepath.Join(f, authorityFile)

@@ -12,8 +12,8 @@ import (
 )
 
 // TestHandshakesWithoutClock: machines whose clock is before the day of this version, as that of a robot without a
-// battery, trust each other's certificates, and so does a browser with the right time. Page, gRPC and bus all listen with
-// a Source, and all of Waldo's programs dial with Client.
+// battery, trust each other's certificates, and so does a browser with the right time. Page, gRPC and bus all listen
+// with a Source, and all of Waldo's programs dial with Client.
 func TestHandshakesWithoutClock(t *testing.T) {
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

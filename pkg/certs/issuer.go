@@ -150,7 +150,8 @@ func (i *Issuer) look() (*Authority, error) {
 		}
 		return a, err
 	}
-	i.config.Log.Info("issued the robot's certificate", "names", Listed(leaf), "until", leaf.NotAfter.Format(time.DateOnly))
+	i.config.Log.Info("issued the robot's certificate", "names", Listed(leaf), "until",
+		leaf.NotAfter.Format(time.DateOnly))
 	return a, nil
 }
 

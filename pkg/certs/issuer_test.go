@@ -89,10 +89,12 @@ func start(t *testing.T, c IssuerConfig) {
 func TestIssuerFollowsAddresses(t *testing.T) {
 	folder := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		m := &machine{ahead: sinceDay, addresses: []net.Addr{address("192.168.1.7/24"), address("fe80::1/64"), address("203.0.113.7/24")}}
+		m := &machine{ahead: sinceDay,
+			addresses: []net.Addr{address("192.168.1.7/24"), address("fe80::1/64"), address("203.0.113.7/24")}}
 		start(t, m.config(folder))
 		first := readLeaf(t, folder)
-		if got := Listed(first); !strings.HasSuffix(got, "127.0.0.1, 192.168.1.7, 203.0.113.7, ::1") || !strings.Contains(got, "rover.local") {
+		if got := Listed(first); !strings.HasSuffix(got, "127.0.0.1, 192.168.1.7, 203.0.113.7, ::1") ||
+			!strings.Contains(got, "rover.local") {
 			t.Errorf("the leaf is for %s", got)
 		}
 		m.change(func() { m.addresses = nil })
@@ -116,7 +118,8 @@ func TestIssuerFollowsAddresses(t *testing.T) {
 }
 
 // TestIssuerWithoutClock: a robot wakes in 1970, with and without a leaf, and its clock is set later.
-// TestIssuerOnAFullDisk: a robot at another address starts with the certificate it has, and without one it says why not.
+// TestIssuerOnAFullDisk: a robot at another address starts with the certificate it has, and without one it says why
+// not.
 func TestIssuerOnAFullDisk(t *testing.T) {
 	full := func(string, *x509.Certificate) error { return syscall.ENOSPC }
 	m, folder := machine{addresses: []net.Addr{address("10.0.0.7/24")}}, t.TempDir()
@@ -200,7 +203,8 @@ var names = []struct {
 	{"rover", []string{"rover", "rover.local"}},
 	{"rover.lan.", []string{"rover.lan"}},
 	{"a.b-c.example", []string{"a.b-c.example"}},
-	{"", nil}, {"-a", nil}, {"a-", nil}, {"a..b", nil}, {"ä", nil}, {"10.0.0.1", nil}, {"::1", nil}, {"a b", nil}, {"*.local", nil},
+	{"", nil}, {"-a", nil}, {"a-", nil}, {"a..b", nil}, {"ä", nil}, {"10.0.0.1", nil}, {"::1", nil}, {"a b", nil},
+	{"*.local", nil},
 	{strings.Repeat("a", 64), nil}, {strings.Repeat("a.", 130) + "a", nil}, {"Rover", nil}, {"\x80", nil},
 }
 

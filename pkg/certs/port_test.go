@@ -116,7 +116,8 @@ func FuzzPort(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, says := range []string{"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n", "\x16\x03\x01\x00\x05hello", "\x16", "\x00", ""} {
+	for _, says := range []string{"GET / HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n", "\x16\x03\x01\x00\x05hello", "\x16",
+		"\x00", ""} {
 		f.Add([]byte(says))
 	}
 	f.Fuzz(func(t *testing.T, says []byte) {

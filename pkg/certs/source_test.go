@@ -166,7 +166,8 @@ func TestClient(t *testing.T) {
 	if c, err := certs.Client(""); err != nil || c.RootCAs != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
-	for path, says := range map[string]string{"/nowhere/ca.crt": "/nowhere/ca.crt", write(t, "text"): "holds no certificate"} {
+	for path, says := range map[string]string{"/nowhere/ca.crt": "/nowhere/ca.crt",
+		write(t, "text"): "holds no certificate"} {
 		if _, err := certs.Client(path); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", path, err)
 		}
@@ -185,7 +186,8 @@ func FuzzLoad(f *testing.F) {
 	folder := f.TempDir()
 	cert, key = filepath.Join(folder, "cert"), filepath.Join(folder, "key")
 	f.Fuzz(func(t *testing.T, certText, keyText string) {
-		if err := errors.Join(os.WriteFile(cert, []byte(certText), 0o600), os.WriteFile(key, []byte(keyText), 0o600)); err != nil {
+		if err := errors.Join(os.WriteFile(cert, []byte(certText), 0o600),
+			os.WriteFile(key, []byte(keyText), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 		s, err := certs.Load(cert, key, nil)

@@ -164,8 +164,8 @@ func (a *Arbiter) ClearEStop(now Clock, id int64) error {
 	return nil
 }
 
-// Begin reports that the hardware is there for the first time: as after [Arbiter.Interrupt] a neutral command has to come
-// first, but it is stopped for no other reason than before.
+// Begin reports that the hardware is there for the first time: as after [Arbiter.Interrupt] a neutral command has to
+// come first, but it is stopped for no other reason than before.
 func (a *Arbiter) Begin(now Clock) {
 	a.Advance(now)
 	a.disarm(now, a.cause)

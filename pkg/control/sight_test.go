@@ -52,9 +52,10 @@ func TestSight(t *testing.T) {
 		"cannot be slowed":               {seen: seen(301 * ms), speed: 0.1, rigid: true, want: Blind},
 		"reaction: at once":              {sight: limit, seen: seen(0), speed: 1, factor: 1},
 		"reaction: it stood so far":      {sight: limit, seen: seen(300 * ms), speed: 1, factor: 1},
-		"reaction: it runs on":           {sight: Sight{Reaction: 0.3, Full: 1.5, Coast: 400 * ms}, seen: seen(0), speed: 1, factor: 0.5},
-		"reaction: less time is left":    {sight: Sight{Reaction: 0.03, Full: 1.5}, seen: seen(700 * ms), speed: 0.2, factor: 1},
-		"reaction: short":                {sight: Sight{Reaction: 0.03, Full: 1.5}, seen: seen(0), speed: 1, factor: 0.1},
+		"reaction: it runs on": {sight: Sight{Reaction: 0.3, Full: 1.5, Coast: 400 * ms}, seen: seen(0), speed: 1,
+			factor: 0.5},
+		"reaction: less time is left": {sight: Sight{Reaction: 0.03, Full: 1.5}, seen: seen(700 * ms), speed: 0.2, factor: 1},
+		"reaction: short":             {sight: Sight{Reaction: 0.03, Full: 1.5}, seen: seen(0), speed: 1, factor: 0.1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := sighted(t, tt.sight)
@@ -94,7 +95,8 @@ func TestBlindStop(t *testing.T) {
 	if !slices.Equal(r.stops, []Cause{CauseBlind}) || r.State().Phase != PhaseSafe || r.State().Cause != CauseBlind {
 		t.Errorf("stopped by %v: %+v", r.stops, r.State())
 	}
-	if v := r.Judge(1101*ms, Command{Lease: 101, Sequence: 3, Heard: 1099 * ms, Seen: Seen{1090 * ms, true}}); v != BeforeStop {
+	if v := r.Judge(1101*ms,
+		Command{Lease: 101, Sequence: 3, Heard: 1099 * ms, Seen: Seen{1090 * ms, true}}); v != BeforeStop {
 		t.Errorf("sent before the stop: %v", v)
 	}
 	// It goes on without a neutral command: nobody but the picture was away.
@@ -123,7 +125,8 @@ func TestAllowed(t *testing.T) {
 	if got := r.Allowed(1000 * ms); got != 0 {
 		t.Errorf("nothing is seen, and %v is allowed", got)
 	}
-	r.Judge(1000*ms, Command{Lease: 101, Sequence: 2, Heard: 1000 * ms, Neutral: true, Seen: Seen{At: 900 * ms, Known: true}})
+	r.Judge(1000*ms,
+		Command{Lease: 101, Sequence: 2, Heard: 1000 * ms, Neutral: true, Seen: Seen{At: 900 * ms, Known: true}})
 	for at, want := range map[Clock]float64{1000 * ms: 1, 1200 * ms: 1, 1450 * ms: 0.5, 1700 * ms: 0, 1800 * ms: 0} {
 		if got := r.Allowed(at); math.Abs(got-want) > 1e-9 {
 			t.Errorf("at %v %v is allowed, want %v", at, got, want)

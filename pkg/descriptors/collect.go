@@ -17,8 +17,9 @@ import (
 const anyFile = "google/protobuf/any.proto"
 
 // Describe returns the answer of a device to GetDescriptors: the definitions of its services, by their full names,
-// and of messages and services that need not be linked into the program. The services that are named must be; those that
-// are not are left out, with an error each. Of two files with the same path, that of a service that is named is returned.
+// and of messages and services that need not be linked into the program. The services that are named must be; those
+// that are not are left out, with an error each. Of two files with the same path, that of a service that is named is
+// returned.
 func Describe(epoch int64, services []string,
 	defined ...protoreflect.Descriptor) (*devicev1.GetDescriptorsResponse, error) {
 	r := &devicev1.GetDescriptorsResponse{Epoch: epoch}

@@ -191,11 +191,13 @@ func TestErrors(t *testing.T) {
 
 // TestTwoDefinitions: two sets define one name differently, and neither is a type of the program.
 func TestTwoDefinitions(t *testing.T) {
-	number, err := New(set(file(t, `{"messageType": [{"name": "M", "field": [{"name": "v", "number": 1, "type": "TYPE_INT32", "label": "LABEL_OPTIONAL"}]}]}`)), nil)
+	number, err := New(set(file(t,
+		`{"messageType": [{"name": "M", "field": [{"name": "v", "number": 1, "type": "TYPE_INT32", "label": "LABEL_OPTIONAL"}]}]}`)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := New(set(file(t, `{"messageType": [{"name": "M", "field": [{"name": "v", "number": 1, "type": "TYPE_STRING", "label": "LABEL_OPTIONAL"}]}]}`)), nil)
+	text, err := New(set(file(t,
+		`{"messageType": [{"name": "M", "field": [{"name": "v", "number": 1, "type": "TYPE_STRING", "label": "LABEL_OPTIONAL"}]}]}`)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,9 +225,10 @@ var broken = []struct {
 			&descriptorpb.FileDescriptorProto{})
 	}},
 	{"twice", "twice", func(t testing.TB) *descriptorpb.FileDescriptorSet { return set(file(t, `{}`), file(t, `{}`)) }},
-	{"an import that is missing", `"b.proto" does not stand before it`, func(t testing.TB) *descriptorpb.FileDescriptorSet {
-		return set(file(t, `{"dependency": ["b.proto"]}`))
-	}},
+	{"an import that is missing", `"b.proto" does not stand before it`,
+		func(t testing.TB) *descriptorpb.FileDescriptorSet {
+			return set(file(t, `{"dependency": ["b.proto"]}`))
+		}},
 	{"an import of itself", "does not stand before it", func(t testing.TB) *descriptorpb.FileDescriptorSet {
 		return set(file(t, `{"dependency": ["acme.proto"]}`))
 	}},
@@ -241,7 +244,8 @@ var broken = []struct {
 	{"a future edition", "edition", func(t testing.TB) *descriptorpb.FileDescriptorSet {
 		return set(file(t, `{"syntax": "editions", "edition": 9999}`))
 	}},
-	{"an unknown syntax", "syntax", func(t testing.TB) *descriptorpb.FileDescriptorSet { return set(file(t, `{"syntax": "proto4"}`)) }},
+	{"an unknown syntax", "syntax",
+		func(t testing.TB) *descriptorpb.FileDescriptorSet { return set(file(t, `{"syntax": "proto4"}`)) }},
 	{"another Timestamp", "differs from the file of protobuf", func(t testing.TB) *descriptorpb.FileDescriptorSet {
 		f := file(t, `{"messageType": [{"name": "Timestamp"}]}`)
 		f.Name, f.Package = proto.String("google/protobuf/timestamp.proto"), proto.String("google.protobuf")

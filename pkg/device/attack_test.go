@@ -90,7 +90,8 @@ func attackMethod(t *testing.T, method string, m protoreflect.MethodDescriptor, 
 	ranks := []roles.Role{roles.Viewer, roles.Driver, roles.Operator, roles.Admin}
 	holds, presented := map[string]roles.Role{"nobody": roles.None}, map[string]string{}
 	for _, role := range ranks {
-		holds[role.String()], presented[role.String()] = role, create(t, path, tokens.Request{Name: role.String(), Role: role})
+		holds[role.String()], presented[role.String()] = role,
+			create(t, path, tokens.Request{Name: role.String(), Role: role})
 	}
 	admin, viewer := presented["admin"], presented["viewer"]
 	presented["revoked"] = create(t, path, tokens.Request{Name: "revoked", Role: roles.Admin})

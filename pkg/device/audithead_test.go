@@ -20,7 +20,8 @@ func TestAuditHead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r, err := audit.Verify(audit.Path(folder, "r", "d"), head); err != nil || len(r.Found) > 0 || r.First.Event.Kind != audit.Started {
+	if r, err := audit.Verify(audit.Path(folder, "r", "d"), head); err != nil || len(r.Found) > 0 ||
+		r.First.Event.Kind != audit.Started {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -56,8 +56,9 @@ func ofRobot(config any, r *robot.Robot, device string) error {
 		return c.OfRobot(r, device)
 	}
 	if r.Drive.Text("device") == device && r.Drive.Text("see") != "" {
-		return r.Drive.Locate(robot.BadField("see", "the kind of the device %q does not check what its driver sees: leave it "+
-			"out, or have the kind's configuration implement device.OfRobot", device))
+		return r.Drive.Locate(robot.BadField("see",
+			"the kind of the device %q does not check what its driver sees: leave it "+
+				"out, or have the kind's configuration implement device.OfRobot", device))
 	}
 	return nil
 }

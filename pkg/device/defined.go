@@ -67,8 +67,8 @@ func handler(m protoreflect.MethodDescriptor) grpc.MethodHandler {
 	}
 }
 
-// RawOut is a stream that the device produces on the bus, of messages that are encoded already. It is safe for concurrent
-// use.
+// RawOut is a stream that the device produces on the bus, of messages that are encoded already. It is safe for
+// concurrent use.
 type RawOut struct{ *out }
 
 // NewRawOut defines a stream as [NewOut] does, of a type that need not be linked into the program.

@@ -31,9 +31,10 @@ func acme(t *testing.T) protoreflect.ServiceDescriptor {
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: proto.String("acme/v1/acme.proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"), Field: []*descriptorpb.FieldDescriptorProto{{
-			Name: proto.String("celsius"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_DOUBLE.Enum(),
-			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}},
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"),
+			Field: []*descriptorpb.FieldDescriptorProto{{
+				Name: proto.String("celsius"), Number: proto.Int32(1), Type: descriptorpb.FieldDescriptorProto_TYPE_DOUBLE.Enum(),
+				Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}}}},
 		Service: []*descriptorpb.ServiceDescriptorProto{{Name: proto.String("Thermometer"),
 			Method: []*descriptorpb.MethodDescriptorProto{method("Read", false, viewer), method("Watch", true, nil),
 				method("Adjust", false, nil)}}},
@@ -47,7 +48,8 @@ func acme(t *testing.T) protoreflect.ServiceDescriptor {
 // echo answers with the request, and streams it twice.
 type echo struct{}
 
-func (echo) Call(_ context.Context, _ protoreflect.MethodDescriptor, request *dynamicpb.Message) (proto.Message, error) {
+func (echo) Call(_ context.Context, _ protoreflect.MethodDescriptor,
+	request *dynamicpb.Message) (proto.Message, error) {
 	return request, nil
 }
 
@@ -59,8 +61,8 @@ func (echo) Stream(m protoreflect.MethodDescriptor, s grpc.ServerStream) error {
 	return errors.Join(s.SendMsg(request), s.SendMsg(request))
 }
 
-// TestDefinedService: a service that is known by its definition only is served over gRPC, on the bus and by reflection, and
-// described; its roles count.
+// TestDefinedService: a service that is known by its definition only is served over gRPC, on the bus and by reflection,
+// and described; its roles count.
 func TestDefinedService(t *testing.T) {
 	server := startServer(t, embedded.Config{})
 	service := acme(t)
@@ -70,9 +72,11 @@ func TestDefinedService(t *testing.T) {
 	request := dynamicpb.NewMessage(reading)
 	request.Set(reading.Fields().ByName("celsius"), protoreflect.ValueOfFloat64(21.5))
 	c := dial(t, p, "")
-	for name, over := range map[string]grpc.ClientConnInterface{"gRPC": c, "the bus": connect(t, server.URL()).Client(p.Kit().Address())} {
+	for name, over := range map[string]grpc.ClientConnInterface{"gRPC": c,
+		"the bus": connect(t, server.URL()).Client(p.Kit().Address())} {
 		answer := dynamicpb.NewMessage(reading)
-		if err := over.Invoke(t.Context(), "/acme.v1.Thermometer/Read", request, answer); err != nil || !proto.Equal(answer, request) {
+		if err := over.Invoke(t.Context(), "/acme.v1.Thermometer/Read", request, answer); err != nil ||
+			!proto.Equal(answer, request) {
 			t.Errorf("over %s: %v, %v", name, answer, err)
 		}
 	}

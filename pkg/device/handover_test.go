@@ -92,7 +92,8 @@ func newStage(t *testing.T, k Kind[config]) *stage {
 	address := bus.Address{Robot: "r", Device: "d"}
 	s.client = devicev1.NewDeviceServiceClient(conn.Client(address))
 	var err error
-	if s.frames, err = bus.Subscribe[*mediav1.VideoFrame](conn, address.Out("video"), stream.DropOldest(100_000)); err != nil {
+	if s.frames, err = bus.Subscribe[*mediav1.VideoFrame](conn, address.Out("video"),
+		stream.DropOldest(100_000)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.frames.Close)
@@ -428,7 +429,8 @@ func TestHoldsAreLeftWithTheirTime(t *testing.T) {
 			t.Fatalf("%d holds are left", holds.count())
 		}
 	}
-	if _, err := s.client.HoldStream(t.Context(), &devicev1.HoldStreamRequest{Stream: "x"}); status.Code(err) != codes.NotFound {
+	if _, err := s.client.HoldStream(t.Context(),
+		&devicev1.HoldStreamRequest{Stream: "x"}); status.Code(err) != codes.NotFound {
 		t.Error(err)
 	}
 }

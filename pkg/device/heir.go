@@ -88,8 +88,8 @@ func (h *heir) alone() bool {
 	}
 }
 
-// ask puts a question to the predecessor. It fails with [handover.ErrGone] if that has ended, and with refused if that goes
-// on, which may be its last word before it was asked.
+// ask puts a question to the predecessor. It fails with [handover.ErrGone] if that has ended, and with refused if that
+// goes on, which may be its last word before it was asked.
 func (h *heir) ask(ctx context.Context, m handover.Message, want handover.Kind) (answer, error) {
 	h.asking.Lock()
 	defer h.asking.Unlock()
@@ -174,8 +174,8 @@ func (h *heir) giveUp(err error) error {
 	return err
 }
 
-// listenOn listens on sockets that are open, as far as they are configured as before, and on new ones otherwise. The files
-// stay open.
+// listenOn listens on sockets that are open, as far as they are configured as before, and on new ones otherwise. The
+// files stay open.
 func listenOn(files []*os.File, asked []string, s Settings, log *slog.Logger) (listeners, error) {
 	given := map[string]net.Listener{}
 	defer func() {

@@ -117,7 +117,8 @@ func TestJoined(t *testing.T) {
 		holder string
 		ttl    time.Duration
 		want   int
-	}{{"a", time.Hour, 0}, {"a", time.Hour, 0}, {"b", time.Hour, 1}, {"a", 0, 1}, {"a", time.Hour, 2}, {"a", 0, 2}, {"b", 0, 2},
+	}{{"a", time.Hour, 0}, {"a", time.Hour, 0}, {"b", time.Hour, 1}, {"a", 0, 1}, {"a", time.Hour, 2}, {"a", 0, 2},
+		{"b", 0, 2},
 		{"c", time.Hour, 2}} {
 		if err := h.renew(step.holder, step.ttl); err != nil || joined != step.want {
 			t.Errorf("step %d: %d have joined, want %d; %v", i, joined, step.want, err)

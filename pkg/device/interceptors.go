@@ -37,7 +37,8 @@ type guard struct {
 	calls     *prometheus.CounterVec
 	refused   *prometheus.CounterVec
 
-	defined map[string]roles.Role // by method, of services that are not linked into the program; complete before the first call
+	// by method, of services that are not linked into the program; complete before the first call
+	defined map[string]roles.Role
 
 	streaming atomic.Int64 // calls under way that stream what the device produces or accepts
 
@@ -47,7 +48,8 @@ type guard struct {
 
 func newGuard(s Settings, audits *audit.Log, log *slog.Logger, r prometheus.Registerer) *guard {
 	authority := s.authority()
-	g := &guard{defined: map[string]roles.Role{}, device: s.Device, tls: s.TLSCert != "", authority: authority, self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
+	g := &guard{defined: map[string]roles.Role{}, device: s.Device, tls: s.TLSCert != "", authority: authority,
+		self: rand.Text(), sessions: sessions.New(authority, log), audit: audits, log: log,
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_device_calls_total", Help: "Calls that ended, by method and status code."}, []string{"method", "code"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{

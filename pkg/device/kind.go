@@ -8,8 +8,8 @@ type Kind[C any] struct {
 	Name string
 	// Version of the program, in the form 1.2.3.
 	Version string
-	// Announce says as what kind and version a device is announced, if that follows from its configuration: it stands for a
-	// device of another kind. Nil: as Name and Version.
+	// Announce says as what kind and version a device is announced, if that follows from its configuration: it stands for
+	// a device of another kind. Nil: as Name and Version.
 	Announce func(C) (kind, version string)
 	// StandIn says that the device stands for another one, as a replay does, and must never be taken for it. It does not
 	// start while a device that is no stand-in has its name on the bus, nor while the bus is away, and ends with

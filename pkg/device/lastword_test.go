@@ -8,8 +8,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/handover"
 )
 
-// TestAPredecessorThatGoesOn, at whatever point, and says so: nothing of the new process is left, which would otherwise take
-// the end of the conversation for that of the old process, and serve beside it.
+// TestAPredecessorThatGoesOn, at whatever point, and says so: nothing of the new process is left, which would otherwise
+// take the end of the conversation for that of the old process, and serve beside it.
 func TestAPredecessorThatGoesOn(t *testing.T) {
 	for _, at := range []handover.Kind{"", handover.Hello, handover.Take, handover.Serve, handover.Yield} {
 		t.Run("asked for "+string(at), func(t *testing.T) {

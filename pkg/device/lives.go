@@ -18,8 +18,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/systemd"
 )
 
-// UpgradeAttribute is the attribute of a device that says when, and why, no other process could take over from it the last
-// time that one tried.
+// UpgradeAttribute is the attribute of a device that says when, and why, no other process could take over from it the
+// last time that one tried.
 const UpgradeAttribute = "upgrade_failed"
 
 // lives is what [Main] runs: a device, from its start, perhaps as the successor of another process, until it is stopped

@@ -11,9 +11,9 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device/vital"
 )
 
-// Loop is a loop of a driver, on one goroutine or several, whose turns take a bounded time. One that does not come to an
-// end proves that the process hangs: the launcher, or systemd, starts it again. A loop that waits, for hardware or for
-// work, is not in a turn. It is safe for concurrent use.
+// Loop is a loop of a driver, on one goroutine or several, whose turns take a bounded time. One that does not come to
+// an end proves that the process hangs: the launcher, or systemd, starts it again. A loop that waits, for hardware or
+// for work, is not in a turn. It is safe for concurrent use.
 type Loop struct {
 	limit time.Duration
 

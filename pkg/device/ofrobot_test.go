@@ -34,8 +34,8 @@ devices:
 func TestOfRobot(t *testing.T) {
 	kind := Kind[crane]{Name: "crane", New: func(*Kit, crane) (Driver, error) { return nil, errors.New("not started") }}
 	read := func(device, drive string) (crane, error) {
-		_, c, _, err := configure(kind, []string{"--robot-file", writeRobot(t, cranes+drive), "--device", device}, environment(),
-			io.Discard)
+		_, c, _, err := configure(kind, []string{"--robot-file", writeRobot(t, cranes+drive), "--device", device},
+			environment(), io.Discard)
 		return c, err
 	}
 	if c, err := read("top", "drive: {device: top}"); err != nil || !c.driven {
@@ -44,11 +44,12 @@ func TestOfRobot(t *testing.T) {
 	if c, err := read("top", "drive: {device: low}"); err != nil || c.driven {
 		t.Errorf("%+v, %v", c, err)
 	}
-	if _, err := read("low", ""); err == nil || !strings.Contains(err.Error(), ":4: devices.low.reach: 10 is out of range") {
+	if _, err := read("low", ""); err == nil ||
+		!strings.Contains(err.Error(), ":4: devices.low.reach: 10 is out of range") {
 		t.Errorf("%v", err)
 	}
-	if _, c, _, err := configure(kind, []string{"--device", "x", "--reach", "99"}, environment(), io.Discard); err != nil ||
-		c.Reach != 99 {
+	if _, c, _, err := configure(kind, []string{"--device", "x", "--reach", "99"}, environment(),
+		io.Discard); err != nil || c.Reach != 99 {
 		t.Errorf("without a file: %+v, %v", c, err)
 	}
 }

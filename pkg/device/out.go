@@ -27,8 +27,9 @@ type OutOptions struct {
 	// Absent keeps the stream out of the device's description until [Out.SetPresent], if only the hardware can tell
 	// whether there is such a stream. Who knows its name may hold it all the same.
 	Absent bool
-	// Begin asks for a message that a reader can begin with, a key frame, which then comes soon. By it a process that takes
-	// over from another one begins the stream; see `waldo upgrade`. Nil: every message will do, or one comes by itself.
+	// Begin asks for a message that a reader can begin with, a key frame, which then comes soon. By it a process that
+	// takes over from another one begins the stream; see `waldo upgrade`. Nil: every message will do, or one comes by
+	// itself.
 	Begin func(context.Context) error
 	// Joined is called when somebody begins to read a stream that others read already, who may get nothing for long.
 	// It must not wait. Nil: nobody wants to know.

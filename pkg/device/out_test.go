@@ -72,7 +72,8 @@ func TestPublishOnlyWhileHeld(t *testing.T) {
 			t.Fatalf("got %v, %v, want %v", v, err, want)
 		}
 	}
-	for _, want := range []string{`published_total{stream="out"} 3`, `lost_total{stream="out"} 0`, `holders{stream="out"} 1`} {
+	for _, want := range []string{`published_total{stream="out"} 3`, `lost_total{stream="out"} 0`,
+		`holders{stream="out"} 1`} {
 		if text := get(t, p, "/metrics"); !strings.Contains(text, "waldo_device_"+want) {
 			t.Errorf("metrics lack %s", want)
 		}
@@ -165,7 +166,8 @@ func TestPublishWithoutTheBus(t *testing.T) {
 		out.Publish(wrapperspb.Double(2))
 	}
 	text := get(t, p, "/metrics")
-	for _, want := range []string{`waldo_device_published_total{stream="out"} 1`, `waldo_device_lost_total{stream="out"} 5`} {
+	for _, want := range []string{`waldo_device_published_total{stream="out"} 1`,
+		`waldo_device_lost_total{stream="out"} 5`} {
 		if !strings.Contains(text, want) {
 			t.Errorf("metrics lack %s", want)
 		}

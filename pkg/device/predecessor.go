@@ -23,8 +23,8 @@ type predecessor struct {
 	left    bool       // p answers no calls on the bus
 }
 
-// handOver answers a successor until that has taken over, which is done, or has failed, which is why. In the second case
-// the process goes on, unless it has yielded: then it has to be started again, with its sockets.
+// handOver answers a successor until that has taken over, which is done, or has failed, which is why. In the second
+// case the process goes on, unless it has yielded: then it has to be started again, with its sockets.
 func (l *predecessor) handOver() (done bool, why error) {
 	defer l.conn.Close()
 	for {
@@ -81,7 +81,8 @@ func (l *predecessor) answer(m handover.Message) error {
 		k.leaveBus()
 		return l.reply(handover.Message{Kind: handover.Served, Estate: k.estate()})
 	default:
-		return fmt.Errorf("the new process asks for %.20q, which this one does not know: restart it with waldo restart", m.Kind)
+		return fmt.Errorf("the new process asks for %.20q, which this one does not know: restart it with waldo restart",
+			m.Kind)
 	}
 }
 

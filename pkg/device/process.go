@@ -163,8 +163,8 @@ func listenOne(what, at string, given func(what, at string) net.Listener) (net.L
 	return l, nil
 }
 
-// assemble makes all the parts of a device, none of them running yet, and registers it on the bus, unless it is an heir,
-// whose predecessor is registered.
+// assemble makes all the parts of a device, none of them running yet, and registers it on the bus, unless it is an
+// heir, whose predecessor is registered.
 func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listeners, h *heir) (_ *Process, err error) {
 	registry := prometheus.NewRegistry()
 	audits := s.openAudit(log)
@@ -172,8 +172,8 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 	kind, version := k.announced(config)
 	about := newAbout(s, kind, version, l.grpc.Addr(), l.metrics.Addr())
 	address := bus.Address{Robot: s.Robot, Device: s.Device}
-	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, CA: s.CA, Log: log,
-		Metrics: registry})
+	conn, err := bus.Connect(bus.Config{URL: s.NATS, Name: address.String(), Token: s.Token, Seed: s.Seed, CA: s.CA,
+		Log: log, Metrics: registry})
 	if err != nil {
 		audits.Close()
 		return nil, err
@@ -192,7 +192,8 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 		beside: k.Beside != nil && k.Beside(config), guard: guard,
 		server: newServer(guard, readers, k.LargestStep), health: health.NewServer(), readers: readers,
 		changes: stream.NewTopic[*devicev1.Device](), wake: make(chan struct{}, 1),
-		standIn: k.StandIn, displaced: make(chan struct{}), heir: h, active: make(chan struct{}), ready: make(chan struct{}), quiet: h != nil, kept: map[string]keep{},
+		standIn: k.StandIn, displaced: make(chan struct{}), heir: h, active: make(chan struct{}), ready: make(chan struct{}),
+		quiet: h != nil, kept: map[string]keep{},
 	}
 	if k.StandIn && h == nil {
 		if err := kit.checkName(); err != nil {

@@ -89,7 +89,8 @@ func TestUnit(t *testing.T) {
 	p.end(t, syscall.SIGTERM)
 }
 
-// TestUnitIsUpgraded: a device without a launcher starts its successor itself, which becomes the main process of the unit.
+// TestUnitIsUpgraded: a device without a launcher starts its successor itself, which becomes the main process of the
+// unit.
 func TestUnitIsUpgraded(t *testing.T) {
 	unit := newNotified(t)
 	t.Setenv("NOTIFY_SOCKET", unit.path)

@@ -19,8 +19,8 @@ type Obstacle struct {
 	Text string // for people, for example: driven by "Ann"
 }
 
-// BeforeRestart has ask called by those who want to know what a restart would disturb, beside the readers of streams. It
-// returns at once, and nothing if a restart does not matter. It is for use in [Kind.New].
+// BeforeRestart has ask called by those who want to know what a restart would disturb, beside the readers of streams.
+// It returns at once, and nothing if a restart does not matter. It is for use in [Kind.New].
 func (k *Kit) BeforeRestart(ask func() []Obstacle) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

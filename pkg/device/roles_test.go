@@ -35,12 +35,14 @@ type asked struct {
 	by chan string
 }
 
-func (a *asked) ListFormats(ctx context.Context, _ *camerav1.ListFormatsRequest) (*camerav1.ListFormatsResponse, error) {
+func (a *asked) ListFormats(ctx context.Context,
+	_ *camerav1.ListFormatsRequest) (*camerav1.ListFormatsResponse, error) {
 	a.by <- access.User(ctx)
 	return &camerav1.ListFormatsResponse{}, nil
 }
 
-func (a *asked) SetControls(ctx context.Context, _ *camerav1.SetControlsRequest) (*camerav1.SetControlsResponse, error) {
+func (a *asked) SetControls(ctx context.Context,
+	_ *camerav1.SetControlsRequest) (*camerav1.SetControlsResponse, error) {
 	a.by <- access.User(ctx)
 	return &camerav1.SetControlsResponse{}, nil
 }
@@ -126,8 +128,8 @@ func TestRoles(t *testing.T) {
 	}
 }
 
-// TestGuessesOfOneCall: a call cannot try many tokens at the price of one, nor hide a guess behind a token whose owner is
-// known. What it is slowed down for is counted.
+// TestGuessesOfOneCall: a call cannot try many tokens at the price of one, nor hide a guess behind a token whose owner
+// is known. What it is slowed down for is counted.
 func TestGuessesOfOneCall(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.json")
 	good := create(t, path, tokens.Request{Name: "anna", Role: roles.Viewer})

@@ -11,8 +11,8 @@ import (
 // ReplayAttribute is the attribute of a device that replays a recording: the name of the recording.
 const ReplayAttribute = "replay"
 
-// busWithin is how long a stand-in waits at its start for the bus, and for an answer on it. Without the bus it cannot know
-// whether the device is there for which it stands.
+// busWithin is how long a stand-in waits at its start for the bus, and for an answer on it. Without the bus it cannot
+// know whether the device is there for which it stands.
 const busWithin = 5 * time.Second
 
 // isGenuine reports whether a device is no stand-in, and goes on.
@@ -20,8 +20,8 @@ func isGenuine(d *devicev1.Device) bool {
 	return d.GetAttributes()[ReplayAttribute] == "" && d.GetState() != devicev1.DeviceState_DEVICE_STATE_STOPPING
 }
 
-// checkName fails unless the name of this stand-in is free on the bus. Otherwise it would get calls that are for the other
-// device, an e-stop for example: the bus deals calls among those of one name.
+// checkName fails unless the name of this stand-in is free on the bus. Otherwise it would get calls that are for the
+// other device, an e-stop for example: the bus deals calls among those of one name.
 func (k *Kit) checkName() error {
 	ctx, cancel := context.WithTimeout(context.Background(), busWithin)
 	defer cancel()

@@ -59,7 +59,8 @@ func (d decided) Clone() credentials.TransportCredentials {
 // encrypted refuses a call of another machine that came without TLS.
 func encrypted(ctx context.Context) error {
 	from, ok := peer.FromContext(ctx)
-	if !ok || from.AuthInfo != nil && from.AuthInfo.AuthType() == (credentials.TLSInfo{}).AuthType() || certs.Local(from.Addr) {
+	if !ok || from.AuthInfo != nil && from.AuthInfo.AuthType() == (credentials.TLSInfo{}).AuthType() ||
+		certs.Local(from.Addr) {
 		return nil
 	}
 	return status.Error(codes.FailedPrecondition, wantsTLS)

@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
 
-// Watch answers a call with what is now, and then with every change, until its caller leaves or the device stops, which is
-// codes.Unavailable. A slow reader misses steps in between, never the newest.
+// Watch answers a call with what is now, and then with every change, until its caller leaves or the device stops, which
+// is codes.Unavailable. A slow reader misses steps in between, never the newest.
 func Watch[S, R any](k *Kit, to grpc.ServerStreamingServer[R], changes *stream.Topic[S], now func() S,
 	answer func(S) *R) error {
 	ctx, cancel := context.WithCancel(to.Context())

@@ -44,7 +44,8 @@ func TestWatch(t *testing.T) {
 			status.Error(codes.Unavailable, "the device is stopping")},
 		"its caller leaves": {gone, func(context.CancelFunc, *stream.Topic[int64]) { leave() },
 			status.Error(codes.Canceled, "context canceled")},
-		"it cannot be sent": {t.Context(), func(_ context.CancelFunc, c *stream.Topic[int64]) { c.Publish(-1) }, net.ErrClosed},
+		"it cannot be sent": {t.Context(), func(_ context.CancelFunc, c *stream.Topic[int64]) { c.Publish(-1) },
+			net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := &Kit{}

@@ -111,8 +111,8 @@ func Open(end *os.File) (*Conn, error) {
 	return &Conn{conn}, nil
 }
 
-// Inherited opens the end that the environment variable names, and takes the variable out of the environment, so that no
-// other program is told of it. It returns nil if there is none.
+// Inherited opens the end that the environment variable names, and takes the variable out of the environment, so that
+// no other program is told of it. It returns nil if there is none.
 func Inherited(variable string) (*Conn, error) {
 	given := os.Getenv(variable)
 	if given == "" {

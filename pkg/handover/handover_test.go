@@ -44,9 +44,10 @@ func TestMessagesAndFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = r.Close() }()
-	sent := handover.Message{Kind: handover.Welcome, Estate: &handover.Estate{Epoch: 7, Ready: true, Flowing: []string{"video"},
-		Holds: []handover.Hold{{Stream: "video", Holder: "gateway 1", TTL: time.Second}}, Listens: []string{"grpc :0"},
-		Kept: map[string][]byte{"camera": {0, 255}}}}
+	sent := handover.Message{Kind: handover.Welcome,
+		Estate: &handover.Estate{Epoch: 7, Ready: true, Flowing: []string{"video"},
+			Holds: []handover.Hold{{Stream: "video", Holder: "gateway 1", TTL: time.Second}}, Listens: []string{"grpc :0"},
+			Kept: map[string][]byte{"camera": {0, 255}}}}
 	if err := a.Send(sent, w); err != nil {
 		t.Fatal(err)
 	}

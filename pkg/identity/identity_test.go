@@ -12,7 +12,8 @@ import (
 	"github.com/pion/sdp/v3"
 )
 
-const some = "sha-256 " + "ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89"
+const some = "sha-256 " +
+	"ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89"
 
 // TestLoad: the key is made once, also by many at the same time, and only its owner can read it.
 func TestLoad(t *testing.T) {
@@ -111,8 +112,9 @@ func TestProof(t *testing.T) {
 	if !prover("rover", "open sesame").Proves(proof, challenge, some) {
 		t.Error("a proof is not accepted")
 	}
-	if prover("rover", "open Sesame").Proves(proof, challenge, some) || prover("raver", "open sesame").Proves(proof, challenge,
-		some) || p.Proves(proof, challenge[1:], some) || p.Proves(proof, challenge, some[1:]) || p.Proves(nil, challenge, some) {
+	if prover("rover", "open Sesame").Proves(proof, challenge, some) ||
+		prover("raver", "open sesame").Proves(proof, challenge, some) || p.Proves(proof, challenge[1:], some) ||
+		p.Proves(proof, challenge, some[1:]) || p.Proves(nil, challenge, some) {
 		t.Error("a proof of something else is accepted")
 	}
 	if _, err := NewProver("rover", ""); err == nil {
@@ -151,14 +153,16 @@ func TestTogether(t *testing.T) {
 // descriptions are session descriptions, reduced to what counts.
 var descriptions = []struct{ name, sdp, want string }{
 	{"one", "v=0\r\na=fingerprint:" + some + "\r\n", some},
-	{"in each section, in capitals", "a=fingerprint:" + strings.ToUpper(some) + "\r\nm=\r\na=fingerprint:" + some + "\n", some},
+	{"in each section, in capitals", "a=fingerprint:" + strings.ToUpper(some) + "\r\nm=\r\na=fingerprint:" + some + "\n",
+		some},
 	{"two different", "a=fingerprint:" + some + "\r\na=fingerprint:" + some[:len(some)-1] + "0\r\n", ""},
 	{"another hash", "a=fingerprint:sha-1 ab:cd\r\n", ""},
 	{"another hash beside", "a=fingerprint:" + some + "\r\na=fingerprint:sha-512 ab:cd\r\n", ""},
 	{"cut", "a=fingerprint:" + some[:50] + "\r\n", ""},
 	{"none", "v=0\r\n", ""},
 	{"nothing", "", ""},
-	{"one behind a lone carriage return", head + "c=IN IP4 0.0.0.0\ra=fingerprint:" + other + "\r\na=fingerprint:" + some + "\r\n", ""},
+	{"one behind a lone carriage return", head + "c=IN IP4 0.0.0.0\ra=fingerprint:" + other + "\r\na=fingerprint:" + some +
+		"\r\n", ""},
 	{"one behind the fields of a line", "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0 a=fingerprint:" + other +
 		"\r\na=fingerprint:" + some + "\r\n", ""},
 	{"one in capitals", "a=FINGERPRINT:" + other + "\r\na=fingerprint:" + some + "\r\n", ""},

@@ -87,8 +87,8 @@ func (m motor) send(ctx context.Context, l *Lease, neutral bool) error {
 	return err
 }
 
-// TestDrive: one drive lasts longer than a lease. On a busy machine a second may pass without a sign of life, which ends
-// the lease, as it must; the drive begins again then.
+// TestDrive: one drive lasts longer than a lease. On a busy machine a second may pass without a sign of life, which
+// ends the lease, as it must; the drive begins again then.
 func TestDrive(t *testing.T) {
 	m, ways := start(t)
 	for name, conn := range ways {

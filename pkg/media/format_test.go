@@ -19,14 +19,15 @@ func TestValidate(t *testing.T) {
 		format *mediav1.VideoFormat
 		want   string // part of the error, empty for none
 	}{
-		"h264":           {format(media.H264, "", 640, 480, 30), ""},
-		"vp8 odd":        {format(media.VP8, "", 641, 481, 30), ""},
-		"vp8 pixels":     {format(media.VP8, "I420", 640, 480, 30), "pixel_format"},
-		"jpeg odd":       {format(media.JPEG, "", 641, 481, 0), ""},
-		"i420 smallest":  {format(media.Raw, "I420", 2, 2, 1000), ""},
-		"bgr biggest":    {format(media.Raw, "BGR24", 8192, 8192, 0), ""},
-		"nothing":        {nil, "media_type"},
-		"unknown type":   {format("video/x", "", 640, 480, 30), `media_type is "video/x", must be one of image/jpeg, video/H264, video/H265, video/MPEG4, video/VP8, video/raw`},
+		"h264":          {format(media.H264, "", 640, 480, 30), ""},
+		"vp8 odd":       {format(media.VP8, "", 641, 481, 30), ""},
+		"vp8 pixels":    {format(media.VP8, "I420", 640, 480, 30), "pixel_format"},
+		"jpeg odd":      {format(media.JPEG, "", 641, 481, 0), ""},
+		"i420 smallest": {format(media.Raw, "I420", 2, 2, 1000), ""},
+		"bgr biggest":   {format(media.Raw, "BGR24", 8192, 8192, 0), ""},
+		"nothing":       {nil, "media_type"},
+		"unknown type": {format("video/x", "", 640, 480, 30),
+			`media_type is "video/x", must be one of image/jpeg, video/H264, video/H265, video/MPEG4, video/VP8, video/raw`},
 		"raw no pixels":  {format(media.Raw, "", 640, 480, 30), "pixel_format"},
 		"raw bad pixels": {format(media.Raw, "RGB24", 640, 480, 30), "pixel_format"},
 		"jpeg pixels":    {format(media.JPEG, "I420", 640, 480, 30), "pixel_format"},

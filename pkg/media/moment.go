@@ -12,8 +12,8 @@ type Timed interface {
 	GetReplayTime() *timestamppb.Timestamp
 }
 
-// Moment is when a frame was captured, or, of a replay, when its place was reached: what it is for those who ask how old
-// it is, or how fast frames follow one another. It is zero if the frame does not say.
+// Moment is when a frame was captured, or, of a replay, when its place was reached: what it is for those who ask how
+// old it is, or how fast frames follow one another. It is zero if the frame does not say.
 func Moment(f Timed) time.Time {
 	for _, t := range []*timestamppb.Timestamp{f.GetReplayTime(), f.GetCaptureTime()} {
 		if t.IsValid() && t.GetSeconds() > 0 {

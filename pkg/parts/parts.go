@@ -1,8 +1,8 @@
 // Package parts carries text messages of any size over a data channel, whose frames are bounded.
 //
-// A message that fits is one frame. A larger one is cut into parts, each a frame of its own: its first byte is [More] if
-// another part follows, [Last] if none does, and is not part of the message. Messages are JSON objects, so none begins
-// with either. The channel must be reliable and ordered, and the frames of two messages must not be mixed.
+// A message that fits is one frame. A larger one is cut into parts, each a frame of its own: its first byte is [More]
+// if another part follows, [Last] if none does, and is not part of the message. Messages are JSON objects, so none
+// begins with either. The channel must be reliable and ordered, and the frames of two messages must not be mixed.
 //
 // Nothing here is safe for concurrent use, and there are no goroutines.
 package parts

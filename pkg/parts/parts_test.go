@@ -83,7 +83,8 @@ func FuzzParts(f *testing.F) {
 		f.Add(tt.text, 8)
 	}
 	f.Fuzz(func(t *testing.T, text string, most int) {
-		if !utf8.ValidString(text) || most < 5 || most > 1000 || strings.HasPrefix(text, "+") || strings.HasPrefix(text, ".") {
+		if !utf8.ValidString(text) || most < 5 || most > 1000 || strings.HasPrefix(text, "+") ||
+			strings.HasPrefix(text, ".") {
 			t.Skip()
 		}
 		if joined, _ := join(t, NewJoiner(len(text)), []byte(text), most); string(joined) != text {

@@ -22,8 +22,8 @@ import (
 const askEvery = 500 * time.Millisecond
 
 // Camera is the picture of a device: of a camera, or of a peer that sends one. Frames are encoded; package
-// video/decode decodes them. They are those that gRPC readers get, with the same epoch, sequence and data; capture times
-// are to the microsecond, and the metadata is not there.
+// video/decode decodes them. They are those that gRPC readers get, with the same epoch, sequence and data; capture
+// times are to the microsecond, and the metadata is not there.
 //
 // However many loops read a camera, its frames travel once.
 type Camera struct {

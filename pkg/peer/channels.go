@@ -46,8 +46,8 @@ func (c *channel) send(over *connection, text bool, data []byte, mostWaiting uin
 	c.mu.Unlock()
 	switch {
 	case len(data) > maxChannelMessage:
-		return status.Errorf(codes.InvalidArgument, "the message has %d bytes, and at most %d fit: nothing was sent", len(data),
-			maxChannelMessage)
+		return status.Errorf(codes.InvalidArgument, "the message has %d bytes, and at most %d fit: nothing was sent",
+			len(data), maxChannelMessage)
 	case !open:
 		return errNotOpen
 	case dc.BufferedAmount() > mostWaiting:

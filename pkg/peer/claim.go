@@ -17,8 +17,8 @@ const (
 )
 
 // claim is the right to send to a device, which a publication's picture and sound share. It may be taken from somebody
-// until it was granted once. After a lost connection it is asked for again, and not taken: whoever has lost the device to
-// somebody else has lost it for good.
+// until it was granted once. After a lost connection it is asked for again, and not taken: whoever has lost the device
+// to somebody else has lost it for good.
 type claim struct {
 	device, own string
 	listed      func() string // the name of who sends to the device, as it was last listed; empty: nobody
@@ -95,6 +95,7 @@ func (c *claim) name(who string) {
 
 // end ends the claim; the caller holds mu.
 func (c *claim) end(who string) {
-	c.over = status.Errorf(codes.AlreadyExists, "%s: %q sends to it now, and this publication is over: begin another to ask "+
-		"for the device again", c.device, text.Printable(who))
+	c.over = status.Errorf(codes.AlreadyExists,
+		"%s: %q sends to it now, and this publication is over: begin another to ask "+
+			"for the device again", c.device, text.Printable(who))
 }

@@ -56,7 +56,8 @@ func TestShownCounts(t *testing.T) {
 	}
 	now := time.Now()
 	c.sample(now, now, now.Add(time.Hour))
-	for _, captured := range []time.Time{now.Add(time.Hour - 2*time.Second), now.Add(2 * time.Hour), now.Add(-24 * time.Hour)} {
+	for _, captured := range []time.Time{now.Add(time.Hour - 2*time.Second), now.Add(2 * time.Hour),
+		now.Add(-24 * time.Hour)} {
 		s.got(timestamppb.New(captured), &c)
 	}
 	s.got(nil, &c)

@@ -130,7 +130,8 @@ func (c *connection) stir() {
 func iceServers(list []*signalingv1.IceServer) []webrtc.ICEServer {
 	var servers []webrtc.ICEServer
 	for _, s := range list {
-		servers = append(servers, webrtc.ICEServer{URLs: s.GetUrls(), Username: s.GetUsername(), Credential: s.GetCredential()})
+		servers = append(servers,
+			webrtc.ICEServer{URLs: s.GetUrls(), Username: s.GetUsername(), Credential: s.GetCredential()})
 	}
 	return servers
 }

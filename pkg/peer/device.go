@@ -38,8 +38,8 @@ const (
 // delays: DEADLINE_EXCEEDED means that the command or its response was lost, and that the next one should follow. All
 // other calls are reliable.
 //
-// A lease does not outlast its connection. Once the robot was Lost, KeepAlive and commands with a lease from before fail
-// with FAILED_PRECONDITION, which lease.Lease reports as lost: acquire it again, after asking the present driver.
+// A lease does not outlast its connection. Once the robot was Lost, KeepAlive and commands with a lease from before
+// fail with FAILED_PRECONDITION, which lease.Lease reports as lost: acquire it again, after asking the present driver.
 func (r *Robot) Device(name string) grpc.ClientConnInterface { return &device{r, name} }
 
 type device struct {
@@ -51,8 +51,9 @@ type device struct {
 func (d *device) NewStream(_ context.Context, _ *grpc.StreamDesc, method string, _ ...grpc.CallOption) (
 	grpc.ClientStream, error,
 ) {
-	return nil, status.Errorf(codes.Unimplemented, "%s: a peer gets streams by Robot.Camera, Microphone and Stream, and has "+
-		"no gRPC streams", method)
+	return nil, status.Errorf(codes.Unimplemented,
+		"%s: a peer gets streams by Robot.Camera, Microphone and Stream, and has "+
+			"no gRPC streams", method)
 }
 
 // call is a waldo.signaling.v1.Call whose request is JSON already.

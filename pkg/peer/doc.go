@@ -1,6 +1,7 @@
 // Package peer makes a Go program a peer of a robot, as the page in a browser is. It sees the robot's cameras and hears
-// its microphones, reads its streams, calls its devices and drives it under the same rules, and sends its own picture and
-// sound, over one UDP flow that finds its way through NATs. A robot and a desktop connect this way, and so do two robots.
+// its microphones, reads its streams, calls its devices and drives it under the same rules, and sends its own picture
+// and sound, over one UDP flow that finds its way through NATs. A robot and a desktop connect this way, and so do two
+// robots.
 //
 //	robot, err := peer.Dial(ctx, "http://127.0.0.1:8080/", peer.Options{})
 //	…
@@ -27,8 +28,8 @@
 // # Slow readers
 //
 // Every loop has a queue of the length that it asks for. What does not fit is lost and counted; of encoded video,
-// everything up to the next key frame, which is asked for. So a slow program gets less, and not older data, and its memory
-// does not grow.
+// everything up to the next key frame, which is asked for. So a slow program gets less, and not older data, and its
+// memory does not grow.
 //
 // # How old pictures are
 //
@@ -39,14 +40,14 @@
 // # A robot behind a rendezvous server
 //
 // A link to such a robot, https://server/r/robot/#key=…, has the fingerprint of the robot's key, which `waldo link`
-// prints. The server is not trusted: the robot signs each connection with its key, and this program proves that it knows
-// the robot's token without showing it. What goes over the connection, calls included, is out of the server's reach, and
-// goes on when the server is gone. A key that was used once is remembered in a file; a robot whose key is unknown, or has
-// changed, is refused.
+// prints. The server is not trusted: the robot signs each connection with its key, and this program proves that it
+// knows the robot's token without showing it. What goes over the connection, calls included, is out of the server's
+// reach, and goes on when the server is gone. A key that was used once is remembered in a file; a robot whose key is
+// unknown, or has changed, is refused.
 //
 // # Concurrency and shutdown
 //
-// Everything is safe for concurrent use, except that one loop belongs to one goroutine. [Robot.Close] ends all loops, and
-// returns when all goroutines of the robot have ended. A loop that is left ends what it used: a stream at once, frames
-// after 5 s, so that a loop that is begun again finds them flowing.
+// Everything is safe for concurrent use, except that one loop belongs to one goroutine. [Robot.Close] ends all loops,
+// and returns when all goroutines of the robot have ended. A loop that is left ends what it used: a stream at once,
+// frames after 5 s, so that a loop that is begun again finds them flowing.
 package peer

@@ -403,8 +403,8 @@ func (l *link) repair(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// renew looks for a new path if the present one ends with the credentials of its relay. Pion gives the old one up first,
-// so that the offer needs a WebSocket.
+// renew looks for a new path if the present one ends with the credentials of its relay. Pion gives the old one up
+// first, so that the offer needs a WebSocket.
 func (l *link) renew(ctx context.Context, now time.Time) {
 	switch {
 	case !l.renewing:

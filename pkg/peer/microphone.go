@@ -14,8 +14,8 @@ import (
 )
 
 // Microphone is the sound of a device: of an audio device, a network camera, or a peer that sends some. Frames are Opus
-// packets. They have the epoch and the sequence that gRPC listeners see, so a gap is a loss; sample_index counts from the
-// first frame that arrived by this connection.
+// packets. They have the epoch and the sequence that gRPC listeners see, so a gap is a loss; sample_index counts from
+// the first frame that arrived by this connection.
 type Microphone struct {
 	feed    *feed[*mediav1.AudioFrame]
 	dropped atomic.Uint64

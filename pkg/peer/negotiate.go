@@ -141,7 +141,8 @@ func (s *section) suits(w *want) bool {
 
 func (c *connection) transceiver(w *want) (*webrtc.RTPTransceiver, error) {
 	if w.local == nil {
-		return c.pc.AddTransceiverFromKind(w.kind, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
+		return c.pc.AddTransceiverFromKind(w.kind,
+			webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionRecvonly})
 	}
 	t, err := c.pc.AddTransceiverFromTrack(w.local,
 		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
@@ -174,7 +175,8 @@ func (c *connection) describe(by *negotiator, wants []*want, p *pendingOffer) (t
 	for _, w := range wants {
 		if slices.Contains(p.tracks, w.streamKey) {
 			tracks = append(tracks, &signalingv1.Track{Mid: c.sections[w.streamKey].transceiver.Mid(),
-				Device: w.device, Stream: w.stream, Talker: w.talker, Take: w.claim != nil && w.claim.takes() && slices.Contains(p.fresh, w.streamKey)})
+				Device: w.device, Stream: w.stream, Talker: w.talker, Take: w.claim != nil && w.claim.takes() &&
+					slices.Contains(p.fresh, w.streamKey)})
 		}
 	}
 	return tracks

@@ -37,8 +37,8 @@ var addresses = []struct {
 	{url: "https://example.org/robots/7", base: "https://example.org/robots/7/"},
 	{url: "http://robot/?token=abc", options: Options{Token: "def"}, base: "http://robot/", token: "def"},
 	{url: "https://server/r/rover/#key=" + someKey, base: "https://server/r/rover/", key: someKey, remote: true},
-	{url: "https://server/r/rover#key=" + someKey + "&token=abc", base: "https://server/r/rover/", key: someKey, token: "abc",
-		remote: true},
+	{url: "https://server/r/rover#key=" + someKey + "&token=abc", base: "https://server/r/rover/", key: someKey,
+		token: "abc", remote: true},
 	{url: "https://server/r/rover/", base: "https://server/r/rover/", remote: true},
 	{url: "https://server/", options: Options{Key: someKey}, base: "https://server/", key: someKey, remote: true},
 	{url: "https://server/r/rover/#key=abc", wrong: "43 characters"},
@@ -72,7 +72,8 @@ func FuzzAddress(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, url string) {
 		a, err := parseAddress(url, Options{})
-		if err == nil && (a.base.Host == "" || !strings.HasSuffix(a.base.Path, "/") || a.base.RawQuery != "" || a.base.User != nil) {
+		if err == nil &&
+			(a.base.Host == "" || !strings.HasSuffix(a.base.Path, "/") || a.base.RawQuery != "" || a.base.User != nil) {
 			t.Errorf("%q: %v", url, a.base)
 		}
 	})
@@ -190,7 +191,8 @@ func TestSequence(t *testing.T) {
 func TestDirections(t *testing.T) {
 	const begin = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
 	got, err := directionsOf(begin + "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\na=sendonly\r\n" +
-		"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=inactive\r\nm=audio 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:2\r\na=sendonly\r\n")
+		"m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=inactive\r\nm=audio 0 UDP/TLS/RTP/SAVPF " +
+		"96\r\na=mid:2\r\na=sendonly\r\n")
 	if err != nil || len(got) != 1 || got["0"] != "sendonly" {
 		t.Errorf("%v, %v", got, err)
 	}
@@ -244,7 +246,8 @@ func TestCounters(t *testing.T) {
 	})
 }
 
-// TestCallsInFlight: results find their calls, but only by the way on which those were sent; calls fail with what they were sent on, and their number is bounded.
+// TestCallsInFlight: results find their calls, but only by the way on which those were sent; calls fail with what they
+// were sent on, and their number is bounded.
 func TestCallsInFlight(t *testing.T) {
 	c := newCalls()
 	id, p, err := c.begin("a")

@@ -23,8 +23,8 @@ const (
 	videoWaiting, audioWaiting = 8, 16
 )
 
-// ErrKeyFrameNeeded means that a frame was not sent because the robot needs a key frame first: at the beginning, after a
-// loss, and after each interruption. [Publication.KeyFrames] says so, too.
+// ErrKeyFrameNeeded means that a frame was not sent because the robot needs a key frame first: at the beginning, after
+// a loss, and after each interruption. [Publication.KeyFrames] says so, too.
 var ErrKeyFrameNeeded = errors.New("a key frame is needed: nothing was sent")
 
 // PublishOptions adjusts a publication; the zero value works.
@@ -34,8 +34,8 @@ type PublishOptions struct {
 	Take bool
 }
 
-// Publication is a picture and sound that this program sends into the robot, to a device of the kind peer. There it is a
-// camera and a microphone like any other: viewers and programs get it from the device. It goes on by itself when the
+// Publication is a picture and sound that this program sends into the robot, to a device of the kind peer. There it is
+// a camera and a microphone like any other: viewers and programs get it from the device. It goes on by itself when the
 // connection was lost, and is over when somebody else has taken the device: it does not take it back.
 type Publication struct {
 	picture, sound *outgoing
@@ -64,8 +64,8 @@ func (r *Robot) Publish(ctx context.Context, device string, o PublishOptions) *P
 func (p *Publication) Video(f *mediav1.VideoFrame) error {
 	codec := rtpcodecs.Of(f.GetFormat().GetMediaType())
 	if codec == nil || codec.Kind != webrtc.RTPCodecTypeVideo {
-		return status.Errorf(codes.InvalidArgument, "format.media_type: %q cannot be sent: use %s", f.GetFormat().GetMediaType(),
-			mediaTypes(webrtc.RTPCodecTypeVideo))
+		return status.Errorf(codes.InvalidArgument, "format.media_type: %q cannot be sent: use %s",
+			f.GetFormat().GetMediaType(), mediaTypes(webrtc.RTPCodecTypeVideo))
 	}
 	if !codec.Usable(f.GetData()) {
 		return status.Errorf(codes.InvalidArgument, "data: not a frame of %s", codec.MediaType)
@@ -205,7 +205,8 @@ func (o *outgoing) check(codec *rtpcodecs.Codec, f outFrame) error {
 // begin asks the robot to take a stream in a codec; the caller holds mu.
 func (o *outgoing) begin(codec *rtpcodecs.Codec) error {
 	offers := rtpcodecs.Offers(o.kind)
-	parameters := offers[slices.IndexFunc(offers, func(p webrtc.RTPCodecParameters) bool { return p.MimeType == codec.MediaType })]
+	parameters := offers[slices.IndexFunc(offers,
+		func(p webrtc.RTPCodecParameters) bool { return p.MimeType == codec.MediaType })]
 	track, err := webrtc.NewTrackLocalStaticRTP(parameters.RTPCodecCapability, o.key.device+"-"+o.key.stream, o.key.device)
 	if err != nil {
 		return err
@@ -263,7 +264,8 @@ func (o *outgoing) reports(packets []rtcp.Packet) {
 	}
 }
 
-// transmit sends frames as packets. After a frame that was dropped because too many waited, it goes on with a key frame.
+// transmit sends frames as packets. After a frame that was dropped because too many waited, it goes on with a key
+// frame.
 func (o *outgoing) transmit(ctx context.Context, topic *stream.Topic[outFrame], p *packetizer) {
 	frames := topic.Subscribe(stream.DropOldest(o.waiting))
 	defer frames.Close()

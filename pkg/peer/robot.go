@@ -50,8 +50,8 @@ type Options struct {
 	// Name is the name of this program for people to read, where it sends something; at most 64 characters. Empty: that
 	// of its file.
 	Name string
-	// RelayOnly keeps to paths through a relay, so that the robot does not learn this program's address. There must be one:
-	// that of a rendezvous server, or of gateway.iceServers.
+	// RelayOnly keeps to paths through a relay, so that the robot does not learn this program's address. There must be
+	// one: that of a rendezvous server, or of gateway.iceServers.
 	RelayOnly bool
 	// CA is a PEM file with the authorities that are trusted if the gateway is at https://, as `waldo trust --pem` prints
 	// the robot's own; empty: the file that WALDO_CA names, or those of the system.

@@ -68,7 +68,8 @@ func (r *Robot) takeShown() *signalingv1.Shown {
 			m.Videos = append(m.Videos, v)
 		}
 	}
-	slices.SortFunc(m.Videos, func(a, b *signalingv1.ShownVideo) int { return strings.Compare(a.GetDevice(), b.GetDevice()) })
+	slices.SortFunc(m.Videos,
+		func(a, b *signalingv1.ShownVideo) int { return strings.Compare(a.GetDevice(), b.GetDevice()) })
 	return m
 }
 

@@ -46,7 +46,8 @@ func (r *Robot) Stream(device, name string) *Stream {
 // Dropped returns how many messages were lost because this program, or the path to it, was too slow.
 func (s *Stream) Dropped() uint64 { return s.dropped.Load() }
 
-// JSON yields the messages in the JSON mapping of protobuf. At most n wait for a slow reader, who then loses the oldest.
+// JSON yields the messages in the JSON mapping of protobuf. At most n wait for a slow reader, who then loses the
+// oldest.
 //
 // While the robot is away, nothing comes. An error says why nothing comes, for example that there is no such device;
 // it is a gRPC status. A loop that goes on gets messages when there are some. The last error is that of ctx, or

@@ -24,8 +24,8 @@ var errJoining = status.Error(codes.Unavailable, "the topic is being joined: not
 // topicName is what the bus allows.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Topic is a place for messages between everyone who joins it: pages, programs on the robot's bus, other peers. Delivery
-// is at most once.
+// Topic is a place for messages between everyone who joins it: pages, programs on the robot's bus, other peers.
+// Delivery is at most once.
 type Topic struct {
 	robot   *Robot
 	name    string

@@ -160,7 +160,8 @@ func (d *Devices) Expect(expected []*devicev1.Device) {
 	}
 }
 
-// SetAway tells why the robot cannot be reached; empty if it can. Its devices are gone then as soon as they are not heard.
+// SetAway tells why the robot cannot be reached; empty if it can. Its devices are gone then as soon as they are not
+// heard.
 func (d *Devices) SetAway(reason string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -18,9 +18,9 @@
 //
 // # Bounds
 //
-// A robot has at most 1,000 devices and tells of 256; a hub has at most 10,000 robots. What is said about a robot counts
-// only on its own subject, so a robot cannot speak for another where the server keeps robots to their subjects. What
-// is too large or cannot be is ignored and logged at the level debug.
+// A robot has at most 1,000 devices and tells of 256; a hub has at most 10,000 robots. What is said about a robot
+// counts only on its own subject, so a robot cannot speak for another where the server keeps robots to their subjects.
+// What is too large or cannot be is ignored and logged at the level debug.
 //
 // # Concurrency and shutdown
 //

@@ -7,7 +7,8 @@ import (
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 )
 
-// TestRepeatedAnnouncements: what a device repeats keeps it present and changes nothing; one that was gone is back with it.
+// TestRepeatedAnnouncements: what a device repeats keeps it present and changes nothing; one that was gone is back with
+// it.
 func TestRepeatedAnnouncements(t *testing.T) {
 	d := &Devices{robot: "demo", entries: map[string]*entry{}, changed: make(chan struct{}), forgot: func(string) {},
 		log: orDiscard(nil)}

@@ -291,8 +291,8 @@ func (r *Robots) Away(name string) string {
 	return ""
 }
 
-// Since returns the robots that have changed since a revision, by name, the revision that this is, and a channel that is
-// closed at the next change. Since revision 0, these are all robots.
+// Since returns the robots that have changed since a revision, by name, the revision that this is, and a channel that
+// is closed at the next change. Since revision 0, these are all robots.
 func (r *Robots) Since(revision uint64) (list []*fleetv1.RobotStatus, now uint64, changed <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -242,16 +242,17 @@ func impossible() map[string]*fleetv1.RobotState {
 		long.Devices = append(long.Devices, &fleetv1.RobotDevice{Name: fmt.Sprintf("d%d", i)})
 	}
 	return map[string]*fleetv1.RobotState{
-		"no name":           {},
-		"another's name":    {Robot: "other"},
-		"no robot's name":   {Robot: "Rover!"},
-		"wildcard":          {Robot: "*"},
-		"too many":          long,
-		"too large":         {Robot: "rover", Version: strings.Repeat("v", maxState)},
-		"device":            {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "<b>"}}},
-		"kind":              {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "front", Kind: "a b"}}},
-		"reason":            {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "front", StateReason: "\u202e"}}},
-		"long reason":       {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "front", StateReason: strings.Repeat("r", 201)}}},
+		"no name":         {},
+		"another's name":  {Robot: "other"},
+		"no robot's name": {Robot: "Rover!"},
+		"wildcard":        {Robot: "*"},
+		"too many":        long,
+		"too large":       {Robot: "rover", Version: strings.Repeat("v", maxState)},
+		"device":          {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "<b>"}}},
+		"kind":            {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "front", Kind: "a b"}}},
+		"reason":          {Robot: "rover", Devices: []*fleetv1.RobotDevice{{Name: "front", StateReason: "\u202e"}}},
+		"long reason": {Robot: "rover",
+			Devices: []*fleetv1.RobotDevice{{Name: "front", StateReason: strings.Repeat("r", 201)}}},
 		"version":           {Robot: "rover", Version: "\x1b[2J"},
 		"goodbye of nobody": {Robot: "rover", Leaving: true},
 	}

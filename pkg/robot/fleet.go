@@ -21,8 +21,8 @@ const (
 // hubKey is the name of the credential of systemd that has the robot's key for the hub.
 const hubKey = "hub.seed"
 
-// Names that a robot of a fleet, and its devices, cannot have: gateways speak to all robots under the one, and a robot as
-// a whole speaks under the other.
+// Names that a robot of a fleet, and its devices, cannot have: gateways speak to all robots under the one, and a robot
+// as a whole speaks under the other.
 const (
 	reservedRobot  = "fleet"
 	reservedDevice = "robot"
@@ -75,7 +75,8 @@ func (f *Fleet) KeyFile(environ func(string) string) (string, error) {
 		}
 	}
 	if f.Key == "" {
-		return "", errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to know")
+		return "",
+			errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to know")
 	}
 	return f.Key, nil
 }

@@ -38,7 +38,8 @@ func TestFleetKeyFile(t *testing.T) {
 	}
 	named := robot.Fleet{Key: "named"}
 	credential := filepath.Join(folder, "hub.seed")
-	for text, want := range map[string]string{"\n": "named", "SU": credential} { // systemd makes an empty line by SetCredential
+	// systemd makes an empty line by SetCredential
+	for text, want := range map[string]string{"\n": "named", "SU": credential} {
 		if err := os.WriteFile(credential, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

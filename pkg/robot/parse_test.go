@@ -31,7 +31,8 @@ var bad = []struct {
 	{"empty", "", []string{"r: is empty: begin with `robot: <name>` and `devices:`"}},
 	{"comment only", "# hello\n", []string{"r: is empty: begin with `robot: <name>` and `devices:`"}},
 	{"not a mapping", "- a\n- b\n", []string{"r: does not describe a robot: begin with `robot: <name>` and `devices:`"}},
-	{"two documents", good + "---\nrobot: other\n", []string{"r: holds more than one document: remove what follows the second `---`"}},
+	{"two documents", good + "---\nrobot: other\n",
+		[]string{"r: holds more than one document: remove what follows the second `---`"}},
 	{"syntax", "robot: demo\ndevices: {\n", []string{
 		"r:2: did not find expected node content (a value or a closing bracket is missing, or text with special " +
 			"characters needs quotes)"}},
@@ -46,7 +47,8 @@ var bad = []struct {
 		"r:1: devices: is missing: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
 	{"unknown key unlike any", "robot: a\ndevices: {f: {kind: camera}}\nwheels: 4\n", []string{
 		`r:3: unknown key "wheels" (known: devices, drive, fleet, gateway, nats, robot, tls)`}},
-	{"key twice", "robot: a\nrobot: b\ndevices: {f: {kind: camera}}\n", []string{`r:2: "robot" is given twice; the first is on line 1`}},
+	{"key twice", "robot: a\nrobot: b\ndevices: {f: {kind: camera}}\n",
+		[]string{`r:2: "robot" is given twice; the first is on line 1`}},
 	{"device twice", "robot: a\ndevices:\n  f: {kind: camera}\n  f: {kind: camera}\n", []string{
 		`r:4: devices: "f" is given twice; the first is on line 3`}},
 	{"key of a device twice", "robot: a\ndevices: {f: {kind: camera, width: 1, width: 2}}\n", []string{
@@ -60,9 +62,11 @@ var bad = []struct {
 		`r:5: devices: the name "gateway" is taken by Waldo itself: use another`,
 		`r:6: devices: the name "msg" is taken by Waldo itself: use another`,
 		`r:7: devices: has no name: use lower-case letters, digits and hyphens, at most 63`,
-		`r:8: devices: "` + strings.Repeat("n", 64) + `" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
+		`r:8: devices: "` + strings.Repeat("n", 64) +
+			`" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`,
 		`r:9: devices.ok.kind: "a/b" is not a name: use lower-case letters, digits and hyphens, at most 63, and no hyphen at the ends`}},
-	{"robot is a list", "robot: [a]\ndevices: {f: {kind: camera}}\n", []string{`r:1: robot: found a list where a name is wanted`}},
+	{"robot is a list", "robot: [a]\ndevices: {f: {kind: camera}}\n",
+		[]string{`r:1: robot: found a list where a name is wanted`}},
 	{"no devices", "robot: a\ndevices:\n", []string{
 		"r:2: devices: a robot has at least one device, like `front: {kind: camera, source: test}`"}},
 	{"device is text", "robot: a\ndevices: {f: camera}\n", []string{
@@ -107,11 +111,13 @@ var bad = []struct {
 		`r:3: nats.listen: "4222" is not an address: write host:port, like 127.0.0.1:7101`}},
 	{"nats both", "robot: a\ndevices: {f: {kind: a}}\nnats:\n  url: nats://h:1\n  listen: h:1\n", []string{
 		`r:5: nats.listen: has no meaning together with url: leave one of them out`}},
-	{"fleet", "robot: fleet\ndevices: {robot: {kind: a}}\nnats: {url: nats://h}\nfleet: {media: http://h, kay: x}\n", []string{
-		`r:4: fleet: unknown key "kay" (did you mean "key"?)`, "r:4: fleet: a robot of a fleet cannot be called fleet: gateways speak to all robots under that name",
-		"r:4: fleet: no device of a robot of a fleet can be called robot: the robot as a whole speaks under that name",
-		"r:4: fleet: has no effect together with nats.url, as the server there would have to connect to the hub: leave " +
-			"nats.url out, or connect that server to the hub (docs/fleet.md)"}},
+	{"fleet", "robot: fleet\ndevices: {robot: {kind: a}}\nnats: {url: nats://h}\nfleet: {media: http://h, kay: x}\n",
+		[]string{
+			`r:4: fleet: unknown key "kay" (did you mean "key"?)`,
+			"r:4: fleet: a robot of a fleet cannot be called fleet: gateways speak to all robots under that name",
+			"r:4: fleet: no device of a robot of a fleet can be called robot: the robot as a whole speaks under that name",
+			"r:4: fleet: has no effect together with nats.url, as the server there would have to connect to the hub: leave " +
+				"nats.url out, or connect that server to the hub (docs/fleet.md)"}},
 	{"fleet without a hub", "robot: a\ndevices: {f: {kind: a}}\nfleet: {media: http://h}\n", []string{
 		"r:3: fleet.hub: is missing: write the address of the hub, like tls://hub.example.org:7422",
 		"r:3: fleet.media: is not the address of a hub: write tls://hub.example.org:7422, or nats:// without encryption"}},

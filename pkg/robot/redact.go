@@ -54,8 +54,8 @@ func redact(n *yaml.Node, secret bool) {
 	}
 }
 
-// RedactText hides the secrets in a value: users, passwords and parameters in addresses, and options of command lines that
-// are called like a secret.
+// RedactText hides the secrets in a value: users, passwords and parameters in addresses, and options of command lines
+// that are called like a secret.
 func RedactText(s string) string {
 	s = access.RedactText(s)
 	if strings.Contains(s, "://") {

@@ -42,7 +42,8 @@ fleet: {hub: "tls://hub.example.org", key: s3cret}
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
-	for _, kept := range []string{"10.0.0.7/stream1", "a.example/live/", "forward: 200", "readKeys: [left, right]", "--size 3", "cam/snap?"} {
+	for _, kept := range []string{"10.0.0.7/stream1", "a.example/live/", "forward: 200", "readKeys: [left, right]",
+		"--size 3", "cam/snap?"} {
 		if !strings.Contains(string(again.Text), kept) {
 			t.Errorf("it lacks %q:\n%s", kept, again.Text)
 		}

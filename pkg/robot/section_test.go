@@ -82,7 +82,8 @@ func TestDecodeBad(t *testing.T) {
 	for _, tt := range []struct{ keys, want string }{
 		{"widht: 3", `r:3: devices.f: unknown key "widht" (did you mean "width"?)`},
 		{"Width: 3", `r:3: devices.f: unknown key "Width" (did you mean "width"?)`},
-		{"Private: 3", `r:3: devices.f: unknown key "Private" (known: address, control, count, dead, flip, free, labels, maybe, rate, sizes, small, source, tags, width)`},
+		{"Private: 3",
+			`r:3: devices.f: unknown key "Private" (known: address, control, count, dead, flip, free, labels, maybe, rate, sizes, small, source, tags, width)`},
 		{"width: wide", `r:3: devices.f.width: "wide" is not a whole number`},
 		{"width: 29.97", `r:3: devices.f.width: "29.97" is not a whole number`},
 		{`width: "640"`, `r:3: devices.f.width: "640" is text: leave out the quotes`},

@@ -50,7 +50,8 @@ func TestOldSpellings(t *testing.T) {
 	}{
 		{"in use", "jpegQuality: 7, own_key: 3, innerPart: {idleGap: 2}", spelled{Quality: 7, Own: 3, Inner: inner{2}}, nil,
 			""},
-		{"old", "jpeg_quality: 7", spelled{Quality: 7}, []string{`r:3: devices.f: "jpeg_quality" is an old spelling: write jpegQuality`}, ""},
+		{"old", "jpeg_quality: 7", spelled{Quality: 7},
+			[]string{`r:3: devices.f: "jpeg_quality" is an old spelling: write jpegQuality`}, ""},
 		{"old, on a line of its own", "\n      jpeg_quality: 7", spelled{Quality: 7},
 			[]string{`r:4: devices.f: "jpeg_quality" is an old spelling: write jpegQuality`}, ""},
 		{"nested", "inner_part: {idle_gap: 2}, list: [{idleGap: 1}, {idle_gap: 2}]",
@@ -64,13 +65,15 @@ func TestOldSpellings(t *testing.T) {
 			`r:5: devices.f: "jpegQuality" and "jpeg_quality" on line 4 are the same key: keep jpegQuality`},
 		{"both, the other way round", "\n      jpegQuality: 7,\n      jpeg_quality: 8", spelled{}, nil,
 			`r:5: devices.f: "jpeg_quality" and "jpegQuality" on line 4 are the same key: keep jpegQuality`},
-		{"a key with underscores has no other spelling", "ownKey: 3", spelled{}, nil, `r:3: devices.f: unknown key "ownKey" (did you mean "own_key"?)`},
+		{"a key with underscores has no other spelling", "ownKey: 3", spelled{}, nil,
+			`r:3: devices.f: unknown key "ownKey" (did you mean "own_key"?)`},
 		{"neither old nor in use", "jpeg__qualty: 3", spelled{}, nil, `r:3: devices.f: unknown key "jpeg__qualty"`},
 		{"an error shows the key of the file", "jpeg_quality: 101", spelled{}, nil,
 			"r:3: devices.f.jpeg_quality: is out of range"},
 		{"a nested one, too", "inner_part: {idle_gap: 101}", spelled{}, nil,
 			"r:3: devices.f.inner_part.idle_gap: is out of range"},
-		{"and one about its type", "jpeg_quality: good", spelled{}, nil, `r:3: devices.f.jpeg_quality: "good" is not a whole number`},
+		{"and one about its type", "jpeg_quality: good", spelled{}, nil,
+			`r:3: devices.f.jpeg_quality: "good" is not a whole number`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -44,7 +44,8 @@ func syntaxError(name string, data []byte, err error) error {
 
 // needsQuotes does not show the value, which can be a password.
 func needsQuotes(key, value string) string {
-	problem := fmt.Sprintf(`the value of %s needs quotes, like %s: "…", since it has characters with a meaning in YAML`, key, key)
+	problem := fmt.Sprintf(`the value of %s needs quotes, like %s: "…", since it has characters with a meaning in YAML`,
+		key, key)
 	switch {
 	case strings.HasPrefix(value, `"`), strings.HasPrefix(value, "'"):
 		problem += "; it begins with a quotation mark that is not closed, or goes on behind the closing one"

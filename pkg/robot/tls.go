@@ -211,7 +211,8 @@ func (p *parser) tls(n *yaml.Node) {
 	} else if !p.robot.TLS.On() && hasKey(n, "acme") {
 		p.fail(n, "tls.acme.domain", "is missing: name the public name of the robot, for example rover.example.org")
 	} else if !p.robot.TLS.On() && !hasKey(n, "auto") {
-		p.fail(n, "tls", "says nothing of a certificate: use auto or off, or name one: {cert: fullchain.pem, key: privkey.pem}")
+		p.fail(n, "tls",
+			"says nothing of a certificate: use auto or off, or name one: {cert: fullchain.pem, key: privkey.pem}")
 	}
 	p.robot.TLS.section = s
 }

@@ -8,14 +8,15 @@ import (
 	"syscall"
 )
 
-// Explain adds to an error about a path what helps, if the disk is the reason: that it has no room, or takes no changes.
-// Other errors stay as they are.
+// Explain adds to an error about a path what helps, if the disk is the reason: that it has no room, or takes no
+// changes. Other errors stay as they are.
 func Explain(path string, err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return fmt.Errorf("%w: make room where %s is, and repeat; nothing was changed", err, filepath.Dir(path))
 	case errors.Is(err, syscall.EROFS):
-		return fmt.Errorf("%w: the file system of %s takes no changes: mount it for writing, and repeat", err, filepath.Dir(path))
+		return fmt.Errorf("%w: the file system of %s takes no changes: mount it for writing, and repeat", err,
+			filepath.Dir(path))
 	}
 	return err
 }

@@ -56,7 +56,8 @@ func TestExplain(t *testing.T) {
 	} {
 		err := &fs.PathError{Op: "open", Path: "/var/lib/waldo/.access.json-1", Err: tt.err}
 		got := state.Explain("/var/lib/waldo/access.json", err)
-		if !errors.Is(got, tt.err) || !strings.Contains(got.Error(), tt.remedy) || tt.remedy == "" && got.Error() != err.Error() {
+		if !errors.Is(got, tt.err) || !strings.Contains(got.Error(), tt.remedy) ||
+			tt.remedy == "" && got.Error() != err.Error() {
 			t.Errorf("%v: %v, want %q", tt.err, got, tt.remedy)
 		}
 	}

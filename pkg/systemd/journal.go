@@ -36,8 +36,8 @@ type Journal struct {
 }
 
 // Fields are those of the entries of a process of a robot: SYSLOG_IDENTIFIER, the program; WALDO_ROBOT; WALDO_DEVICE,
-// which is "gateway" and "bus" for these; and WALDO_EPOCH, one life of the process. What is empty is left out: a gateway
-// of many robots is of none.
+// which is "gateway" and "bus" for these; and WALDO_EPOCH, one life of the process. What is empty is left out: a
+// gateway of many robots is of none.
 func Fields(program, robot, device string, epoch int64) map[string]string {
 	fields := map[string]string{"SYSLOG_IDENTIFIER": program, "WALDO_ROBOT": robot, "WALDO_DEVICE": device,
 		"WALDO_EPOCH": strconv.FormatInt(epoch, 10)}

@@ -121,7 +121,8 @@ func TestLog(t *testing.T) {
 
 // FuzzJournal: whatever a line holds, the entry has one message and one priority.
 func FuzzJournal(f *testing.F) {
-	for _, line := range []string{"", "\n", "time=1 level=INFO msg=ready\n", `level=WARN msg="a b" c="d\ne"`, "level=INFO-4 ",
+	for _, line := range []string{"", "\n", "time=1 level=INFO msg=ready\n", `level=WARN msg="a b" c="d\ne"`,
+		"level=INFO-4 ",
 		"time=", "level=ERROR", "MESSAGE\n\x05", `level=INFO msg="`, "a=b\nPRIORITY=0\n"} {
 		f.Add(line)
 	}

@@ -54,7 +54,8 @@ func (d *device) GetControl(context.Context, *controlv1.GetControlRequest) (*con
 	return nil, status.Error(codes.Unavailable, "the board is away")
 }
 
-func (d *device) GetConnection(context.Context, *ingestv1.GetConnectionRequest) (*ingestv1.GetConnectionResponse, error) {
+func (d *device) GetConnection(context.Context,
+	*ingestv1.GetConnectionRequest) (*ingestv1.GetConnectionResponse, error) {
 	return &ingestv1.GetConnectionResponse{Connection: &ingestv1.Connection{Fps: 30, Attributes: map[string]string{
 		"password": "s3cret", "url": "rtsp://cam/live?pw=s3cret", "codec": "H.264"}}}, nil
 }
@@ -137,7 +138,8 @@ func TestAsk(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := answers.Ask(ctx, conn, answers.Config{Device: board, Definitions: definitions, May: may}); !errors.Is(err, context.Canceled) {
+	if _, _, err := answers.Ask(ctx, conn,
+		answers.Config{Device: board, Definitions: definitions, May: may}); !errors.Is(err, context.Canceled) {
 		t.Errorf("given up: %v", err)
 	}
 	if _, _, err := answers.Ask(t.Context(), conn, answers.Config{Device: board, Definitions: []byte("x")}); err == nil {
@@ -182,7 +184,8 @@ func TestRedact(t *testing.T) {
 // TestSheets: a place has the last answer before it, or else the first.
 func TestSheets(t *testing.T) {
 	sheet := func(after time.Duration, port string) []byte {
-		s := answers.Sheet{Time: recordingtest.Begin.Add(after), Answers: map[string]json.RawMessage{getPort: json.RawMessage(port)}}
+		s := answers.Sheet{Time: recordingtest.Begin.Add(after),
+			Answers: map[string]json.RawMessage{getPort: json.RawMessage(port)}}
 		if port == "" {
 			s.Answers = nil
 		}
@@ -192,7 +195,8 @@ func TestSheets(t *testing.T) {
 		}
 		return data
 	}
-	all, err := answers.ParseAll([][]byte{sheet(20*time.Second, `"b"`), []byte("{"), sheet(30*time.Second, ""), sheet(10*time.Second, `"a"`)})
+	all, err := answers.ParseAll([][]byte{sheet(20*time.Second, `"b"`), []byte("{"), sheet(30*time.Second, ""),
+		sheet(10*time.Second, `"a"`)})
 	if err == nil || len(all) != 3 {
 		t.Fatalf("%v, %v", all, err)
 	}
@@ -208,7 +212,8 @@ func TestSheets(t *testing.T) {
 
 // FuzzParse: whatever an attachment has, it is refused, or read as it is written again.
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{"", "{", "{}", `{"epoch":"7","time":"2026-11-30T07:00:00Z","answers":{"a/B":{"c":[1,null]}}}`,
+	for _, text := range []string{"", "{", "{}",
+		`{"epoch":"7","time":"2026-11-30T07:00:00Z","answers":{"a/B":{"c":[1,null]}}}`,
 		`{"epoch":7}`, `{"time":"0000"}`, `{"answers":[]}`, `{"answers":{"a":}}`, `{"answers":{"":null}}`} {
 		f.Add([]byte(text))
 	}

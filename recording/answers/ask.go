@@ -38,8 +38,9 @@ type Config struct {
 	May func(protoreflect.MethodDescriptor) bool
 }
 
-// Ask asks a device, and returns what it answered, without a time. Methods that fail have no answer; whole is false if it may
-// have more to say later, since it was away, or did not answer in time. Ask fails if the definitions cannot be read, or ctx ends.
+// Ask asks a device, and returns what it answered, without a time. Methods that fail have no answer; whole is false if
+// it may have more to say later, since it was away, or did not answer in time. Ask fails if the definitions cannot be
+// read, or ctx ends.
 func Ask(ctx context.Context, conn *bus.Conn, c Config) (s Sheet, whole bool, err error) {
 	said := &devicev1.GetDescriptorsResponse{}
 	if err := proto.Unmarshal(c.Definitions, said); err != nil {
@@ -67,7 +68,8 @@ func Ask(ctx context.Context, conn *bus.Conn, c Config) (s Sheet, whole bool, er
 }
 
 // questions are the methods that are called. Those that every device has are served by a replay itself.
-func questions(set *descriptors.Set, may func(protoreflect.MethodDescriptor) bool) (methods []protoreflect.MethodDescriptor) {
+func questions(set *descriptors.Set,
+	may func(protoreflect.MethodDescriptor) bool) (methods []protoreflect.MethodDescriptor) {
 	for _, m := range set.Methods() {
 		of := string(m.Parent().FullName())
 		if strings.HasPrefix(of, "waldo.device.") || strings.HasPrefix(of, "grpc.") || !roles.Tells(m) ||

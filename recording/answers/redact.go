@@ -6,8 +6,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Redact takes secrets out of a message: fields and entries that are called like one, users, passwords and parameters in
-// addresses, and what cannot be looked through.
+// Redact takes secrets out of a message: fields and entries that are called like one, users, passwords and parameters
+// in addresses, and what cannot be looked through.
 func Redact(m protoreflect.ProtoMessage) { redact(m.ProtoReflect()) }
 
 func redact(m protoreflect.Message) {

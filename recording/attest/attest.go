@@ -17,8 +17,8 @@ import (
 type Config struct {
 	State   string   // the robot's folder of state, which has the logs
 	Folders []string // of recordings
-	// Named says that recordings are in these folders and nowhere else, so what is in none of them is gone. Otherwise that is
-	// said of files that were in one of them, and others are Elsewhere.
+	// Named says that recordings are in these folders and nowhere else, so what is in none of them is gone. Otherwise that
+	// is said of files that were in one of them, and others are Elsewhere.
 	Named bool
 	// Told adds the folders that logs name, and that exist. One that does not, and ought to, is one without files.
 	Told bool

@@ -123,7 +123,8 @@ func TestCheck(t *testing.T) {
 		"nothing":             {func(*testing.T, *rig) {}, false, Attested, Attested, ""},
 		"a picture":           {func(t *testing.T, r *rig) { change(t, r.path(first)) }, true, Changed, Attested, ""},
 		"a recording removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.path(second)) }, true, Attested, Gone, ""},
-		"a recording cut":     {func(_ *testing.T, r *rig) { _ = os.Truncate(r.path(second), 500) }, true, Attested, Changed, ""},
+		"a recording cut": {func(_ *testing.T, r *rig) { _ = os.Truncate(r.path(second), 500) }, true, Attested, Changed,
+			""},
 		"a recording replaced by another": {func(_ *testing.T, r *rig) {
 			data, _ := os.ReadFile(r.path(first))
 			_ = os.WriteFile(r.path(second), data, 0o600)
@@ -131,8 +132,8 @@ func TestCheck(t *testing.T) {
 		"a recording left open": {func(_ *testing.T, r *rig) {
 			_ = os.Rename(r.path(first), r.path(first)+write.PartSuffix)
 		}, false, Incomplete, Attested, ""},
-		"the end of a log cut off": {func(t *testing.T, r *rig) { cutLastLine(t, r.motors.Path(r.state)) }, true, Attested, Attested,
-			"a witness saw event 1, and the log ends with event 0"},
+		"the end of a log cut off": {func(t *testing.T, r *rig) { cutLastLine(t, r.motors.Path(r.state)) }, true, Attested,
+			Attested, "a witness saw event 1, and the log ends with event 0"},
 		"a log exchanged with that of another robot": {func(t *testing.T, r *rig) {
 			other := newRig(t)
 			_ = os.Rename(other.motors.Path(other.state), r.motors.Path(r.state))
@@ -142,16 +143,16 @@ func TestCheck(t *testing.T) {
 		}, true, Attested, Attested, "a witness saw event 1, and the log is empty"},
 		"a log removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.motors.Path(r.state)) }, true, Attested, Attested,
 			"the log is gone"},
-		"all logs removed": {func(_ *testing.T, r *rig) { _ = os.RemoveAll(filepath.Join(r.state, "audit")) }, true, Unknown, Unknown,
-			"the log is gone"},
+		"all logs removed": {func(_ *testing.T, r *rig) { _ = os.RemoveAll(filepath.Join(r.state, "audit")) }, true, Unknown,
+			Unknown, "the log is gone"},
 		"all logs of one robot removed": {func(_ *testing.T, r *rig) {
 			other := audit.Open(audit.Path(r.state, "other", "motors"), nil)
 			other.Write(audit.Event{Kind: audit.Started})
 			other.Close()
 			_ = os.RemoveAll(filepath.Join(r.state, "audit", "rover"))
 		}, true, Unknown, Unknown, "the log is gone"},
-		"the log of the recorder removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.writer.Path(r.state)) }, false, Unknown,
-			Unknown, ""},
+		"the log of the recorder removed": {func(_ *testing.T, r *rig) { _ = os.Remove(r.writer.Path(r.state)) }, false,
+			Unknown, Unknown, ""},
 		"an event changed": {func(t *testing.T, r *rig) {
 			path := r.motors.Path(r.state)
 			data, _ := os.ReadFile(path)
@@ -162,7 +163,8 @@ func TestCheck(t *testing.T) {
 			r := newRig(t)
 			tt.alter(t, r)
 			got := r.check(nil)
-			if got.Altered() != tt.altered || len(got.Files) != 2 || got.Files[0].Verdict != tt.file || got.Files[1].Verdict != tt.second {
+			if got.Altered() != tt.altered || len(got.Files) != 2 || got.Files[0].Verdict != tt.file ||
+				got.Files[1].Verdict != tt.second {
 				t.Errorf("%+v", got)
 			}
 			found := false
@@ -210,7 +212,8 @@ func TestCheckFails(t *testing.T) {
 	if _, err := Check(ctx, Config{State: r.state, Folders: []string{r.folder}}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := Check(t.Context(), Config{State: r.state, Folders: []string{filepath.Join(r.folder, "none")}}); err == nil {
+	if _, err := Check(t.Context(),
+		Config{State: r.state, Folders: []string{filepath.Join(r.folder, "none")}}); err == nil {
 		t.Error("a folder that is not there was checked")
 	}
 	if err := os.WriteFile(r.path("x.mcap"), []byte("no recording"), 0o600); err != nil {

@@ -119,7 +119,8 @@ func checkFiles(ctx context.Context, c Config, told told) (all []File, err error
 			all = append(all, e.missing(name, looked.has(e.of)))
 		}
 	}
-	slices.SortFunc(all, func(a, b File) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path)) })
+	slices.SortFunc(all,
+		func(a, b File) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Path, b.Path)) })
 	return all, nil
 }
 
@@ -130,10 +131,12 @@ func (e entry) missing(name string, looked bool) File {
 		where = " in " + e.of.folder
 	}
 	if looked {
-		return File{Name: name, Verdict: Gone, Text: fmt.Sprintf("%s tells that it was completed%s, and none that it was deleted", e.by, where)}
+		return File{Name: name, Verdict: Gone,
+			Text: fmt.Sprintf("%s tells that it was completed%s, and none that it was deleted", e.by, where)}
 	}
 	return File{Name: name, Verdict: Elsewhere, Text: fmt.Sprintf(
-		"%s tells that it was completed%s, and it is not in the folders that were looked at: name its folder with --recordings", e.by, where)}
+		"%s tells that it was completed%s, and it is not in the folders that were looked at: name its folder with "+
+			"--recordings", e.by, where)}
 }
 
 // checkFolder compares the files in a folder with what logs tell of them.

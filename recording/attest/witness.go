@@ -60,8 +60,8 @@ func (w witnesses) read(ctx context.Context, path string) error {
 	}
 }
 
-// gone returns the logs that are not among those that are there, although somebody kept a head of them, or a recording has
-// one.
+// gone returns the logs that are not among those that are there, although somebody kept a head of them, or a recording
+// has one.
 func (w witnesses) gone(there []audit.Name) (names []audit.Name) {
 	for n := range w {
 		if !slices.Contains(there, n) {

@@ -36,8 +36,9 @@ func BenchmarkRecordedDrive(b *testing.B) {
 			continue
 		}
 		at := picture.Logged.Add(time.Millisecond)
-		data, err := proto.Marshal(&controlv1.CommandRecord{Epoch: 7, Sequence: sent, Lease: 1, JudgeTime: timestamppb.New(at),
-			Seen: timestamppb.New(picture.Published), MessageJson: `{"left":100,"right":100}`,
+		data, err := proto.Marshal(&controlv1.CommandRecord{Epoch: 7, Sequence: sent, Lease: 1,
+			JudgeTime: timestamppb.New(at),
+			Seen:      timestamppb.New(picture.Published), MessageJson: `{"left":100,"right":100}`,
 			Report: &controlv1.CommandReport{Verdict: yes, Sight: &controlv1.Sight{Camera: "front", Speed: 1}}})
 		if err == nil {
 			err = f.Write(commands, write.Message{Logged: at, Data: data})

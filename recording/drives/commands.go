@@ -102,7 +102,8 @@ func (t *teller) read(ctx context.Context, s span) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
-	messages := f.Messages(read.Query{Sparse: true, From: s.first.Add(-before), To: s.last.Add(settled), Channels: t.wants})
+	messages := f.Messages(read.Query{Sparse: true, From: s.first.Add(-before), To: s.last.Add(settled),
+		Channels: t.wants})
 	fields := map[*read.Channel]recording.Fields{}
 	return messages.Each(ctx, func(m read.Message) error {
 		if err := t.tell(m.Logged); err != nil {
@@ -136,8 +137,9 @@ func (t *teller) command(m read.Message) {
 	}
 	t.next = r.GetSequence() + 1
 	report, sight := r.GetReport(), r.GetReport().GetSight()
-	c := &Command{Time: timeOf(r.GetJudgeTime()), Sequence: report.GetSequence(), Verdict: verdictOf(r), Error: r.GetError(),
-		Message: r.GetMessageJson(), Factor: share(r.GetFactor()), Age: Seconds(report.GetAge().AsDuration().Seconds()),
+	c := &Command{Time: timeOf(r.GetJudgeTime()), Sequence: report.GetSequence(), Verdict: verdictOf(r),
+		Error: r.GetError(), Message: r.GetMessageJson(), Factor: share(r.GetFactor()),
+		Age:    Seconds(report.GetAge().AsDuration().Seconds()),
 		Camera: sight.GetCamera(), logged: m.Logged}
 	if c.Seen = timeOf(r.GetSeen()); !c.Seen.IsZero() {
 		c.SeenAge = Seconds(c.Time.Sub(c.Seen).Seconds())

@@ -81,7 +81,8 @@ type Tally struct {
 	Strangers int64 `json:"strangers,omitempty"`
 	// Missing are commands that were judged while the stream was read, and are not in the recordings.
 	Missing int64 `json:"missing,omitempty"`
-	// OldestPicture is the greatest age of the picture that the driver had seen, of the commands that could move the device.
+	// OldestPicture is the greatest age of the picture that the driver had seen, of the commands that could move the
+	// device.
 	OldestPicture Seconds `json:"oldest_picture_seconds,omitempty"`
 	// Unseen are commands whose driver had to see a picture, and had seen none that is known.
 	Unseen int64 `json:"unseen,omitempty"`

@@ -35,7 +35,8 @@ func TestRecorded(t *testing.T) {
 			tape.command("motors", 7, 1, yes, 3*s, sight(seen, 900*time.Millisecond, 0)) // neutral, as nobody may move then
 			tape.command("motors", 7, 1, yes, 4*s, func(r *controlv1.CommandRecord) { r.Factor = .5 })
 			tape.command("motors", 7, 1, late, 5*s, nil)
-			tape.command("motors", 7, 1, late, 6*s, func(r *controlv1.CommandRecord) { r.Report.Sight = &controlv1.Sight{Camera: "front"} })
+			tape.command("motors", 7, 1, late, 6*s,
+				func(r *controlv1.CommandRecord) { r.Report.Sight = &controlv1.Sight{Camera: "front"} })
 			tape.command("motors", 7, 1, 0, 7*s, nil)
 			tape.command("motors", 7, 1, 99, 8*s, nil)
 			tape.command("motors", 7, 0, noLease, 9*s, nil)
@@ -53,7 +54,8 @@ func TestRecorded(t *testing.T) {
 			t.Fatalf("%+v", b.Drives)
 		}
 		got, arm := b.Drives[0].Tally, b.Drives[1]
-		if got.Accepted != 5 || got.Slowed != 1 || !maps.Equal(got.Refused, map[string]int64{"expired": 2, "malformed": 1, "verdict_99": 1}) ||
+		if got.Accepted != 5 || got.Slowed != 1 ||
+			!maps.Equal(got.Refused, map[string]int64{"expired": 2, "malformed": 1, "verdict_99": 1}) ||
 			got.Strangers != 1 || got.Missing != 3 || got.OldestPicture != .4 || got.Unseen != 1 ||
 			got.First.Sub(r.begin) != s || got.Last.Sub(r.begin) != 10*s {
 			t.Errorf("%+v", got)
@@ -62,7 +64,8 @@ func TestRecorded(t *testing.T) {
 			arm.Begin.Sub(r.begin) != 62*s || !arm.End.Equal(arm.Begin) {
 			t.Errorf("of the recording alone: %+v", arm)
 		}
-		for _, want := range []string{"none.mcap", "no audit log tells of drive 2", "1 commands to motors belong to no drive"} {
+		for _, want := range []string{"none.mcap", "no audit log tells of drive 2",
+			"1 commands to motors belong to no drive"} {
 			if !slices.ContainsFunc(b.Missing, func(m string) bool { return strings.Contains(m, want) }) {
 				t.Errorf("%q is not in %q", want, b.Missing)
 			}
@@ -141,14 +144,16 @@ func TestCommands(t *testing.T) {
 			if (c.Frame == nil) != (want == nil) || want != nil && *c.Frame != *want {
 				t.Errorf("command %d: %+v, want %+v", i, c.Frame, want)
 			}
-			if i == 0 && (c.Camera != "front" || c.SeenAge != .09 || c.Age != .02 || c.Factor != 1 || c.Message != `{"left":0}` ||
-				c.Sequence != 100 || c.Stranger != "" || c.Time.Sub(r.begin) != 950*time.Millisecond) {
+			if i == 0 &&
+				(c.Camera != "front" || c.SeenAge != .09 || c.Age != .02 || c.Factor != 1 || c.Message != `{"left":0}` ||
+					c.Sequence != 100 || c.Stranger != "" || c.Time.Sub(r.begin) != 950*time.Millisecond) {
 				t.Errorf("%+v", c)
 			}
 			if i == 4 { // the stranger's comes before what the board says next
 				continue
 			}
-			if i < 19 && (len(c.Reports) != 3 || c.MoreReports != 7 || c.Reports[0].Message != fmt.Sprintf(`{"said":%d}`, round+1)) {
+			if i < 19 &&
+				(len(c.Reports) != 3 || c.MoreReports != 7 || c.Reports[0].Message != fmt.Sprintf(`{"said":%d}`, round+1)) {
 				t.Errorf("after command %d the board said %+v and %d more", i, c.Reports, c.MoreReports)
 			}
 		}
@@ -173,7 +178,8 @@ func TestCoverage(t *testing.T) {
 		device   string
 		from, to int
 		recorded bool
-	}{{"motors", 0, 10, true}, {"motors", 5, 15, true}, {"motors", 15, 31, false}, {"motors", 32, 40, true}, {"motors", 32, 41, false},
+	}{{"motors", 0, 10, true}, {"motors", 5, 15, true}, {"motors", 15, 31, false}, {"motors", 32, 40, true},
+		{"motors", 32, 41, false},
 		{"arm", 1, 2, false}, {"motors", 35, 0, false}} {
 		drive := &Drive{Number: i + 1, Device: d.device, Begin: at(d.from), Logged: true}
 		if d.to > 0 {
@@ -186,7 +192,8 @@ func TestCoverage(t *testing.T) {
 			}
 		}()
 	}
-	b.Drives = append(b.Drives, &Drive{Number: 8, Device: "motors", Begin: at(15), End: at(31), Logged: true, Tally: &Tally{}})
+	b.Drives = append(b.Drives,
+		&Drive{Number: 8, Device: "motors", Begin: at(15), End: at(31), Logged: true, Tally: &Tally{}})
 	b.cover()
 	if want := []string{"the commands of drive 3, 5-7 were not recorded",
 		"the commands of drive 8 were recorded in part: it is longer than the recording"}; !slices.Equal(b.Missing, want) {
@@ -196,10 +203,12 @@ func TestCoverage(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	at := func(minute int) time.Time { return time.Date(2026, 11, 30, 7, minute, 0, 500_000_000, time.UTC) }
-	b := &Book{Drives: []*Drive{{Number: 1, Begin: at(0), End: at(10)}, {Number: 2, Begin: at(20), End: at(30)}, {Number: 3, Begin: at(25)}}}
+	b := &Book{Drives: []*Drive{{Number: 1, Begin: at(0), End: at(10)}, {Number: 2, Begin: at(20), End: at(30)},
+		{Number: 3, Begin: at(25)}}}
 	for text, want := range map[string]int{
-		"1": 1, "3": 3, "2026-11-30T07:00:00Z": 1, "2026-11-30T07:05:00Z": 1, "2026-11-30T07:15:00Z": 1, "2026-11-30T08:21:00+01:00": 2,
-		"2026-11-30T07:40:00Z": 3, "0": 0, "4": 0, "2026-11-30T06:59:00Z": 0, "yesterday": 0, "": 0,
+		"1": 1, "3": 3, "2026-11-30T07:00:00Z": 1, "2026-11-30T07:05:00Z": 1, "2026-11-30T07:15:00Z": 1,
+		"2026-11-30T08:21:00+01:00": 2,
+		"2026-11-30T07:40:00Z":      3, "0": 0, "4": 0, "2026-11-30T06:59:00Z": 0, "yesterday": 0, "": 0,
 	} {
 		d, err := b.Find(text)
 		if (err == nil) != (want > 0) || want > 0 && d.Number != want {

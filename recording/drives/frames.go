@@ -41,8 +41,8 @@ func (f *frames) add(m read.Message, fields recording.Fields) {
 	(*f)[camera] = all
 }
 
-// find returns the picture that was captured at a time, of the camera, or if that is not known, of the only one that has
-// such a picture. Of the streams of a camera, the one with the shortest name is meant: the others are made from it.
+// find returns the picture that was captured at a time, of the camera, or if that is not known, of the only one that
+// has such a picture. Of the streams of a camera, the one with the shortest name is meant: the others are made from it.
 func (f frames) find(camera string, at time.Time) *Frame {
 	var found *frame
 	for name, all := range f {

@@ -52,7 +52,8 @@ func (l *log) line(read audit.Line) error {
 func (l *log) begin(device string, read audit.Line) {
 	e := read.Event
 	l.end(read.Time, endedTaken)
-	d := &Drive{Robot: l.name.Robot, Device: device, Who: e.Who, Token: e.Token, From: e.From, Begin: read.Time, Logged: true}
+	d := &Drive{Robot: l.name.Robot, Device: device, Who: e.Who, Token: e.Token, From: e.From, Begin: read.Time,
+		Logged: true}
 	if e.Kind == audit.LeaseTaken {
 		d.Took = e.Reason
 	}

@@ -18,7 +18,8 @@ func TestLogs(t *testing.T) {
 		const s = time.Second
 		r.log("motors", 0, audit.Event{Kind: audit.EStop, Who: "nobody's", Reason: "before"})
 		r.log("motors", 1*s, audit.Event{Kind: audit.Started})
-		r.log("motors", 2*s, audit.Event{Kind: audit.LeaseAcquired, Who: "anna (page)", Token: "t1", From: "10.0.0.7:1", What: "7/1"})
+		r.log("motors", 2*s,
+			audit.Event{Kind: audit.LeaseAcquired, Who: "anna (page)", Token: "t1", From: "10.0.0.7:1", What: "7/1"})
 		r.log("arm", 3*s, audit.Event{Kind: audit.LeaseAcquired, Who: "bob", What: "9/1"})
 		r.log("motors", 4*s, audit.Event{Kind: audit.EStop, Who: "ben", Token: "t2", Reason: "smoke"})
 		r.log("motors", 5*s, audit.Event{Kind: audit.EStopCleared, Who: "ben"})
@@ -26,7 +27,8 @@ func TestLogs(t *testing.T) {
 		r.log("motors", 7*s, audit.Event{Kind: audit.LeaseAcquired, Who: "carl", What: "7/2"})
 		r.log("motors", 8*s, audit.Event{Kind: audit.LeaseTaken, Who: "dora", What: "7/3", Reason: "carl"})
 		r.log("motors", 9*s, audit.Event{Kind: audit.Started})
-		r.log("motors", 10*s, audit.Event{Kind: audit.LeaseEnded, What: "7/3", Reason: "device_stopped"}) // of the process before
+		// of the process before
+		r.log("motors", 10*s, audit.Event{Kind: audit.LeaseEnded, What: "7/3", Reason: "device_stopped"})
 		r.log("motors", 11*s, audit.Event{Kind: audit.LeaseAcquired, Who: "eve", What: "8/1"})
 		r.log("arm", 12*s, audit.Event{Kind: audit.Started}) // it had crashed
 		r.log("motors", 13*s, audit.Event{Kind: audit.LeaseEnded, What: "8/1", Reason: "lease_lapsed"})
@@ -63,7 +65,8 @@ func TestLogs(t *testing.T) {
 		if !slices.Equal(b.Missing, []string{"the commands of drive 1-6 were not recorded"}) {
 			t.Errorf("missing: %q", b.Missing)
 		}
-		if b := open(t, Config{State: r.state, Device: "arm", Robot: "rover"}); len(b.Drives) != 1 || b.Drives[0].Who != "bob" {
+		if b := open(t, Config{State: r.state, Device: "arm", Robot: "rover"}); len(b.Drives) != 1 ||
+			b.Drives[0].Who != "bob" {
 			t.Errorf("of arm: %+v", b.Drives)
 		}
 		if b := open(t, Config{State: r.state, Robot: "other"}); len(b.Drives) != 0 {
@@ -98,11 +101,16 @@ func TestEStopAfterwards(t *testing.T) {
 		drives []int // e-stops of each
 		others int
 	}{
-		"at once":            {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {time.Second, pressed, ""}}, []int{1}, 0},
-		"a moment later":     {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {3 * time.Second, pressed, ""}}, []int{1}, 0},
-		"too late":           {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {3001 * time.Millisecond, pressed, ""}}, []int{0}, 1},
-		"of the next":        {[]step{{0, begun, "7/1"}, {1, ended, "7/1"}, {2, begun, "7/2"}, {3, pressed, ""}}, []int{0, 1}, 0},
-		"after the next":     {[]step{{0, begun, "7/1"}, {1, begun, "7/2"}, {2, ended, "7/2"}, {3, pressed, ""}}, []int{0, 1}, 0},
+		"at once": {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {time.Second, pressed, ""}}, []int{1},
+			0},
+		"a moment later": {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {3 * time.Second, pressed, ""}},
+			[]int{1}, 0},
+		"too late": {[]step{{0, begun, "7/1"}, {time.Second, ended, "7/1"}, {3001 * time.Millisecond, pressed, ""}},
+			[]int{0}, 1},
+		"of the next": {[]step{{0, begun, "7/1"}, {1, ended, "7/1"}, {2, begun, "7/2"}, {3, pressed, ""}}, []int{0, 1},
+			0},
+		"after the next": {[]step{{0, begun, "7/1"}, {1, begun, "7/2"}, {2, ended, "7/2"}, {3, pressed, ""}}, []int{0, 1},
+			0},
 		"process that ended": {[]step{{0, begun, "7/1"}, {1, audit.Started, ""}, {2, pressed, ""}}, []int{1}, 0},
 		"nobody drove":       {[]step{{0, pressed, ""}}, nil, 1},
 	} {

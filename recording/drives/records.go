@@ -50,7 +50,8 @@ func (b *Book) readRecordings(ctx context.Context) ([][]*Drive, error) {
 		parts = append(parts, part{path, robotOf(f), first})
 		_ = f.Close()
 	}
-	slices.SortFunc(parts, func(x, y part) int { return cmp.Or(x.begin.Compare(y.begin), strings.Compare(x.path, y.path)) })
+	slices.SortFunc(parts,
+		func(x, y part) int { return cmp.Or(x.begin.Compare(y.begin), strings.Compare(x.path, y.path)) })
 	found := map[life][]*Drive{}
 	for _, p := range parts {
 		if b.config.Robot != "" && p.robot != b.config.Robot && p.robot != "" {
@@ -123,8 +124,8 @@ func (b *Book) countRecord(p part, m read.Message, r *controlv1.CommandRecord, f
 	b.next[key] = r.GetSequence() + 1
 	d := b.driveOf(key, r)
 	if d == nil && r.GetLease() > 0 {
-		d = &Drive{Robot: p.robot, Device: key.device, Who: r.GetHolder(), Token: r.GetCallerToken(), From: r.GetCallerAddress(),
-			Epoch: r.GetEpoch(), Lease: r.GetLease(), Begin: timeOf(r.GetJudgeTime())}
+		d = &Drive{Robot: p.robot, Device: key.device, Who: r.GetHolder(), Token: r.GetCallerToken(),
+			From: r.GetCallerAddress(), Epoch: r.GetEpoch(), Lease: r.GetLease(), Begin: timeOf(r.GetJudgeTime())}
 		b.know(d)
 		found[key] = append(found[key], d)
 	}

@@ -105,8 +105,9 @@ func (t *tape) picture(camera, stream string, sequence int64, after time.Duratio
 	t.Helper()
 	t.put(recording.Channel{Device: camera, Kind: "camera", Stream: stream, Direction: recording.Out,
 		Type: videoType, Files: recordingtest.Files(&mediav1.VideoFrame{}), Media: media.H264}, after,
-		&mediav1.VideoFrame{Epoch: 5, Sequence: sequence, CaptureTime: timestamppb.New(t.begin.Add(after - 40*time.Millisecond)),
-			Format: &mediav1.VideoFormat{MediaType: media.H264}, Data: make([]byte, 100)})
+		&mediav1.VideoFrame{Epoch: 5, Sequence: sequence,
+			CaptureTime: timestamppb.New(t.begin.Add(after - 40*time.Millisecond)),
+			Format:      &mediav1.VideoFormat{MediaType: media.H264}, Data: make([]byte, 100)})
 }
 
 func (t *tape) says(device, json string, after time.Duration) {
@@ -120,8 +121,9 @@ func (t *tape) command(device string, epoch, lease int64, verdict controlv1.Comm
 	change func(*controlv1.CommandRecord)) {
 	t.Helper()
 	r := &controlv1.CommandRecord{Epoch: epoch, Sequence: t.sequence, JudgeTime: timestamppb.New(t.begin.Add(after)),
-		Report: &controlv1.CommandReport{Sequence: 100 + t.sequence, Verdict: verdict, Age: durationpb.New(20 * time.Millisecond)},
-		Lease:  lease, Holder: "anna (page)", Caller: "anna", MessageJson: fmt.Sprintf(`{"left":%d}`, t.sequence)}
+		Report: &controlv1.CommandReport{Sequence: 100 + t.sequence, Verdict: verdict,
+			Age: durationpb.New(20 * time.Millisecond)},
+		Lease: lease, Holder: "anna (page)", Caller: "anna", MessageJson: fmt.Sprintf(`{"left":%d}`, t.sequence)}
 	if verdict == yes {
 		r.Factor = 1
 	}

@@ -182,7 +182,8 @@ func (c *column) value(m protoreflect.Message) (protoreflect.Value, bool) {
 		}
 		v := m.Get(f)
 		if i == len(c.path)-1 {
-			return v, f.Cardinality() == c.path[i].Cardinality() && f.Kind() == c.path[i].Kind() && f.IsMap() == c.path[i].IsMap()
+			return v, f.Cardinality() == c.path[i].Cardinality() && f.Kind() == c.path[i].Kind() &&
+				f.IsMap() == c.path[i].IsMap()
 		}
 		if f.Message() == nil || f.IsList() || f.IsMap() {
 			return protoreflect.Value{}, false
@@ -192,7 +193,8 @@ func (c *column) value(m protoreflect.Message) (protoreflect.Value, bool) {
 	return protoreflect.Value{}, false
 }
 
-// printValue writes a value for programs: times as in RFC 3339, durations in seconds, lists, maps and other messages as JSON.
+// printValue writes a value for programs: times as in RFC 3339, durations in seconds, lists, maps and other messages as
+// JSON.
 func printValue(set *descriptors.Set, f protoreflect.FieldDescriptor, v protoreflect.Value) string {
 	switch {
 	case f.IsList():

@@ -27,7 +27,8 @@ func (r *Recording) CSV(ctx context.Context, to string, c Choice) (Result, error
 	streams := slices.DeleteFunc(r.streams(c), func(s stream) bool { return s.kind == videoFrame || s.kind == audioFrame })
 	if len(streams) == 0 {
 		if len(r.devices()) == 0 {
-			return Result{}, errors.New("there are no messages of the devices of a robot: CSV is made of what a recorder has recorded")
+			return Result{},
+				errors.New("there are no messages of the devices of a robot: CSV is made of what a recorder has recorded")
 		}
 		return Result{}, fmt.Errorf("there are no messages but pictures and sound of %s", what(c, r.devices()))
 	}

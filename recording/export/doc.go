@@ -1,5 +1,5 @@
-// Package export writes what is in recordings to files for other programs: pictures and sound as MP4, without decoding or
-// encoding anything, and messages as CSV.
+// Package export writes what is in recordings to files for other programs: pictures and sound as MP4, without decoding
+// or encoding anything, and messages as CSV.
 //
 // # Concepts
 //

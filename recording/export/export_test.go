@@ -71,7 +71,8 @@ func record(t *testing.T) rover {
 		all = append(all, timed{sound, recordingtest.AudioMessage(n, at(n, 50), 1, packet)})
 	}
 	for n := range 30 {
-		all = append(all, timed{board, write.Message{Logged: at(n, 10).Add(time.Millisecond), Published: at(n, 10), Data: reading(n)}})
+		all = append(all,
+			timed{board, write.Message{Logged: at(n, 10).Add(time.Millisecond), Published: at(n, 10), Data: reading(n)}})
 	}
 	slices.SortStableFunc(all, func(a, b timed) int { return a.Logged.Compare(b.Logged) })
 	for _, m := range all {
@@ -121,7 +122,8 @@ func open(t *testing.T, path string) *export.Recording {
 
 func ffprobe(t *testing.T, path string, arguments ...string) []string {
 	t.Helper()
-	out, err := exec.Command("ffprobe", append([]string{"-v", "error", "-of", "csv=p=0"}, append(arguments, path)...)...).Output()
+	out, err := exec.Command("ffprobe",
+		append([]string{"-v", "error", "-of", "csv=p=0"}, append(arguments, path)...)...).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,8 @@ func ffprobe(t *testing.T, path string, arguments ...string) []string {
 // pictures returns the pictures of an MP4 file, as a stream of units.
 func pictures(t *testing.T, path string) (units [][]byte) {
 	t.Helper()
-	for unit := range annexb.AccessUnits(recordingtest.Encode(t, "-i", path, "-map", "v:0", "-c", "copy", "-f", "h264", "-")) {
+	for unit := range annexb.AccessUnits(recordingtest.Encode(t, "-i", path, "-map", "v:0", "-c", "copy", "-f", "h264",
+		"-")) {
 		units = append(units, unit)
 	}
 	return units
@@ -242,11 +245,15 @@ func TestRefused(t *testing.T) {
 		choice   export.Choice
 		want     string
 	}{
-		{"unknown device", t.TempDir(), false, export.Choice{Devices: []string{"rear"}}, `there is no "rear" in the recording, but front, motors, voice`},
-		{"no pictures", t.TempDir(), false, export.Choice{Devices: []string{"motors"}}, "neither pictures nor sound of motors"},
-		{"no messages", t.TempDir(), true, export.Choice{Devices: []string{"front"}}, "no messages but pictures and sound of front"},
+		{"unknown device", t.TempDir(), false, export.Choice{Devices: []string{"rear"}},
+			`there is no "rear" in the recording, but front, motors, voice`},
+		{"no pictures", t.TempDir(), false, export.Choice{Devices: []string{"motors"}},
+			"neither pictures nor sound of motors"},
+		{"no messages", t.TempDir(), true, export.Choice{Devices: []string{"front"}},
+			"no messages but pictures and sound of front"},
 		{"after the end", t.TempDir(), false, export.Choice{From: time.Hour}, "--from is 1h0m0s, and the recording has 2.9"},
-		{"backwards", t.TempDir(), false, export.Choice{From: 2 * time.Second, To: time.Second}, "--until is 1s, not after --from"},
+		{"backwards", t.TempDir(), false, export.Choice{From: 2 * time.Second, To: time.Second},
+			"--until is 1s, not after --from"},
 		{"a file that is there", there, false, export.Choice{}, "is there already"},
 		{"no folder", filepath.Join(t.TempDir(), "no", "where.mp4"), false, export.Choice{}, "no such file or directory"},
 		{"a file as a folder", there, true, export.Choice{}, "is not a folder"},

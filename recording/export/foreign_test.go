@@ -21,12 +21,14 @@ import (
 // video is the schema of pictures that another program has recorded.
 func video(t *testing.T) []byte {
 	t.Helper()
-	field := func(name string, number int32, kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
+	field := func(name string, number int32,
+		kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
 		return &descriptorpb.FieldDescriptorProto{Name: &name, Number: &number, Type: &kind,
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
 	}
 	data, err := proto.Marshal(&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
-		Name: proto.String("foxglove/CompressedVideo.proto"), Package: proto.String("foxglove"), Syntax: proto.String("proto3"),
+		Name: proto.String("foxglove/CompressedVideo.proto"), Package: proto.String("foxglove"),
+		Syntax: proto.String("proto3"),
 		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("CompressedVideo"),
 			Field: []*descriptorpb.FieldDescriptorProto{
 				field("frame_id", 2, descriptorpb.FieldDescriptorProto_TYPE_STRING),
@@ -49,7 +51,8 @@ func TestForeign(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = file.Close() }()
-	w, err := mcap.NewWriter(file, &mcap.WriterOptions{Chunked: true, ChunkSize: 20_000, Compression: mcap.CompressionZSTD})
+	w, err := mcap.NewWriter(file,
+		&mcap.WriterOptions{Chunked: true, ChunkSize: 20_000, Compression: mcap.CompressionZSTD})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,8 @@ func tryWithoutRoom(path string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
-	if _, err := r.MP4(context.Background(), filepath.Join(folder, "a.mp4"), export.Choice{}); !errors.Is(err, syscall.EFBIG) {
+	if _, err := r.MP4(context.Background(), filepath.Join(folder, "a.mp4"), export.Choice{}); !errors.Is(err,
+		syscall.EFBIG) {
 		return fmt.Errorf("MP4 without room: %w", err)
 	}
 	if _, err := r.CSV(context.Background(), folder, export.Choice{}); !errors.Is(err, syscall.EFBIG) {

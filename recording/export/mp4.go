@@ -29,8 +29,8 @@ type Result struct {
 	Notes []string // what was left out, and why
 }
 
-// MP4 writes pictures and sound: to one file if the name ends in .mp4, else a file for each stream of pictures, with its
-// sound, to a folder. A file begins with the newest key frame at or before the chosen time.
+// MP4 writes pictures and sound: to one file if the name ends in .mp4, else a file for each stream of pictures, with
+// its sound, to a folder. A file begins with the newest key frame at or before the chosen time.
 func (r *Recording) MP4(ctx context.Context, to string, c Choice) (Result, error) {
 	if err := r.check(c); err != nil {
 		return Result{}, err
@@ -228,10 +228,11 @@ func (r *Recording) movie(ctx context.Context, path string, media []*medium, c C
 		return nil
 	}
 	p := r.progress(c, part, parts)
-	err = r.each(ctx, func(ch *read.Channel) bool { return of(ch) != nil }, from, r.until(c), func(message read.Message) error {
-		p.at(message.Logged)
-		return of(message.Channel).take(message)
-	})
+	err = r.each(ctx, func(ch *read.Channel) bool { return of(ch) != nil }, from, r.until(c),
+		func(message read.Message) error {
+			p.at(message.Logged)
+			return of(message.Channel).take(message)
+		})
 	if err == nil {
 		err = w.Close()
 	}
@@ -282,7 +283,8 @@ func (m *medium) sound(f frames.Frame, data []byte) error {
 		return nil // it sounds at the same time as another
 	}
 	for f.Shown.Sub(m.at) >= mp4.Silence && f.Shown.Sub(m.at) <= maxSilence {
-		if err := m.track.Write(m.description, m.at.Sub(m.zero), true, false, mp4.SilentPacket(m.description.Channels)); err != nil {
+		if err := m.track.Write(m.description, m.at.Sub(m.zero), true, false,
+			mp4.SilentPacket(m.description.Channels)); err != nil {
 			return err
 		}
 		m.at = m.at.Add(mp4.Silence)

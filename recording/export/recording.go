@@ -67,8 +67,8 @@ func (r *Recording) damaged(f *read.File, damage error) {
 	}
 }
 
-// Damage says which files are damaged and how, as far as they have been read; nil if none is. What can be read of them is
-// exported.
+// Damage says which files are damaged and how, as far as they have been read; nil if none is. What can be read of them
+// is exported.
 func (r *Recording) Damage() error {
 	all := make([]error, 0, len(r.damage))
 	for _, f := range r.files {
@@ -77,7 +77,8 @@ func (r *Recording) Damage() error {
 	return errors.Join(all...)
 }
 
-// Growing returns the paths of the files that were being written when they were opened: the rest of them is not exported.
+// Growing returns the paths of the files that were being written when they were opened: the rest of them is not
+// exported.
 func (r *Recording) Growing() (paths []string) {
 	for _, f := range r.files {
 		if f.Growing() {

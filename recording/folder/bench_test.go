@@ -14,7 +14,8 @@ import (
 // BenchmarkRecordList lists a folder with 100 recordings of an hour each, for the first time and again.
 func BenchmarkRecordList(b *testing.B) {
 	path := b.TempDir()
-	f, err := write.Create(filepath.Join(path, name(0, 1).String()), write.Head{}, write.Config{ChunkBytes: 6 << 10, QueueBytes: 1 << 30})
+	f, err := write.Create(filepath.Join(path, name(0, 1).String()), write.Head{},
+		write.Config{ChunkBytes: 6 << 10, QueueBytes: 1 << 30})
 	if err != nil {
 		b.Fatal(err)
 	}

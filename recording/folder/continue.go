@@ -8,8 +8,8 @@ import (
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 )
 
-// MaxContinued bounds how many files a recording may have for it to be continued. All of them are open while it is looked
-// at, and a recorder that crashes in a loop adds one each time.
+// MaxContinued bounds how many files a recording may have for it to be continued. All of them are open while it is
+// looked at, and a recorder that crashes in a loop adds one each time.
 const MaxContinued = 1000
 
 // Continued is a recording that another process has begun, and that can go on.
@@ -24,8 +24,8 @@ type Continued struct {
 var ErrNotContinued = errors.New("it cannot go on")
 
 // Continue completes what was left behind of the recording whose first file has a name, so that it can go on in another
-// file. Files that were repaired for it are returned in any case. It fails with [ErrNotContinued] if the recording is no
-// longer there from its beginning, if a file of it cannot be repaired, if it has [MaxContinued] files, or is in use.
+// file. Files that were repaired for it are returned in any case. It fails with [ErrNotContinued] if the recording is
+// no longer there from its beginning, if a file of it cannot be repaired, if it has [MaxContinued] files, or is in use.
 func (w *Writer) Continue(first Name) (c Continued, repaired []Repaired, err error) {
 	first = first.Recording()
 	done := sync.OnceFunc(func() { w.release(first) })

@@ -34,7 +34,8 @@ func TestContinue(t *testing.T) {
 		}, 2, 1, true, ""},
 		{"an empty one", func(t *testing.T, w *folder.Writer) { leave(t, w, name(0, 1), 0, 0) }, 1, 1, false, ""},
 		{"nothing", func(*testing.T, *folder.Writer) {}, 0, 0, false, "gone"},
-		{"one without the first", func(t *testing.T, w *folder.Writer) { record(t, w, name(0, 2), 0, 30) }, 0, 0, false, "first file is gone"},
+		{"one without the first", func(t *testing.T, w *folder.Writer) { record(t, w, name(0, 2), 0, 30) }, 0, 0, false,
+			"first file is gone"},
 		{"one that cannot be repaired", func(t *testing.T, w *folder.Writer) {
 			record(t, w, name(0, 1), 0, 30)
 			path := filepath.Join(w.Dir(), name(0, 2).String()+write.PartSuffix)
@@ -67,7 +68,8 @@ func TestContinue(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if c.Next.String() != name(0, tt.next).String() || (c.About.GetMessageCount() > 0) != tt.messages || len(c.About.GetFiles()) != tt.next-1 {
+			if c.Next.String() != name(0, tt.next).String() || (c.About.GetMessageCount() > 0) != tt.messages ||
+				len(c.About.GetFiles()) != tt.next-1 {
 				t.Errorf("%+v", c)
 			}
 			checkKept(t, w, c)
@@ -95,7 +97,8 @@ func checkKept(t *testing.T, w *folder.Writer, c folder.Continued) {
 		t.Fatal(err)
 	}
 	done()
-	if one, err := w.Find(name(0, 1).String()); err != nil || one.GetMessageCount() != c.About.GetMessageCount()+11 || strings.Contains(one.GetProblem(), "missing:") {
+	if one, err := w.Find(name(0, 1).String()); err != nil || one.GetMessageCount() != c.About.GetMessageCount()+11 ||
+		strings.Contains(one.GetProblem(), "missing:") {
 		t.Errorf("%v, %v", one, err)
 	}
 	if err := w.Delete(name(0, 1).String()); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// Describe returns what is in one file, whatever its name and whoever recorded it. What is wrong with a file is told in the
-// result; only one that is not there, or no file, fails.
+// Describe returns what is in one file, whatever its name and whoever recorded it. What is wrong with a file is told in
+// the result; only one that is not there, or no file, fails.
 func Describe(path string) (*recorderv1.Recording, error) {
 	about, err := os.Stat(path)
 	if err != nil {

@@ -75,7 +75,8 @@ func fill(t *testing.T, f *write.File, from, to int) {
 		if n%10 != 9 {
 			continue
 		}
-		data, _ := proto.Marshal(&recorderv1.Mark{Time: timestamppb.New(m.Logged), Text: "mark\x1b", By: "anna"}) // it always can be
+		// it always can be
+		data, _ := proto.Marshal(&recorderv1.Mark{Time: timestamppb.New(m.Logged), Text: "mark\x1b", By: "anna"})
 		if err := f.Write(mark, write.Message{Logged: m.Logged, Data: data}); err != nil {
 			t.Fatal(err)
 		}
@@ -282,7 +283,8 @@ func TestRepair(t *testing.T) {
 	}
 	for i, r := range repaired {
 		removed, fails := i == 2 || i == 3, i == 4
-		if r.Removed != removed || (r.Err != nil) != fails || (r.Cut > 0) != (i == 0) && !removed || (r.Messages > 20) != (i < 2) {
+		if r.Removed != removed || (r.Err != nil) != fails || (r.Cut > 0) != (i == 0) && !removed ||
+			(r.Messages > 20) != (i < 2) {
 			t.Errorf("%d: %+v", i, r)
 		}
 	}
@@ -358,8 +360,8 @@ func TestNoRights(t *testing.T) {
 	}
 }
 
-// TestChanged: what is listed of a file is read again when it has changed; one that is damaged is told of, and does not hide
-// the others.
+// TestChanged: what is listed of a file is read again when it has changed; one that is damaged is told of, and does not
+// hide the others.
 func TestChanged(t *testing.T) {
 	w := own(t, t.TempDir())
 	record(t, w, name(0, 1), 0, 60)

@@ -16,8 +16,8 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// overlapping returns a file whose index names the chunks of it so many times. They hold messages that are said to be marks,
-// and are none.
+// overlapping returns a file whose index names the chunks of it so many times. They hold messages that are said to be
+// marks, and are none.
 func overlapping(t testing.TB, times int) []byte {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "f.mcap")
@@ -30,7 +30,8 @@ func overlapping(t testing.TB, times int) []byte {
 		t.Fatal(err)
 	}
 	for n := range 20_000 {
-		if err := f.Write(c, write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: bytes.Repeat([]byte{0xff}, 50)}); err != nil {
+		if err := f.Write(c,
+			write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: bytes.Repeat([]byte{0xff}, 50)}); err != nil {
 			t.Fatal(err)
 		}
 	}

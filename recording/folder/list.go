@@ -40,8 +40,8 @@ func New(path string) *Folder { return &Folder{path: path, known: map[string]kno
 // Dir is the path of the folder.
 func (f *Folder) Dir() string { return f.path }
 
-// List returns the recordings, the newest first. A file that cannot be read is told of in its recording. A folder that is
-// not there has none.
+// List returns the recordings, the newest first. A file that cannot be read is told of in its recording. A folder that
+// is not there has none.
 func (f *Folder) List() ([]*recorderv1.Recording, error) {
 	all, err := f.groups()
 	if errors.Is(err, fs.ErrNotExist) {

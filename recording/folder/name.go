@@ -36,7 +36,8 @@ func (n Name) Next() Name {
 	return n
 }
 
-// Recording is what the names of the files of a recording have in common: that of the first. Names can be compared by it.
+// Recording is what the names of the files of a recording have in common: that of the first. Names can be compared by
+// it.
 func (n Name) Recording() Name {
 	n.Start, n.Number = n.Start.UTC().Truncate(time.Millisecond), 1 // as it can be compared
 	return n

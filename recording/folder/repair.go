@@ -18,8 +18,9 @@ type Repaired struct {
 	Err      error  // why it could not be repaired; it is left as it is
 }
 
-// Repair completes the files that were left behind by a crash, a power failure or a full disk, and removes those without
-// any message. A file that cannot be repaired does not keep others from it. Other recordings can be written meanwhile.
+// Repair completes the files that were left behind by a crash, a power failure or a full disk, and removes those
+// without any message. A file that cannot be repaired does not keep others from it. Other recordings can be written
+// meanwhile.
 func (w *Writer) Repair() ([]Repaired, error) {
 	left, done, err := w.leftBehind()
 	if err != nil {

@@ -59,7 +59,8 @@ func summarize(path string) summary {
 	case err != nil:
 		s.problem = err.Error()
 	case repaired && cut > 0:
-		s.problem = fmt.Sprintf("it was interrupted, and repaired: its end is missing, with %d bytes that could not be read", cut)
+		s.problem = fmt.Sprintf("it was interrupted, and repaired: its end is missing, with %d bytes that could not be read",
+			cut)
 	case repaired:
 		s.problem = "it was interrupted, and repaired: less than its last second is missing"
 	}
@@ -68,7 +69,8 @@ func summarize(path string) summary {
 
 // marks returns the first marks of a file, in order of time.
 func marks(f *read.File) ([]*recorderv1.Mark, error) {
-	messages := f.Messages(read.Query{Sparse: true, Most: marksCost, Channels: func(c *read.Channel) bool { return c.Waldo.Type == MarksType }})
+	messages := f.Messages(read.Query{Sparse: true, Most: marksCost,
+		Channels: func(c *read.Channel) bool { return c.Waldo.Type == MarksType }})
 	var found []*recorderv1.Mark
 	for len(found) < maxMarks {
 		m, err := messages.Next()

@@ -13,8 +13,8 @@ func nameOf(path string) (Name, bool) {
 	return Parse(strings.TrimSuffix(filepath.Base(path), write.PartSuffix))
 }
 
-// Whole returns paths with all files of a recording in place of its first file, if that is the only one of it among them:
-// it stands for all. The others are those beside it, also one that is being written.
+// Whole returns paths with all files of a recording in place of its first file, if that is the only one of it among
+// them: it stands for all. The others are those beside it, also one that is being written.
 func Whole(paths []string) (all []string, err error) {
 	alone := map[Name]int{}
 	for _, path := range paths {

@@ -53,8 +53,9 @@ func Own(path string) (*Writer, error) {
 	}
 	lock, err := state.Take(filepath.Join(path, lockFile), lockWait)
 	if held := (*state.HeldError)(nil); errors.As(err, &held) {
-		return nil, fmt.Errorf("%s: another recorder records into this folder (%w): give one of them another `folder` in robot.yaml",
-			path, held)
+		return nil,
+			fmt.Errorf("%s: another recorder records into this folder (%w): give one of them another `folder` in robot.yaml",
+				path, held)
 	}
 	if err != nil {
 		return nil, explain(path, err)
@@ -65,8 +66,8 @@ func Own(path string) (*Writer, error) {
 // explain adds to an error what helps against it.
 func explain(path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w: give the user who runs the recorder the right to write to %s, or set another `folder` in robot.yaml",
-			err, path)
+		return fmt.Errorf("%w: give the user who runs the recorder the right to write to %s, or set another `folder` in "+
+			"robot.yaml", err, path)
 	}
 	return state.Explain(filepath.Join(path, lockFile), err)
 }
@@ -102,8 +103,9 @@ func (w *Writer) release(which Name) {
 var ErrFull = errors.New("too little room on the disk")
 
 // Room deletes recordings until no more are there than are kept, and, if that is asked for, until enough of the disk is
-// free. It fails with [ErrFull] if it is not; if it cannot be, as others have filled the disk, nothing is deleted for it.
-// It returns how many bytes are free, and which recordings were deleted. Those that are being written are never deleted.
+// free. It fails with [ErrFull] if it is not; if it cannot be, as others have filled the disk, nothing is deleted for
+// it. It returns how many bytes are free, and which recordings were deleted. Those that are being written are never
+// deleted.
 func (w *Writer) Room(k Keep) (free int64, deleted []string, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -24,7 +24,8 @@ var (
 func schemaOf(t testing.TB, name string, change func(*descriptorpb.DescriptorProto)) *mcap.Schema {
 	t.Helper()
 	pkg, message, _ := strings.Cut(name, ".")
-	field := func(name string, number int32, kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
+	field := func(name string, number int32,
+		kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FieldDescriptorProto {
 		f := &descriptorpb.FieldDescriptorProto{Name: &name, Number: &number, Type: &kind}
 		if kind == descriptorpb.FieldDescriptorProto_TYPE_MESSAGE {
 			f.TypeName = proto.String(".google.protobuf.Timestamp")
@@ -121,7 +122,8 @@ func TestSound(t *testing.T) {
 	}
 	packet := []byte{0x7c, 1, 2, 3} // stereo, 20 ms
 	next := int64(0)
-	for n, at := range []time.Duration{0, 23 * time.Millisecond, 38 * time.Millisecond, 10 * time.Second, 5 * time.Second} {
+	for n, at := range []time.Duration{0, 23 * time.Millisecond, 38 * time.Millisecond, 10 * time.Second,
+		5 * time.Second} {
 		made, err := c.Message(message(t, "opus", captured.Add(at), packet), logged)
 		if err != nil {
 			t.Fatal(err)
@@ -141,13 +143,14 @@ func TestSound(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for says, schema := range map[string]*mcap.Schema{
-		"no schema":               nil,
-		"cannot be replayed":      schemaOf(t, "foxglove.RawImage", nil),
-		"must be protobuf":        {Name: video, Encoding: "jsonschema", Data: []byte("{}")},
-		"does not define":         {Name: video, Encoding: "protobuf"},
-		"more than":               {Name: video, Encoding: "protobuf", Data: make([]byte, 64<<20)},
-		"cannot parse":            {Name: video, Encoding: "protobuf", Data: []byte{0xff}},
-		"no field data of bytes":  schemaOf(t, video, func(m *descriptorpb.DescriptorProto) { m.Field[2].Type = m.Field[0].Type }),
+		"no schema":          nil,
+		"cannot be replayed": schemaOf(t, "foxglove.RawImage", nil),
+		"must be protobuf":   {Name: video, Encoding: "jsonschema", Data: []byte("{}")},
+		"does not define":    {Name: video, Encoding: "protobuf"},
+		"more than":          {Name: video, Encoding: "protobuf", Data: make([]byte, 64<<20)},
+		"cannot parse":       {Name: video, Encoding: "protobuf", Data: []byte{0xff}},
+		"no field data of bytes": schemaOf(t, video,
+			func(m *descriptorpb.DescriptorProto) { m.Field[2].Type = m.Field[0].Type }),
 		"no field format of stri": schemaOf(t, image, func(m *descriptorpb.DescriptorProto) { m.Field = m.Field[2:] }),
 	} {
 		if _, err := New(schema); err == nil || !strings.Contains(strings.ReplaceAll(err.Error(), "\u00a0", " "), says) {

@@ -2,9 +2,9 @@
 //
 // # Times
 //
-// A [Frame] is shown at the time when it was captured, so that pictures and sound of one machine are in step however long
-// each took to get to the recorder. A capture time that is not just before the arrival is by another clock, or by one
-// that was set meanwhile: then the arrival counts.
+// A [Frame] is shown at the time when it was captured, so that pictures and sound of one machine are in step however
+// long each took to get to the recorder. A capture time that is not just before the arrival is by another clock, or by
+// one that was set meanwhile: then the arrival counts.
 //
 // # Concurrency and shutdown
 //
@@ -82,8 +82,8 @@ func Foreign(c *read.Channel) bool {
 		c.Record.MessageEncoding == recording.Protobuf && foreign.KindOf(c.Schema.Name) != foreign.None
 }
 
-// Name returns the device and the stream of a channel. What a device is sent has names that begin with in/, and its states
-// have none. Channels of other programs have no device, and the topic for a name.
+// Name returns the device and the stream of a channel. What a device is sent has names that begin with in/, and its
+// states have none. Channels of other programs have no device, and the topic for a name.
 func Name(c *read.Channel) (device, stream string) {
 	switch {
 	case c.Waldo.Type == "":
@@ -140,7 +140,8 @@ func picture(data []byte) (Frame, error) {
 	}
 	f := Frame{
 		Format: mp4.Format{
-			MediaType: v.GetFormat().GetMediaType(), Width: int(v.GetFormat().GetWidthPx()), Height: int(v.GetFormat().GetHeightPx()),
+			MediaType: v.GetFormat().GetMediaType(), Width: int(v.GetFormat().GetWidthPx()),
+			Height: int(v.GetFormat().GetHeightPx()),
 		},
 		Epoch: v.GetEpoch(), Sequence: v.GetSequence(), Captured: v.GetCaptureTime().AsTime(), Data: v.GetData(),
 	}
@@ -177,7 +178,8 @@ func sound(data []byte) (Frame, error) {
 	return f, nil
 }
 
-// How long before its arrival a frame can have been captured, and how long after it by clocks that are not quite the same.
+// How long before its arrival a frame can have been captured, and how long after it by clocks that are not quite the
+// same.
 const (
 	MaxDelay = time.Second
 	maxAhead = 50 * time.Millisecond

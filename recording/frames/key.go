@@ -14,10 +14,10 @@ type Key struct {
 	Arrived time.Time
 }
 
-// KeyBefore returns the newest key frame of some channels that is shown at or before a time; false if there is none. Files
-// are those of a recording, by time.
-func KeyBefore(ctx context.Context, files []*read.File, is func(*read.Channel) bool, at time.Time) (newest Key, found bool,
-	err error) {
+// KeyBefore returns the newest key frame of some channels that is shown at or before a time; false if there is none.
+// Files are those of a recording, by time.
+func KeyBefore(ctx context.Context, files []*read.File, is func(*read.Channel) bool,
+	at time.Time) (newest Key, found bool, err error) {
 	for i := len(files) - 1; i >= 0 && !found; i-- {
 		if first, _ := files[i].Span(); first.After(at.Add(MaxDelay)) {
 			continue

@@ -91,7 +91,8 @@ func (x *Index) groups(w *mcap.Writer, base uint64) (offsets []*mcap.SummaryOffs
 		}
 		from := w.Offset()
 		if err = write(); err == nil && w.Offset() > from {
-			offsets = append(offsets, &mcap.SummaryOffset{GroupOpcode: op, GroupStart: base + from, GroupLength: w.Offset() - from})
+			offsets = append(offsets,
+				&mcap.SummaryOffset{GroupOpcode: op, GroupStart: base + from, GroupLength: w.Offset() - from})
 		}
 	}
 	group(mcap.OpSchema, func() error { return each(sorted(x.Schemas), w.WriteSchema) })

@@ -8,8 +8,8 @@ import (
 	"github.com/foxglove/mcap/go/mcap"
 )
 
-// Ends returns the first and the last message of a channel in a chunk, as far as [MessageHead], and how many there are. Only
-// these are read. It fails for a chunk that is compressed, or does not say where its messages are.
+// Ends returns the first and the last message of a channel in a chunk, as far as [MessageHead], and how many there are.
+// Only these are read. It fails for a chunk that is compressed, or does not say where its messages are.
 func Ends(r io.ReaderAt, size int64, c *Chunk, channel uint16) (first, last []byte, count int, err error) {
 	at, has := c.MessageIndexOffsets[channel]
 	if c.Bare || c.Compression != mcap.CompressionNone || !has {

@@ -103,8 +103,8 @@ func begin(r io.ReaderAt, size int64) error {
 	return nil
 }
 
-// add adds a record that stands between chunks, in a chunk, or in the summary. Of several that define the same channel or
-// schema the first one counts.
+// add adds a record that stands between chunks, in a chunk, or in the summary. Of several that define the same channel
+// or schema the first one counts.
 func (x *Index) add(op mcap.OpCode, body []byte) error {
 	l := le{data: body}
 	switch op {

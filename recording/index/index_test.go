@@ -52,7 +52,8 @@ func small(t testing.TB) []byte {
 		c := recordingtest.Add(t, f, recording.Channel{Device: name, Stream: "s", Direction: recording.Out,
 			Type: "google.protobuf.Timestamp", Files: recordingtest.Files(&timestamppb.Timestamp{})})
 		for n := range 12 {
-			if err := f.Write(c, write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: []byte{8, 1}}); err != nil {
+			if err := f.Write(c,
+				write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: []byte{8, 1}}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -103,9 +104,9 @@ func TestSummary(t *testing.T) {
 	}
 	for i, c := range x.Chunks {
 		d := y.Chunks[i]
-		if c.ChunkStartOffset != d.ChunkStartOffset || c.ChunkLength != d.ChunkLength || c.MessageIndexLength != d.MessageIndexLength ||
-			c.MessageStartTime != d.MessageStartTime || c.MessageEndTime != d.MessageEndTime ||
-			len(c.MessageIndexOffsets) != len(d.MessageIndexOffsets) {
+		if c.ChunkStartOffset != d.ChunkStartOffset || c.ChunkLength != d.ChunkLength ||
+			c.MessageIndexLength != d.MessageIndexLength || c.MessageStartTime != d.MessageStartTime ||
+			c.MessageEndTime != d.MessageEndTime || len(c.MessageIndexOffsets) != len(d.MessageIndexOffsets) {
 			t.Errorf("chunk %d: %+v, %+v", i, c, d)
 		}
 	}
@@ -143,7 +144,8 @@ func TestDamagedChunk(t *testing.T) {
 	}
 }
 
-// TestAppend: a file that is cut at any border of its records, or beside one, is completed with all that was whole before.
+// TestAppend: a file that is cut at any border of its records, or beside one, is completed with all that was whole
+// before.
 func TestAppend(t *testing.T) {
 	data := whole(t)
 	chunks := load(t, data).Chunks
@@ -169,7 +171,8 @@ func TestAppend(t *testing.T) {
 			}
 			if !y.Whole || y.Damage != nil || len(y.Chunks) != want || y.Statistics.MessageCount != count(t, out.Bytes(), y) ||
 				want > 0 && !y.Indexed {
-				t.Errorf("cut at %d: %d of %d chunks, %d messages, %v", cut, len(y.Chunks), want, y.Statistics.MessageCount, y.Damage)
+				t.Errorf("cut at %d: %d of %d chunks, %d messages, %v", cut, len(y.Chunks), want, y.Statistics.MessageCount,
+					y.Damage)
 			}
 			doctor(t, out.Bytes())
 		}
@@ -195,7 +198,8 @@ func count(t *testing.T, data []byte, x *index.Index) (n uint64) {
 // doctor reads a file with the library, as other programs do.
 func doctor(t *testing.T, data []byte) {
 	t.Helper()
-	lexer, err := mcap.NewLexer(bytes.NewReader(data), &mcap.LexerOptions{ValidateChunkCRCs: true, ComputeAttachmentCRCs: true})
+	lexer, err := mcap.NewLexer(bytes.NewReader(data),
+		&mcap.LexerOptions{ValidateChunkCRCs: true, ComputeAttachmentCRCs: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,11 +230,13 @@ var liars = map[string][]byte{
 	"a chunk of 4 GB": begun(record(mcap.OpChunk, 48,
 		append(binary.LittleEndian.AppendUint64(make([]byte, 16), 1<<32), make([]byte, 24)...)...)),
 	"a chunk that grows to 250 MB": begun(record(mcap.OpChunk, 8+8+8+4+4+4+8,
-		append(append(binary.LittleEndian.AppendUint64(make([]byte, 16), 250<<20), 0, 0, 0, 0, 4, 0, 0, 0), "zstd\x00\x00\x00\x00\x00\x00\x00\x00"...)...)),
+		append(append(binary.LittleEndian.AppendUint64(make([]byte, 16), 250<<20), 0, 0, 0, 0, 4, 0, 0, 0),
+			"zstd\x00\x00\x00\x00\x00\x00\x00\x00"...)...)),
 	"a channel with metadata of 4 GB": begun(record(mcap.OpChannel, 20,
 		append([]byte{1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)...)),
-	"a name of 4 GB":     begun(record(mcap.OpMetadata, 8, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)),
-	"an index elsewhere": begun(record(mcap.OpHeader, 8, make([]byte, 8)...), record(mcap.OpFooter, 20, bytes.Repeat([]byte{0xf0}, 20)...), mcap.Magic),
+	"a name of 4 GB": begun(record(mcap.OpMetadata, 8, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)),
+	"an index elsewhere": begun(record(mcap.OpHeader, 8, make([]byte, 8)...),
+		record(mcap.OpFooter, 20, bytes.Repeat([]byte{0xf0}, 20)...), mcap.Magic),
 }
 
 // TestLiars: what a file claims costs no memory.
@@ -348,13 +354,15 @@ func FuzzLoad(f *testing.F) {
 			return // it has a channel without a schema
 		}
 		y, err := index.Load(bytes.NewReader(out.Bytes()), int64(out.Len()))
-		if err != nil || !y.Whole || len(y.Chunks) != len(x.Chunks) || y.Statistics.MessageCount != x.Statistics.MessageCount {
+		if err != nil || !y.Whole || len(y.Chunks) != len(x.Chunks) ||
+			y.Statistics.MessageCount != x.Statistics.MessageCount {
 			t.Errorf("%v; %+v became %+v, %v", err, x.Statistics, y.Statistics, y.Damage)
 		}
 	})
 }
 
-// TestOnePlace: an index that names a chunk twice is not used, and message indexes that are not beside their chunk neither.
+// TestOnePlace: an index that names a chunk twice is not used, and message indexes that are not beside their chunk
+// neither.
 func TestOnePlace(t *testing.T) {
 	data := whole(t)
 	again := func(change func(x *index.Index)) *index.Index {

@@ -18,10 +18,11 @@ const (
 	pickAhead = 1 << 10
 )
 
-// Pick returns the bodies of some message records of a chunk, by their place in it, and reads only these: those of wanted
-// channels, with log times from one to before the other. Their checksum cannot be checked. It returns false if the chunk has
-// to be read as a whole, or is sooner.
-func Pick(r io.ReaderAt, size int64, c *Chunk, wanted func(channel uint16) bool, from, to uint64) (bodies [][]byte, ok bool, err error) {
+// Pick returns the bodies of some message records of a chunk, by their place in it, and reads only these: those of
+// wanted channels, with log times from one to before the other. Their checksum cannot be checked. It returns false if
+// the chunk has to be read as a whole, or is sooner.
+func Pick(r io.ReaderAt, size int64, c *Chunk, wanted func(channel uint16) bool, from,
+	to uint64) (bodies [][]byte, ok bool, err error) {
 	if c.Bare || c.Compression != mcap.CompressionNone || len(c.MessageIndexOffsets) == 0 {
 		return nil, false, nil
 	}

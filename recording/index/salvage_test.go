@@ -17,8 +17,8 @@ func spoiledTwice(t testing.TB, data []byte, chunk, summary int) []byte {
 	return spoiled
 }
 
-// TestDefinitionsDamaged: channels that are defined in a damaged chunk and in a damaged index only are known nevertheless,
-// so that the messages of all other chunks are found.
+// TestDefinitionsDamaged: channels that are defined in a damaged chunk and in a damaged index only are known
+// nevertheless, so that the messages of all other chunks are found.
 func TestDefinitionsDamaged(t *testing.T) {
 	data := whole(t)
 	x := load(t, data)

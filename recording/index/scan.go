@@ -9,8 +9,8 @@ import (
 	"github.com/foxglove/mcap/go/mcap"
 )
 
-// Scan goes through a file from its beginning to the last whole record. It fails only for what is no MCAP file, or cannot
-// be read at all. Of a chunk it reads what stands before the records, unless they define channels.
+// Scan goes through a file from its beginning to the last whole record. It fails only for what is no MCAP file, or
+// cannot be read at all. Of a chunk it reads what stands before the records, unless they define channels.
 func Scan(r io.ReaderAt, size int64) (*Index, error) {
 	if err := begin(r, size); err != nil {
 		return nil, err
@@ -121,7 +121,8 @@ func (s *scanner) chunk(at, length int64) error {
 		return nil
 	}
 	s.last, s.open = &Chunk{ChunkIndex: mcap.ChunkIndex{
-		MessageStartTime: h.start, MessageEndTime: h.end, ChunkStartOffset: uint64(at), ChunkLength: uint64(HeaderBytes + length),
+		MessageStartTime: h.start, MessageEndTime: h.end, ChunkStartOffset: uint64(at),
+		ChunkLength: uint64(HeaderBytes + length),
 		Compression: h.compression, CompressedSize: uint64(h.compressed), UncompressedSize: h.size,
 	}}, true
 	return nil
@@ -184,8 +185,8 @@ func (s *scanner) settle(last bool) error {
 	return nil
 }
 
-// readChunk counts the messages of a chunk, and adds what it defines. The indexes of the last chunk are made again if they
-// are not whole.
+// readChunk counts the messages of a chunk, and adds what it defines. The indexes of the last chunk are made again if
+// they are not whole.
 func (s *scanner) readChunk(c *Chunk, last bool) error {
 	records, err := Records(s.r, s.size, c)
 	if err != nil {
@@ -282,7 +283,8 @@ func (s *scanner) attachment(at, length int64) error {
 		return err
 	}
 	l := le{data: head}
-	a := &mcap.AttachmentIndex{Offset: uint64(at), Length: uint64(HeaderBytes + length), LogTime: l.uint64(), CreateTime: l.uint64()}
+	a := &mcap.AttachmentIndex{Offset: uint64(at), Length: uint64(HeaderBytes + length), LogTime: l.uint64(),
+		CreateTime: l.uint64()}
 	a.Name = string(l.take(int(min(l.uint32(), 1<<16))))
 	a.MediaType = string(l.take(int(min(l.uint32(), 1<<16))))
 	a.DataSize = l.uint64()

@@ -73,8 +73,8 @@ func fromSummary(r io.ReaderAt, size int64) (*Index, error) {
 	return x, x.usable()
 }
 
-// disjoint fails if chunks are in the same place, as they are in no file that was written: it would be read again and again.
-// An index of messages that is not where that of its chunk is, for the same reason, is not used.
+// disjoint fails if chunks are in the same place, as they are in no file that was written: it would be read again and
+// again. An index of messages that is not where that of its chunk is, for the same reason, is not used.
 func (x *Index) disjoint() error {
 	byPlace := func(a, b *Chunk) int { return cmp.Compare(a.ChunkStartOffset, b.ChunkStartOffset) }
 	all := slices.SortedFunc(slices.Values(x.Chunks), byPlace)

@@ -86,7 +86,8 @@ type events struct {
 }
 
 // Timeline answers GetTimeline.
-func (l *Library) Timeline(ctx context.Context, r *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
+func (l *Library) Timeline(ctx context.Context,
+	r *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
 	about, err := l.folder.Find(r.GetName())
 	if err != nil {
 		return nil, err
@@ -120,7 +121,8 @@ func (o *opened) timeline(ctx context.Context) (*events, error) {
 	}
 	if o.growing { // its end is no gap
 		all = slices.DeleteFunc(all, func(e timeline.Event) bool {
-			return e.Kind == recorderv1.TimelineEventKind_TIMELINE_EVENT_KIND_GAP && e.End.IsZero() && !e.Begin.Before(o.source.End())
+			return e.Kind == recorderv1.TimelineEventKind_TIMELINE_EVENT_KIND_GAP && e.End.IsZero() &&
+				!e.Begin.Before(o.source.End())
 		})
 	}
 	streams, err := timeline.Streams(ctx, o.files, o.source)
@@ -132,7 +134,8 @@ func (o *opened) timeline(ctx context.Context) (*events, error) {
 }
 
 // Segment answers GetSegment.
-func (l *Library) Segment(ctx context.Context, r *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
+func (l *Library) Segment(ctx context.Context,
+	r *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
 	about, err := l.folder.Find(r.GetName())
 	if err != nil {
 		return nil, err

@@ -114,7 +114,8 @@ func TestRefused(t *testing.T) {
 		{name(1), "front", library.ErrDamaged},
 		{name(2), "rear", segment.ErrNoStream},
 	} {
-		_, err := l.Segment(context.Background(), &recorderv1.GetSegmentRequest{Name: tt.name, Device: tt.device, Stream: "video"})
+		_, err := l.Segment(context.Background(),
+			&recorderv1.GetSegmentRequest{Name: tt.name, Device: tt.device, Stream: "video"})
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s/%s: %v", tt.name, tt.device, err)
 		}

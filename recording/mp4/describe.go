@@ -154,7 +154,8 @@ func describeH264(picture []byte) (Description, error) {
 		Codec:    fmt.Sprintf("avc1.%02x%02x%02x", all[0][1], all[0][2], all[0][3]),
 		Playable: true,
 		entry: func() box.Box {
-			return box.CreateVisualSampleEntryBox("avc1", uint16(sps.Width), uint16(sps.Height), &box.AvcCBox{DecConfRec: *config})
+			return box.CreateVisualSampleEntryBox("avc1", uint16(sps.Width), uint16(sps.Height),
+				&box.AvcCBox{DecConfRec: *config})
 		},
 	}
 	return d.sized(sps.Width, sps.Height)

@@ -177,7 +177,8 @@ func TestUnits(t *testing.T) {
 
 func TestOpusTime(t *testing.T) {
 	for packet, want := range map[string]time.Duration{
-		"f8fffe": 20 * time.Millisecond, "e0": 2500 * time.Microsecond, "1b06": 0, "1902": 120 * time.Millisecond, "fb": 0, "": 0,
+		"f8fffe": 20 * time.Millisecond, "e0": 2500 * time.Microsecond, "1b06": 0, "1902": 120 * time.Millisecond, "fb": 0,
+		"": 0,
 	} {
 		data, err := hex.DecodeString(packet)
 		if got := mp4.OpusTime(data); err != nil || got != want {

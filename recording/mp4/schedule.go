@@ -26,8 +26,8 @@ type Time struct {
 
 // Schedule places samples that follow one another, from one with which decoding can begin, and next, which is when the
 // sample after them is shown; times before 0 are 0. Samples that are not reordered are shown in their order, those that
-// would go back at once after the one before. Reordered ones (B-frames) are decoded as late as the order allows, so that
-// none is shown before it is decoded: readers treat such samples differently.
+// would go back at once after the one before. Reordered ones (B-frames) are decoded as late as the order allows, so
+// that none is shown before it is decoded: readers treat such samples differently.
 func Schedule(shown []int64, next int64, reordered bool) []Time {
 	times := make([]Time, len(shown))
 	shown = slices.Clone(shown)

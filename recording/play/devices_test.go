@@ -115,7 +115,8 @@ func TestForeignDevices(t *testing.T) {
 			t.Errorf("%s is a %s", d.Name, d.Kind)
 		}
 	}
-	if want := []string{"camera", "camera-front-left", "camera-front-left-2", "gateway-2", "player-2"}; !slices.Equal(names, want) {
+	if want := []string{"camera", "camera-front-left", "camera-front-left-2", "gateway-2",
+		"player-2"}; !slices.Equal(names, want) {
 		t.Errorf("the devices are %v, not %v", names, want)
 	}
 	var topics []string

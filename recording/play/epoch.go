@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 )
 
-// Epochs gives each life of a recorded device an epoch of its own, a new one after every jump: readers must not take what
-// follows for a continuation. The zero value is ready to use, for one goroutine.
+// Epochs gives each life of a recorded device an epoch of its own, a new one after every jump: readers must not take
+// what follows for a continuation. The zero value is ready to use, for one goroutine.
 type Epochs struct{ of map[int64]int64 }
 
 // Jump forgets the epochs.
@@ -27,8 +27,8 @@ func (e *Epochs) Of(recorded int64) int64 {
 	return epoch
 }
 
-// EpochField returns the number of the field that tells the epoch of messages: int64 epoch, at their top level. 0 if there
-// is none.
+// EpochField returns the number of the field that tells the epoch of messages: int64 epoch, at their top level. 0 if
+// there is none.
 func EpochField(message protoreflect.MessageDescriptor) protowire.Number {
 	f := message.Fields().ByName("epoch")
 	if f == nil || f.Kind() != protoreflect.Int64Kind || f.IsList() || f.ContainingOneof() != nil {
@@ -37,8 +37,8 @@ func EpochField(message protoreflect.MessageDescriptor) protowire.Number {
 	return f.Number()
 }
 
-// WithEpoch returns a message whose epoch, in a field of a number, is replaced; all else stays as it is, byte for byte. One
-// without an epoch, or that is no protobuf message, is returned as it is.
+// WithEpoch returns a message whose epoch, in a field of a number, is replaced; all else stays as it is, byte for byte.
+// One without an epoch, or that is no protobuf message, is returned as it is.
 func (e *Epochs) WithEpoch(message []byte, field protowire.Number) []byte {
 	if field == 0 {
 		return message

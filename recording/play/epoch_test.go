@@ -17,7 +17,8 @@ func TestEpochField(t *testing.T) {
 	for _, c := range []struct {
 		message proto.Message
 		want    protowire.Number
-	}{{&mediav1.VideoFrame{}, 1}, {&mediav1.AudioFrame{}, 1}, {&messagev1.Message{}, 0}, {&devicev1.HoldStreamRequest{}, 0}} {
+	}{{&mediav1.VideoFrame{}, 1}, {&mediav1.AudioFrame{}, 1}, {&messagev1.Message{}, 0},
+		{&devicev1.HoldStreamRequest{}, 0}} {
 		if got := play.EpochField(c.message.ProtoReflect().Descriptor()); got != c.want {
 			t.Errorf("%T: %d, not %d", c.message, got, c.want)
 		}
@@ -59,7 +60,8 @@ func frame(t *testing.T, e *play.Epochs, epoch int64) int64 {
 // FuzzWithEpoch: whatever the bytes are, nothing but the epoch changes.
 func FuzzWithEpoch(f *testing.F) {
 	whole, _ := proto.Marshal(&mediav1.VideoFrame{Epoch: 7, Sequence: 9, Data: []byte("data")})
-	for _, seed := range [][]byte{nil, whole, whole[:len(whole)-1], whole[2:], {0x08}, {0x08, 0xff}, {0xff}, {0x0a, 1, 8}} {
+	for _, seed := range [][]byte{nil, whole, whole[:len(whole)-1], whole[2:], {0x08}, {0x08, 0xff}, {0xff},
+		{0x0a, 1, 8}} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -21,8 +21,8 @@ func (s *server) GetPlayer(context.Context, *playerv1.GetPlayerRequest) (*player
 	return &playerv1.GetPlayerResponse{State: s.clock.State(s.clock.At)}, nil
 }
 
-// TestFollow: the clock of a player is known although it says nothing by itself, changes when it says something else, and
-// holds when it is gone. What makes no sense is ignored.
+// TestFollow: the clock of a player is known although it says nothing by itself, changes when it says something else,
+// and holds when it is gone. What makes no sense is ignored.
 func TestFollow(t *testing.T) {
 	hub, err := embedded.Start(embedded.Config{})
 	if err != nil {

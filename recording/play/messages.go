@@ -37,8 +37,8 @@ type head struct {
 	next     read.Message
 }
 
-// Messages returns the messages of the channels that wanted names (nil: of all) from a place on, up to and without another
-// one (0: to the end).
+// Messages returns the messages of the channels that wanted names (nil: of all) from a place on, up to and without
+// another one (0: to the end).
 func (r *Recording) Messages(from, to time.Duration, wanted func(*Channel) bool) *Messages {
 	m := &Messages{recording: r, wanted: wanted, query: read.Query{From: r.begin.Add(from)}}
 	if to > 0 {
@@ -131,8 +131,8 @@ func (r *Recording) Last(c *Channel, place time.Duration) (m Message, found bool
 	}
 }
 
-// before returns the place of the newest message of a channel at or before a place that is as key says; false if there is
-// none.
+// before returns the place of the newest message of a channel at or before a place that is as key says; false if there
+// is none.
 func (r *Recording) before(c *Channel, place time.Duration, key func(data []byte) bool) (time.Duration, bool) {
 	at := r.begin.Add(place)
 	var found time.Time

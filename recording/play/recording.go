@@ -76,7 +76,8 @@ func Open(paths ...string) (*Recording, error) {
 	return r, nil
 }
 
-// oneRobot fails if the files are of two robots: their devices of one name would be one. Those of other programs do not say.
+// oneRobot fails if the files are of two robots: their devices of one name would be one. Those of other programs do not
+// say.
 func (r *Recording) oneRobot() error {
 	var first, robot string
 	for _, p := range r.files {
@@ -114,7 +115,8 @@ func (r *Recording) add(p *part) {
 // is reports whether a channel of another file is the same one.
 func (c *Channel) is(other *read.Channel) bool {
 	return c.Topic == other.Record.Topic && c.Encoding == other.Record.MessageEncoding &&
-		c.Waldo.Type == other.Waldo.Type && c.Waldo.Media == other.Waldo.Media && schemaName(c.Schema) == schemaName(other.Schema)
+		c.Waldo.Type == other.Waldo.Type && c.Waldo.Media == other.Waldo.Media &&
+		schemaName(c.Schema) == schemaName(other.Schema)
 }
 
 func schemaName(s *mcap.Schema) string {
@@ -186,8 +188,8 @@ func (r *Recording) Metadata(name string) (map[string]string, error) {
 // maxAttached bounds what is kept of the attachments of one name.
 const maxAttached = 16 << 20
 
-// Attachments returns the data of all attachments of a name that differ from the one before, by time. Beyond 16 MiB those
-// that follow are left out.
+// Attachments returns the data of all attachments of a name that differ from the one before, by time. Beyond 16 MiB
+// those that follow are left out.
 func (r *Recording) Attachments(name string) (all [][]byte, err error) {
 	size := 0
 	for _, p := range r.files {

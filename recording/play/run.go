@@ -151,8 +151,8 @@ func (p *player) goOn(ctx context.Context, jump int64, after time.Duration) erro
 
 func (p *player) wants(c *Channel) bool { return p.Config.Channels == nil || p.Config.Channels(c) }
 
-// await waits until the clock comes to a place, which never happens after the end, and returns when that was. It returns
-// false when the clock has jumped instead, or is far ahead.
+// await waits until the clock comes to a place, which never happens after the end, and returns when that was. It
+// returns false when the clock has jumped instead, or is far ahead.
 func (p *player) await(ctx context.Context, jump int64, place time.Duration, end bool) (due time.Duration, goes bool,
 	err error) {
 	for {

@@ -9,8 +9,8 @@ type badChunks struct {
 	tell  func(error)
 }
 
-// WatchDamage has do called once for each chunk that cannot be read, when somebody wants to read it, or did before. Do must
-// not read the file.
+// WatchDamage has do called once for each chunk that cannot be read, when somebody wants to read it, or did before. Do
+// must not read the file.
 func (f *File) WatchDamage(do func(error)) {
 	f.bad.mu.Lock()
 	defer f.bad.mu.Unlock()

@@ -93,7 +93,8 @@ func (f *File) load() error {
 		f.channels[id] = c
 	}
 	f.chunks = slices.Clone(f.index.Chunks)
-	slices.SortStableFunc(f.chunks, func(a, b *index.Chunk) int { return cmp.Compare(a.MessageStartTime, b.MessageStartTime) })
+	slices.SortStableFunc(f.chunks,
+		func(a, b *index.Chunk) int { return cmp.Compare(a.MessageStartTime, b.MessageStartTime) })
 	return nil
 }
 
@@ -103,8 +104,8 @@ func (f *File) Path() string { return f.path }
 // Close closes the file.
 func (f *File) Close() error { return f.file.Close() }
 
-// Damage says why the file was not read by its index, where its data ends, or which channel cannot be understood; nil for a
-// whole file, and for one that is being written and whole so far. [Messages.Damage] tells of chunks.
+// Damage says why the file was not read by its index, where its data ends, or which channel cannot be understood; nil
+// for a whole file, and for one that is being written and whole so far. [Messages.Damage] tells of chunks.
 func (f *File) Damage() error {
 	if f.growing && index.Unfinished(f.index.Damage) {
 		return f.damage

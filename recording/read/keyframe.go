@@ -12,8 +12,8 @@ import (
 // maxSearch bounds how many bytes are searched for a key frame: with four cameras, about two minutes.
 const maxSearch = 128 << 20
 
-// KeyFrame returns the log time of the newest message of a channel at or before a time at which decoding can begin, as key
-// says; false if there is none, or none in the 128 MiB before. Damaged chunks are passed over.
+// KeyFrame returns the log time of the newest message of a channel at or before a time at which decoding can begin, as
+// key says; false if there is none, or none in the 128 MiB before. Damaged chunks are passed over.
 func (f *File) KeyFrame(c *Channel, at time.Time, key func(data []byte) bool) (time.Time, bool) {
 	limit := stamp(at)
 	var found uint64

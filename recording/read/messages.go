@@ -25,8 +25,8 @@ type Query struct {
 	From     time.Time             // log time of the first; zero: the beginning
 	To       time.Time             // log time before which the last is; zero: the end
 	Channels func(c *Channel) bool // which channels; nil: all
-	// Sparse is for few messages among many: only they are read, and not the chunks that they are in, where that is sooner.
-	// The checksums of chunks are not checked then.
+	// Sparse is for few messages among many: only they are read, and not the chunks that they are in, where that is
+	// sooner. The checksums of chunks are not checked then.
 	Sparse bool
 	// Most is how many bytes are read, or decompressed, before the search ends with [ErrMost]; 0: any number. Each access
 	// counts as a page at least.
@@ -60,8 +60,8 @@ type Messages struct {
 
 // Messages returns the messages that a query chooses.
 func (f *File) Messages(q Query) *Messages {
-	m := &Messages{file: f, disk: &limited{from: f.file, left: q.Most, bounded: q.Most > 0}, from: stamp(q.From), to: math.MaxUint64,
-		sparse: q.Sparse, wanted: map[uint16]*Channel{}}
+	m := &Messages{file: f, disk: &limited{from: f.file, left: q.Most, bounded: q.Most > 0}, from: stamp(q.From),
+		to: math.MaxUint64, sparse: q.Sparse, wanted: map[uint16]*Channel{}}
 	if !q.To.IsZero() {
 		m.to = stamp(q.To)
 	}
@@ -187,7 +187,8 @@ func (m *Messages) loadChunk(c *index.Chunk) error {
 	return nil
 }
 
-// bodies returns the wanted messages of a chunk, and how many bytes they keep in memory. Those before a damage are whole.
+// bodies returns the wanted messages of a chunk, and how many bytes they keep in memory. Those before a damage are
+// whole.
 func (m *Messages) bodies(c *index.Chunk) (bodies [][]byte, size int, err error) {
 	if m.sparse {
 		wanted := func(id uint16) bool { return m.wanted[id] != nil }

@@ -41,7 +41,8 @@ func save(t *testing.T, data []byte) (path string) {
 func foreignChunks(t *testing.T, compression mcap.CompressionFormat, chunks ...[]uint64) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := mcap.NewWriter(&out, &mcap.WriterOptions{Chunked: true, ChunkSize: 10_000, Compression: compression, IncludeCRC: true})
+	w, err := mcap.NewWriter(&out,
+		&mcap.WriterOptions{Chunked: true, ChunkSize: 10_000, Compression: compression, IncludeCRC: true})
 	check := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -60,7 +61,8 @@ func foreignChunks(t *testing.T, compression mcap.CompressionFormat, chunks ...[
 			if n == len(times)-1 {
 				size = 20_000 // ends the chunk
 			}
-			check(w.WriteMessage(&mcap.Message{ChannelID: 3 + uint16(n%2), LogTime: at, Sequence: uint32(i), Data: make([]byte, size)}))
+			check(w.WriteMessage(&mcap.Message{ChannelID: 3 + uint16(n%2), LogTime: at, Sequence: uint32(i),
+				Data: make([]byte, size)}))
 		}
 	}
 	check(w.Close())
@@ -72,7 +74,8 @@ func TestOverlap(t *testing.T) {
 	for _, compression := range []mcap.CompressionFormat{mcap.CompressionNone, mcap.CompressionZSTD, mcap.CompressionLZ4} {
 		for _, sparse := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%q, sparse %v", compression, sparse), func(t *testing.T) {
-				data := foreignChunks(t, compression, []uint64{50, 60, 70, 80}, []uint64{1, 55, 100}, []uint64{55, 54, 2}, []uint64{200, 10})
+				data := foreignChunks(t, compression, []uint64{50, 60, 70, 80}, []uint64{1, 55, 100}, []uint64{55, 54, 2},
+					[]uint64{200, 10})
 				found, damage := all(t, save(t, data), read.Query{Sparse: sparse})
 				if damage != nil {
 					t.Error(damage)
@@ -124,9 +127,10 @@ func TestSchemaChanged(t *testing.T) {
 	field := func(name string, kind descriptorpb.FieldDescriptorProto_Type) *descriptorpb.FileDescriptorSet {
 		return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
 			Name: proto.String("own.proto"), Package: proto.String("own"), Syntax: proto.String("proto3"),
-			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Report"), Field: []*descriptorpb.FieldDescriptorProto{{
-				Name: &name, Number: proto.Int32(1), Type: &kind, Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
-			}}}},
+			MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Report"),
+				Field: []*descriptorpb.FieldDescriptorProto{{
+					Name: &name, Number: proto.Int32(1), Type: &kind, Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum(),
+				}}}},
 		}}}
 	}
 	for name, files := range map[string]*descriptorpb.FileDescriptorSet{
@@ -139,7 +143,8 @@ func TestSchemaChanged(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		recordingtest.Add(t, f, recording.Channel{Device: "board", Stream: "report", Direction: recording.Out, Type: "own.Report", Files: files})
+		recordingtest.Add(t, f,
+			recording.Channel{Device: "board", Stream: "report", Direction: recording.Out, Type: "own.Report", Files: files})
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -180,12 +185,14 @@ func TestBadChannel(t *testing.T) {
 	copy(data[len(data)-12:], make([]byte, 4)) // no checksum of the index
 	binary.LittleEndian.PutUint32(data[len(data)-12:], 0)
 	found, damage := all(t, save(t, data), read.Query{})
-	if len(found) != int(x.Statistics.MessageCount) || damage == nil || !strings.Contains(damage.Error(), "waldo.appended") {
+	if len(found) != int(x.Statistics.MessageCount) || damage == nil ||
+		!strings.Contains(damage.Error(), "waldo.appended") {
 		t.Errorf("%d messages, %v", len(found), damage)
 	}
 }
 
-// TestPowerLoss: what [write.File.Written] says is durable is whole, whatever follows it on the disk after the power failed.
+// TestPowerLoss: what [write.File.Written] says is durable is whole, whatever follows it on the disk after the power
+// failed.
 func TestPowerLoss(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "drive.mcap")
 	f, err := write.Create(path, write.Head{}, write.Config{ChunkBytes: 20_000})
@@ -228,7 +235,8 @@ func TestPowerLoss(t *testing.T) {
 				t.Fatalf("%s after %d bytes: %v", name, m.written, err)
 			}
 			found, damage := all(t, part, read.Query{})
-			if damage != nil || uint64(len(found)) != result.Messages || len(found) > m.sent+1 || result.Cut != int64(len(tail)) {
+			if damage != nil || uint64(len(found)) != result.Messages || len(found) > m.sent+1 ||
+				result.Cut != int64(len(tail)) {
 				t.Errorf("%s after %d bytes: %d messages of %d, %+v, %v", name, m.written, len(found), m.sent, result, damage)
 			}
 			isPrefix(t, found, 1000)
@@ -267,7 +275,8 @@ func TestMost(t *testing.T) {
 		if !errors.Is(damage, read.ErrMost) || len(found) == 0 || len(found) >= len(whole)/2 {
 			t.Errorf("sparse %v: %d messages of %d, %v", sparse, len(found), len(whole), damage)
 		}
-		if found, damage = all(t, path, read.Query{Most: 1 << 30, Sparse: sparse}); damage != nil || len(found) != len(whole) {
+		if found, damage = all(t, path, read.Query{Most: 1 << 30, Sparse: sparse}); damage != nil ||
+			len(found) != len(whole) {
 			t.Errorf("sparse %v: %d messages of %d, %v", sparse, len(found), len(whole), damage)
 		}
 	}

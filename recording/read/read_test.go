@@ -87,7 +87,8 @@ func TestRoundTrip(t *testing.T) {
 		t.Errorf("from %v to %v", first, last)
 	}
 	c := r.Channels()[0]
-	if c.Record.Topic != "/front/video" || c.Schema.Name != "foxglove.CompressedVideo" || c.Waldo.Kind != "camera" || c.Count != 300 {
+	if c.Record.Topic != "/front/video" || c.Schema.Name != "foxglove.CompressedVideo" || c.Waldo.Kind != "camera" ||
+		c.Count != 300 {
 		t.Errorf("channel %+v", c)
 	}
 	found, damage := all(t, path, read.Query{})
@@ -215,7 +216,8 @@ func foreign(t testing.TB, o *mcap.WriterOptions, messages int) []byte {
 	check(w.WriteMetadata(&mcap.Metadata{Name: "m", Metadata: map[string]string{"a": "b"}}))
 	for n := range messages {
 		at := uint64(n ^ 1) // out of order
-		check(w.WriteMessage(&mcap.Message{ChannelID: 3, Sequence: uint32(at), LogTime: at, Data: bytes.Repeat([]byte("{}"), 50)}))
+		check(w.WriteMessage(&mcap.Message{ChannelID: 3, Sequence: uint32(at), LogTime: at,
+			Data: bytes.Repeat([]byte("{}"), 50)}))
 	}
 	check(w.WriteAttachment(&mcap.Attachment{Name: "a", DataSize: 2, Data: strings.NewReader("hi")}))
 	check(w.Close())
@@ -227,8 +229,9 @@ var kinds = map[string]*mcap.WriterOptions{
 	"lz4":       {Chunked: true, ChunkSize: 5000, Compression: mcap.CompressionLZ4},
 	"none":      {Chunked: true, ChunkSize: 5000, IncludeCRC: true},
 	"unchunked": {},
-	"bare":      {SkipRepeatedSchemas: true, SkipRepeatedChannelInfos: true, SkipStatistics: true, SkipSummaryOffsets: true},
-	"no index":  {Chunked: true, ChunkSize: 5000, SkipChunkIndex: true, SkipMessageIndexing: true},
+	"bare": {SkipRepeatedSchemas: true, SkipRepeatedChannelInfos: true, SkipStatistics: true,
+		SkipSummaryOffsets: true},
+	"no index": {Chunked: true, ChunkSize: 5000, SkipChunkIndex: true, SkipMessageIndexing: true},
 }
 
 // TestForeign: files of other programs, in any form.
@@ -305,7 +308,8 @@ func TestNoRecording(t *testing.T) {
 		if err := os.WriteFile(path, []byte(tt.data), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := read.Open(path); err == nil || !strings.Contains(err.Error(), tt.fails) || !strings.Contains(err.Error(), path) {
+		if _, err := read.Open(path); err == nil || !strings.Contains(err.Error(), tt.fails) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -325,7 +329,8 @@ func small(t testing.TB) []byte {
 	c := recordingtest.Add(t, f, recording.Channel{Device: "a", Stream: "s", Direction: recording.Out,
 		Type: "google.protobuf.Timestamp", Files: recordingtest.Files(&timestamppb.Timestamp{})})
 	for n := range 20 {
-		if err := f.Write(c, write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: []byte{8, 1}}); err != nil {
+		if err := f.Write(c,
+			write.Message{Logged: recordingtest.Begin, Sequence: uint32(n), Data: []byte{8, 1}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -339,7 +344,8 @@ func small(t testing.TB) []byte {
 	return data
 }
 
-// FuzzOpen: nothing that is in a file keeps a reader from ending. What a repair does with it is in FuzzLoad of package index.
+// FuzzOpen: nothing that is in a file keeps a reader from ending. What a repair does with it is in FuzzLoad of package
+// index.
 func FuzzOpen(f *testing.F) {
 	for _, o := range kinds {
 		f.Add(foreign(f, o, 20))

@@ -30,7 +30,8 @@ func Encode(t testing.TB, arguments ...string) []byte {
 	return out
 }
 
-// Clip returns pictures of H.264: so many seconds of a test picture of a size (WxH) at 30 a second, a key frame every keys.
+// Clip returns pictures of H.264: so many seconds of a test picture of a size (WxH) at 30 a second, a key frame every
+// keys.
 func Clip(t testing.TB, size, seconds, keys string, options ...string) [][]byte {
 	t.Helper()
 	arguments := []string{"-f", "lavfi", "-i", "testsrc=size=" + size + ":rate=30", "-t", seconds,

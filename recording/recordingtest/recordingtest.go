@@ -60,14 +60,16 @@ func Picture(n int, size int) write.Message {
 		Format: &mediav1.VideoFormat{MediaType: media.H264, WidthPx: 640, HeightPx: 480}, Data: make([]byte, size),
 		Metadata: map[string]string{"n": "1"},
 	})
-	return write.Message{Logged: at, Published: at.Add(-5 * time.Millisecond), Sequence: uint32(n), Key: n%30 == 0, Data: data}
+	return write.Message{Logged: at, Published: at.Add(-5 * time.Millisecond), Sequence: uint32(n), Key: n%30 == 0,
+		Data: data}
 }
 
 // Record writes so many pictures, and after every tenth a state, to a file that stays open.
 func Record(t testing.TB, path string, pictures, size int, c write.Config) *write.File {
 	t.Helper()
 	f, err := write.Create(path, write.Head{Metadata: map[string]string{"robot": "rover"},
-		Attachments: []write.Attachment{{Name: "robot.yaml", MediaType: "application/yaml", Data: []byte("robot: rover\n")}}}, c)
+		Attachments: []write.Attachment{{Name: "robot.yaml", MediaType: "application/yaml", Data: []byte("robot: rover\n")}}},
+		c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,8 @@
 // Package repair completes recordings that were left behind by a crash, a power failure or a full disk.
 //
-// A recording is repaired where it is: what follows the last whole chunk is cut off and the index is appended, so that even
-// a large file is repaired at once, and on a full disk: if there is no room for the index, the last chunks make it.
-// Interrupted, a repair can be done again. Files that are whole are left alone.
+// A recording is repaired where it is: what follows the last whole chunk is cut off and the index is appended, so that
+// even a large file is repaired at once, and on a full disk: if there is no room for the index, the last chunks make
+// it. Interrupted, a repair can be done again. Files that are whole are left alone.
 //
 // A repair leaves a note in the file, which [Repaired] reads.
 //

@@ -16,10 +16,11 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// BenchmarkSeekInHour measures how long it takes until a piece is there, at random places of an hour of 720p30 at about 2
-// Mbit/s.
+// BenchmarkSeekInHour measures how long it takes until a piece is there, at random places of an hour of 720p30 at about
+// 2 Mbit/s.
 func BenchmarkSeekInHour(b *testing.B) {
-	clip := recordingtest.Clip(b, "1280x720", "2", "30", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M", "-vf", "noise=alls=20:allf=t")
+	clip := recordingtest.Clip(b, "1280x720", "2", "30", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M", "-vf",
+		"noise=alls=20:allf=t")
 	path := filepath.Join(b.TempDir(), "hour.mcap")
 	f, err := write.Create(path, write.Head{}, write.Config{QueueBytes: math.MaxInt})
 	if err != nil {

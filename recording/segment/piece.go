@@ -41,8 +41,8 @@ type Piece struct {
 // ErrNoStream is about a stream that is not in the recording.
 var ErrNoStream = errors.New("it is not in the recording")
 
-// Piece returns the piece of a stream that has what is shown at a time after the start of the recording, or else the next
-// one. It fails with [ErrNoStream], and with [mp4.ErrUnsupported] for what browsers do not play.
+// Piece returns the piece of a stream that has what is shown at a time after the start of the recording, or else the
+// next one. It fails with [ErrNoStream], and with [mp4.ErrUnsupported] for what browsers do not play.
 func (s *Source) Piece(ctx context.Context, device, stream string, offset time.Duration, wantInit bool) (Piece, error) {
 	n := name{device, stream}
 	first, err := s.begins(ctx, n, time.Time{})

@@ -246,7 +246,8 @@ func TestLongGroup(t *testing.T) {
 
 // TestReordered: pictures that are not shown in the order in which they were sent are shown at their times.
 func TestReordered(t *testing.T) {
-	clip := recordingtest.Clip(t, "320x240", "2", "30", "-bf", "2", "-preset", "medium", "-x264-params", "b-adapt=0:scenecut=0")
+	clip := recordingtest.Clip(t, "320x240", "2", "30", "-bf", "2", "-preset", "medium", "-x264-params",
+		"b-adapt=0:scenecut=0")
 	r := newTape(t)
 	c, err := r.file.Add(recordingtest.Video("front"))
 	if err != nil {
@@ -283,7 +284,8 @@ func TestReordered(t *testing.T) {
 	if err := os.WriteFile(path, files[0], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "frame=pts_time", "-of", "csv=p=0", path).CombinedOutput()
+	out, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "frame=pts_time", "-of", "csv=p=0",
+		path).CombinedOutput()
 	if err != nil {
 		t.Fatal(err)
 	}

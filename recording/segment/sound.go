@@ -44,7 +44,8 @@ func (s *Source) sound(ctx context.Context, n name, first mp4.Description, at ti
 	return t.fill(ctx, c, s.end)
 }
 
-// sounds returns the packet that begins at a time, or else the first one that does not end before it; nil if there is none.
+// sounds returns the packet that begins at a time, or else the first one that does not end before it; nil if there is
+// none.
 func (c *cursor) sounds(ctx context.Context, at time.Time) (*frames.Frame, error) {
 	var found *frames.Frame
 	for {

@@ -124,7 +124,8 @@ func TestSoundSeek(t *testing.T) {
 			t.Errorf("at %v: from %v, %d bytes of initialization, %v", at, p.Offset, len(p.Init), err)
 		}
 	}
-	if p, err := s.Piece(context.Background(), "voice", "audio", time.Hour, true); err != nil || len(p.Media) > 0 || p.Next != 0 {
+	if p, err := s.Piece(context.Background(), "voice", "audio", time.Hour, true); err != nil || len(p.Media) > 0 ||
+		p.Next != 0 {
 		t.Errorf("after the end: %+v, %v", p, err)
 	}
 	// From mono to stereo there is another initialization.

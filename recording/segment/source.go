@@ -136,8 +136,8 @@ func (c *cursor) message() (read.Message, error) {
 	}
 }
 
-// begins returns the first frame of a stream with which decoding can begin, at or after a time. It is remembered for the
-// beginning of the recording.
+// begins returns the first frame of a stream with which decoding can begin, at or after a time. It is remembered for
+// the beginning of the recording.
 func (s *Source) begins(ctx context.Context, n name, from time.Time) (frames.Frame, error) {
 	if !from.IsZero() {
 		return s.keyFrom(ctx, n, from)

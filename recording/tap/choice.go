@@ -18,8 +18,9 @@ type Choice struct {
 	streams map[string]map[string]bool // some streams of a device
 }
 
-// Choose reads a list of devices (front) and streams (motors/rx); msg are the messages between pages and programs, msg/chat
-// those of one topic. An empty list means everything. The error is one of [robot.BadField] about the key `record`.
+// Choose reads a list of devices (front) and streams (motors/rx); msg are the messages between pages and programs,
+// msg/chat those of one topic. An empty list means everything. The error is one of [robot.BadField] about the key
+// `record`.
 func Choose(names []string) (Choice, error) {
 	c := Choice{all: len(names) == 0, devices: map[string]bool{}, streams: map[string]map[string]bool{}}
 	for i, name := range names {
@@ -40,9 +41,9 @@ func Choose(names []string) (Choice, error) {
 	return c, nil
 }
 
-// Of returns those of the streams that are chosen. The states of a device are chosen with any stream of it. Streams with
-// the content of another one in another form (StreamInfo.alternative_to) are chosen only by their own names, and so are
-// pictures that a device is sent, because it passes them on as its own.
+// Of returns those of the streams that are chosen. The states of a device are chosen with any stream of it. Streams
+// with the content of another one in another form (StreamInfo.alternative_to) are chosen only by their own names, and
+// so are pictures that a device is sent, because it passes them on as its own.
 func (c Choice) Of(streams []Stream) []Stream {
 	var chosen []Stream
 	for _, s := range streams {

@@ -78,8 +78,8 @@ func (l *line) renew(ctx context.Context, epoch int64) error {
 	}
 }
 
-// lookUp returns what a stream is in a life of its device, 0 for the present one, and which life that is; nil if that is
-// not known. Changed is closed when it may have become known.
+// lookUp returns what a stream is in a life of its device, 0 for the present one, and which life that is; nil if that
+// is not known. Changed is closed when it may have become known.
 func (t *Tap) lookUp(device, key string, epoch int64) (s *source, of int64, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

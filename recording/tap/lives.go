@@ -121,8 +121,8 @@ func (t *Tap) source(l *lives, direction recording.Direction, info *devicev1.Str
 		l.now.sources[k] = nil
 		return nil
 	}
-	c := recording.Channel{Device: l.about.GetName(), Kind: l.about.GetKind(), Stream: info.GetName(), Direction: direction,
-		Type: info.GetMessageType(), Files: files}
+	c := recording.Channel{Device: l.about.GetName(), Kind: l.about.GetKind(), Stream: info.GetName(),
+		Direction: direction, Type: info.GetMessageType(), Files: files}
 	if l.before != nil && l.before.sources[k] != nil && l.before.sources[k].base == c {
 		s = l.before.sources[k] // nothing has changed
 	} else {
@@ -205,8 +205,8 @@ func (t *Tap) Life(device string) (epoch int64) {
 	return 0
 }
 
-// Definitions returns what a device said of its services and messages, waldo.device.v1.GetDescriptorsResponse; nil if it
-// has not yet.
+// Definitions returns what a device said of its services and messages, waldo.device.v1.GetDescriptorsResponse; nil if
+// it has not yet.
 func (t *Tap) Definitions(device string) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

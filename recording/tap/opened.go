@@ -66,7 +66,8 @@ func (t *Tap) OpenTopics(p stream.Policy, f func(Message)) (*Opened, error) {
 // find returns the channel of a message, or why there is none.
 type find func(context.Context, bus.Raw) (*recording.Channel, recording.Facts, error)
 
-func (t *Tap) open(subject string, p stream.Policy, find find, f func(Message), hold func() *bus.Hold) (*Opened, error) {
+func (t *Tap) open(subject string, p stream.Policy, find find, f func(Message),
+	hold func() *bus.Hold) (*Opened, error) {
 	messages, err := bus.SubscribeRaw(t.conn, subject, p)
 	if err != nil {
 		return nil, err
@@ -120,8 +121,8 @@ func (o *Opened) Lost() uint64 { return o.messages.Lost() }
 // Unreadable is how many messages were left out because they are not what the device says.
 func (o *Opened) Unreadable() uint64 { return o.unreadable.Load() }
 
-// Close leaves the stream, and returns when f has returned for the last time; releasing it can take a second if its device
-// does not answer. It may be called more than once.
+// Close leaves the stream, and returns when f has returned for the last time; releasing it can take a second if its
+// device does not answer. It may be called more than once.
 func (o *Opened) Close() {
 	o.tap.mu.Lock()
 	delete(o.tap.opened, o)

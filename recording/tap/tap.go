@@ -100,8 +100,8 @@ func (t *Tap) Close() {
 	t.end()
 }
 
-// Streams returns the streams that can be opened, by device and name, and a channel that is closed when the list is out of
-// date. A device that is gone keeps its streams until it is forgotten. The list must not be changed.
+// Streams returns the streams that can be opened, by device and name, and a channel that is closed when the list is out
+// of date. A device that is gone keeps its streams until it is forgotten. The list must not be changed.
 func (t *Tap) Streams() (streams []Stream, changed <-chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -129,8 +129,8 @@ func (t *Tap) follow() {
 	}
 }
 
-// update takes over a list of devices, and begins to ask those whose life is not known. It returns whether one has to be
-// asked again.
+// update takes over a list of devices, and begins to ask those whose life is not known. It returns whether one has to
+// be asked again.
 func (t *Tap) update(list *signalingv1.DeviceList) (again bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -68,11 +68,12 @@ type gauge[M proto.Message] struct {
 // run runs it until the test, or the process that is returned, ends.
 func (g *gauge[M]) run(t *testing.T, r *rig) *device.Process {
 	t.Helper()
-	kind := device.Kind[struct{}]{Name: "gauge", Version: "1.0.0", New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
-		g.out = device.NewOut[M](k, "reading", device.OutOptions{MediaTypes: []string{"video/H264"}})
-		g.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
-		return g, nil
-	}}
+	kind := device.Kind[struct{}]{Name: "gauge", Version: "1.0.0",
+		New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
+			g.out = device.NewOut[M](k, "reading", device.OutOptions{MediaTypes: []string{"video/H264"}})
+			g.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
+			return g, nil
+		}}
 	p, err := device.Start(kind, device.Settings{Robot: "rover", Device: "gauge", NATS: r.url}, struct{}{},
 		logtest.New(t, slog.LevelWarn))
 	if err != nil {
@@ -160,11 +161,12 @@ func next(t *testing.T, messages <-chan tap.Message) tap.Message {
 }
 
 func frame(epoch, sequence int64, mediaType string) *mediav1.VideoFrame {
-	return &mediav1.VideoFrame{Epoch: epoch, Sequence: sequence, KeyFrame: true, CaptureTime: timestamppb.New(time.Unix(7, 0)),
-		Format: &mediav1.VideoFormat{MediaType: mediaType}}
+	return &mediav1.VideoFrame{Epoch: epoch, Sequence: sequence, KeyFrame: true,
+		CaptureTime: timestamppb.New(time.Unix(7, 0)), Format: &mediav1.VideoFormat{MediaType: mediaType}}
 }
 
-// TestStreams: what a device produces, what it is sent and its states are there, byte for byte and with what defines them.
+// TestStreams: what a device produces, what it is sent and its states are there, byte for byte and with what defines
+// them.
 func TestStreams(t *testing.T) {
 	r := start(t)
 	g := &gauge[*mediav1.VideoFrame]{}
@@ -211,12 +213,14 @@ func TestStreams(t *testing.T) {
 	}
 	var definitions devicev1.GetDescriptorsResponse
 	if err := proto.Unmarshal(r.tap.Definitions("gauge"), &definitions); err != nil ||
-		!slices.Contains(definitions.GetServices(), "waldo.device.v1.DeviceService") || len(definitions.GetFiles().GetFile()) == 0 {
+		!slices.Contains(definitions.GetServices(), "waldo.device.v1.DeviceService") ||
+		len(definitions.GetFiles().GetFile()) == 0 {
 		t.Errorf("%v, %v", &definitions, err)
 	}
 }
 
-// TestRestart: a stream goes on when its device restarts; the channel is another one only if the definitions are others.
+// TestRestart: a stream goes on when its device restarts; the channel is another one only if the definitions are
+// others.
 func TestRestart(t *testing.T) {
 	r := start(t)
 	first := &gauge[*wrapperspb.StringValue]{}
@@ -247,8 +251,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// hear publishes a message of a new life and returns the next that comes. A busy machine may not have the definitions within
-// the 2 s that a message waits for them, and gets another, which counts in again.
+// hear publishes a message of a new life and returns the next that comes. A busy machine may not have the definitions
+// within the 2 s that a message waits for them, and gets another, which counts in again.
 func hear[M proto.Message](t *testing.T, g *gauge[M], m M, messages <-chan tap.Message, again *uint64) tap.Message {
 	t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); *again++ {
@@ -341,7 +345,8 @@ func TestChoice(t *testing.T) {
 		out("front", "video", ""), out("front", "video-small", "video"),
 		{Channel: &recording.Channel{Device: "motors", Direction: recording.State}}, out("motors", "rx", ""),
 		out("motors", "control", ""),
-		{Channel: &recording.Channel{Device: "guest", Stream: "camera", Direction: recording.In, Type: "waldo.media.v1.VideoFrame"}},
+		{Channel: &recording.Channel{Device: "guest", Stream: "camera", Direction: recording.In,
+			Type: "waldo.media.v1.VideoFrame"}},
 	}
 	for want, record := range map[string][]string{
 		"/front /front/video /motors /motors/rx /motors/control": nil,

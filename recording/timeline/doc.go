@@ -4,9 +4,9 @@
 // Only the channels that tell of these are read, and of pictures and sound the heads of a few messages. An hour of one
 // camera with 50 commands a second, 0.9 GB, takes 2.4 to 3.0 s (BenchmarkTimelineOfHour).
 //
-// Similar events that follow closely are one, with a count. A loss is told once: what a recorder counts as lost is told only
-// as far as the numbers of messages do not show it already. What does not fit in [MaxEvents] is left out, the least
-// important first, and counted.
+// Similar events that follow closely are one, with a count. A loss is told once: what a recorder counts as lost is told
+// only as far as the numbers of messages do not show it already. What does not fit in [MaxEvents] is left out, the
+// least important first, and counted.
 //
 // Functions may be called concurrently, for the same files as well. Nothing needs closing.
 package timeline

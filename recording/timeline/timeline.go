@@ -72,7 +72,8 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 	switch {
 	case before.IsZero():
 	case resumed(f):
-		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded: the recorder had ended, and was started again"})
+		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1,
+			Text: "nothing was recorded: the recorder had ended, and was started again"})
 	case first.Sub(before) > holeTime:
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded between two files"})
 	}

@@ -120,7 +120,8 @@ func text(e timeline.Event) string {
 
 // TestEvents: each sort of event, by what tells of it.
 func TestEvents(t *testing.T) {
-	const accepted, expired = controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED, controlv1.CommandVerdict_COMMAND_VERDICT_EXPIRED
+	const accepted, expired = controlv1.CommandVerdict_COMMAND_VERDICT_ACCEPTED,
+		controlv1.CommandVerdict_COMMAND_VERDICT_EXPIRED
 	for _, tt := range []struct {
 		name string
 		play func(s *script)
@@ -269,7 +270,8 @@ func TestTooMany(t *testing.T) {
 	if last := text(events[len(events)-1]); !strings.Contains(last, "the end") {
 		t.Errorf("the last one is %s", last)
 	}
-	if p := timeline.Proto(events[:1], recordingtest.Begin.Add(-time.Second)); p[0].GetOffset().AsDuration() != time.Second {
+	if p := timeline.Proto(events[:1],
+		recordingtest.Begin.Add(-time.Second)); p[0].GetOffset().AsDuration() != time.Second {
 		t.Errorf("%v", p)
 	}
 }

@@ -12,8 +12,9 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// BenchmarkRecordWrite writes what a robot with four cameras of 2 Mbit/s at 30 pictures a second and 1,000 structs a second
-// makes, as fast as the disk takes it. cpu_% is what a second of that costs of a core, if all of the time is CPU time.
+// BenchmarkRecordWrite writes what a robot with four cameras of 2 Mbit/s at 30 pictures a second and 1,000 structs a
+// second makes, as fast as the disk takes it. cpu_% is what a second of that costs of a core, if all of the time is CPU
+// time.
 func BenchmarkRecordWrite(b *testing.B) {
 	f, err := write.Create(filepath.Join(b.TempDir(), "drive.mcap"), write.Head{}, write.Config{QueueBytes: 1 << 30})
 	if err != nil {

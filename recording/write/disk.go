@@ -19,7 +19,8 @@ const library = "waldo"
 // AboutRobot is the name of the metadata record that a recording begins with.
 const AboutRobot = "waldo"
 
-// Resumed is the key of that metadata which is "true" in a file with which a recording went on after its recorder had ended.
+// Resumed is the key of that metadata which is "true" in a file with which a recording went on after its recorder had
+// ended.
 const Resumed = "resumed"
 
 // bufferBytes is how much is written at once of what is small.
@@ -52,7 +53,8 @@ type disk struct {
 
 // newDisk writes what a file begins with.
 func newDisk(file output, head Head) (*disk, error) {
-	d := &disk{file: file, sum: sha256.New(), failed: make(chan struct{}), wake: make(chan struct{}, 1), used: func(*chunk) {}}
+	d := &disk{file: file, sum: sha256.New(), failed: make(chan struct{}), wake: make(chan struct{}, 1),
+		used: func(*chunk) {}}
 	d.buffer = bufio.NewWriterSize(io.MultiWriter(file, d.sum), bufferBytes)
 	var err error
 	if d.writer, err = mcap.NewWriter(d.buffer, &mcap.WriterOptions{Chunked: true, IncludeCRC: true}); err != nil {

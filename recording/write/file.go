@@ -255,7 +255,8 @@ func (f *File) channel(c recording.Channel, id uint16) (*channel, error) {
 	return &channel{Channel: c, definition: own, schema: shared}, nil
 }
 
-// Attach adds an attachment to those of the head, of what was not known then. It goes to the disk with the next messages.
+// Attach adds an attachment to those of the head, of what was not known then. It goes to the disk with the next
+// messages.
 func (f *File) Attach(a Attachment) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -370,8 +371,8 @@ func (f *File) due() time.Duration {
 	return 0
 }
 
-// Close writes what is left, and completes and renames the file. It returns the first error of the file, in which case the
-// file keeps its name with .part.
+// Close writes what is left, and completes and renames the file. It returns the first error of the file, in which case
+// the file keeps its name with .part.
 func (f *File) Close() error {
 	if !f.stop() {
 		return ErrClosed
@@ -408,7 +409,8 @@ func (f *File) stop() bool {
 
 // endLast ends the last chunk. It defines the channels without messages that no other chunk does. f.mu is held.
 func (f *File) endLast() {
-	if f.chunk == nil && f.disk.err() == nil && slices.ContainsFunc(f.channels, func(c *channel) bool { return !c.written }) {
+	if f.chunk == nil && f.disk.err() == nil &&
+		slices.ContainsFunc(f.channels, func(c *channel) bool { return !c.written }) {
 		f.begin()
 	}
 	f.end()

@@ -111,7 +111,8 @@ func TestChunks(t *testing.T) {
 		{"nothing", nil, nil},
 		{"one", []step{small}, []int{1}},
 		{"a second", []step{small, after(small, 700*time.Millisecond), after(small, 200*time.Millisecond)}, []int{2, 1}},
-		{"a second, from the first message", []step{after(small, 5*time.Second), after(small, 700*time.Millisecond)}, []int{2}},
+		{"a second, from the first message", []step{after(small, 5*time.Second), after(small, 700*time.Millisecond)},
+			[]int{2}},
 		{"size", []step{{size: 6000}, {size: 6000}, {size: 6000}}, []int{2, 1}},
 		{"larger than a chunk", []step{small, {size: 50_000}, small}, []int{2, 1}},
 		{"a key frame soon after another", []step{key, after(key, 100*time.Millisecond)}, []int{2}},
@@ -179,8 +180,8 @@ func TestDurable(t *testing.T) {
 	})
 }
 
-// TestSlowDisk: a disk that is too slow costs whole chunks, which are counted, and never holds up who writes; what a lost
-// chunk defined is not lost.
+// TestSlowDisk: a disk that is too slow costs whole chunks, which are counted, and never holds up who writes; what a
+// lost chunk defined is not lost.
 func TestSlowDisk(t *testing.T) {
 	disk := &memory{slow: make(chan struct{}, 1)}
 	disk.slow <- struct{}{} // for what the file begins with
@@ -218,8 +219,8 @@ func TestSlowDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := disk.index(t)
-	if x.Damage != nil || len(x.Channels) != 2 || x.Statistics.MessageCount != stats.Messages || stats.Messages+stats.Lost != 421 ||
-		x.Statistics.ChannelMessageCounts[1] == 0 {
+	if x.Damage != nil || len(x.Channels) != 2 || x.Statistics.MessageCount != stats.Messages ||
+		stats.Messages+stats.Lost != 421 || x.Statistics.ChannelMessageCounts[1] == 0 {
 		t.Errorf("%+v, %+v, %v", stats, x.Statistics, x.Damage)
 	}
 }
@@ -275,7 +276,8 @@ func TestClock(t *testing.T) {
 	}
 	c := recordingtest.Add(t, f, recordingtest.State("motors"))
 	begin := recordingtest.Begin
-	for _, at := range []time.Time{begin, begin.Add(-time.Hour), begin.Add(time.Second), {}, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
+	for _, at := range []time.Time{begin, begin.Add(-time.Hour), begin.Add(time.Second), {},
+		time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		if err := f.Write(c, write.Message{Logged: at, Published: at}); err != nil {
 			t.Fatal(err)
 		}
@@ -351,7 +353,8 @@ func TestRefused(t *testing.T) {
 	if err := f.Write(99, write.Message{}); err == nil || !strings.Contains(err.Error(), "no channel 99") {
 		t.Error(err)
 	}
-	if err := f.Write(0, write.Message{Data: make([]byte, write.MaxMessage+1)}); err == nil || !strings.Contains(err.Error(), "more than") {
+	if err := f.Write(0, write.Message{Data: make([]byte, write.MaxMessage+1)}); err == nil ||
+		!strings.Contains(err.Error(), "more than") {
 		t.Error(err)
 	}
 	large := write.Attachment{Name: "a", Data: make([]byte, write.MaxAttachment+1)}

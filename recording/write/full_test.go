@@ -20,8 +20,8 @@ import (
 // fullDisk turns the test into a program that fills a disk.
 const fullDisk = "WALDO_TEST_FULL_DISK"
 
-// TestRealFullDisk: a file system of 3 MB, in a mount namespace of its own, is full during a recording. The recording is
-// repaired there, without more room.
+// TestRealFullDisk: a file system of 3 MB, in a mount namespace of its own, is full during a recording. The recording
+// is repaired there, without more room.
 func TestRealFullDisk(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount a file system")

@@ -68,8 +68,8 @@ func recordUntilKilled(path string) error {
 	}
 }
 
-// kill starts the program, kills it at a random moment of three seconds, repairs what it left behind, and checks that. It
-// returns how much is missing at the end.
+// kill starts the program, kills it at a random moment of three seconds, repairs what it left behind, and checks that.
+// It returns how much is missing at the end.
 func kill(t testing.TB, path string) (missing time.Duration, err error) {
 	program, err := os.Executable()
 	if err != nil {
@@ -93,7 +93,8 @@ func kill(t testing.TB, path string) (missing time.Duration, err error) {
 	if err != nil || len(notes) < 16 {
 		return 0, fmt.Errorf("%d bytes of notes: %w", len(notes), err)
 	}
-	first, last := time.Unix(0, int64(binary.LittleEndian.Uint64(notes))), time.Unix(0, int64(binary.LittleEndian.Uint64(notes[8:])))
+	first, last := time.Unix(0, int64(binary.LittleEndian.Uint64(notes))),
+		time.Unix(0, int64(binary.LittleEndian.Uint64(notes[8:])))
 	_, err = repair.File(path + write.PartSuffix)
 	if errors.Is(err, repair.ErrEmpty) {
 		return last.Sub(first), nil
@@ -105,8 +106,8 @@ func kill(t testing.TB, path string) (missing time.Duration, err error) {
 	return last.Sub(end), err
 }
 
-// checkKilled checks that the messages of each channel are the first ones, each once and in order, and returns the time of
-// the last one.
+// checkKilled checks that the messages of each channel are the first ones, each once and in order, and returns the time
+// of the last one.
 func checkKilled(path string) (end time.Time, err error) {
 	f, err := read.Open(path)
 	if err != nil {
@@ -124,7 +125,8 @@ func checkKilled(path string) (end time.Time, err error) {
 			return end, err
 		}
 		if m.Sequence != next[m.Channel.ID] {
-			return end, fmt.Errorf("%s: message %d of %s where %d is next", path, m.Sequence, m.Channel.Record.Topic, next[m.Channel.ID])
+			return end, fmt.Errorf("%s: message %d of %s where %d is next", path, m.Sequence, m.Channel.Record.Topic,
+				next[m.Channel.ID])
 		}
 		next[m.Channel.ID]++
 		end = m.Logged

@@ -58,7 +58,8 @@ func certificate(t testing.TB) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotAfter: time.Now().Add(time.Hour)}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +207,8 @@ func TestServerOfHTTP(t *testing.T) {
 		})}
 	done := make(chan error)
 	go func() { done <- server.Serve(m.HTTP()) }()
-	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	client := &http.Client{Transport: &http.Transport{ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	for scheme, want := range map[string]string{"http": "HTTP/1.1 /page", "https": "HTTP/2.0 /page"} {
 		response, err := client.Get(scheme + "://" + m.port.Addr().String() + "/page")
 		if err != nil {

@@ -194,7 +194,8 @@ type benchStream struct {
 	close  func()
 }
 
-func newBenchStream(b *testing.B, w way, udp, stream string, c Credentials, up bool, received *atomic.Int64) *benchStream {
+func newBenchStream(b *testing.B, w way, udp, stream string, c Credentials, up bool,
+	received *atomic.Int64) *benchStream {
 	b.Helper()
 	one := &benchStream{server: netip.MustParseAddrPort(udp), peer: benchSocket(b)}
 	var conn net.PacketConn

@@ -27,16 +27,16 @@ type ICEServer struct {
 	Credential string   `json:"credential,omitempty"`
 }
 
-// Credentials makes credentials for a peer of a robot, such as the robot itself or one viewer. The peer is a name of the
-// caller's choice; the limits count by robot.
+// Credentials makes credentials for a peer of a robot, such as the robot itself or one viewer. The peer is a name of
+// the caller's choice; the limits count by robot.
 func (r *Relay) Credentials(robot, peer string) Credentials {
 	until := time.Now().Add(r.config.Life)
 	name := strings.Join([]string{strconv.FormatInt(until.Unix(), 10), url.QueryEscape(robot), url.QueryEscape(peer)}, ":")
 	return Credentials{Username: name, Password: r.password(name), Life: r.config.Life}
 }
 
-// ICEServers returns what a peer of a robot puts into its RTCConfiguration: the URLs of the configuration, those of TURN
-// with new credentials.
+// ICEServers returns what a peer of a robot puts into its RTCConfiguration: the URLs of the configuration, those of
+// TURN with new credentials.
 func (r *Relay) ICEServers(robot, peer string) []ICEServer {
 	var stun, turns []string
 	for _, address := range r.config.URLs {

@@ -179,13 +179,15 @@ func TestCallsOutliveTheirCredentials(t *testing.T) {
 		{"an allocation of somebody else", time.Minute, &allocation{identity: "rover:other"}, false},
 	} {
 		credentials := named(r, time.Now().Add(-c.since), "rover:page")
-		identity, key, ok := r.authenticate(&turn.RequestAttributes{Username: credentials.Username, Realm: r.config.Realm}, c.held)
+		identity, key, ok := r.authenticate(&turn.RequestAttributes{Username: credentials.Username, Realm: r.config.Realm},
+			c.held)
 		if ok != c.good || ok && (identity != "rover:page" ||
 			string(key) != string(turn.GenerateAuthKey(credentials.Username, r.config.Realm, credentials.Password))) {
 			t.Errorf("%s: got %v", c.name, ok)
 		}
 	}
-	if _, _, ok := r.authenticate(&turn.RequestAttributes{Username: r.Credentials("a", "b").Username, Realm: "other"}, nil); ok {
+	if _, _, ok := r.authenticate(&turn.RequestAttributes{Username: r.Credentials("a", "b").Username, Realm: "other"},
+		nil); ok {
 		t.Error("a key of another realm is good")
 	}
 }
@@ -196,7 +198,8 @@ func TestRenewedCredentialsRefresh(t *testing.T) {
 	c := newRaw(t, r)
 	c.hello()
 	old := named(r, time.Now().Add(time.Minute), "rover:page")
-	if m := c.ask(c.build(stun.MethodAllocate, &old, overUDP), attempts); m == nil || m.Type.Class != stun.ClassSuccessResponse {
+	if m := c.ask(c.build(stun.MethodAllocate, &old, overUDP), attempts); m == nil ||
+		m.Type.Class != stun.ClassSuccessResponse {
 		t.Fatalf("got %v", m)
 	}
 	renewed := r.Credentials("rover", "page")
@@ -253,7 +256,8 @@ func TestRequestsWithoutAnAllocationAreAnswered(t *testing.T) {
 		t.Errorf("an allocation of TCP: got %v", m)
 	}
 	even := stun.RawAttribute{Type: stun.AttrEvenPort, Value: []byte{0}}
-	if m := c.ask(c.build(stun.MethodAllocate, &credentials, overUDP, even), attempts); code(m) != stun.CodeInsufficientCapacity {
+	if m := c.ask(c.build(stun.MethodAllocate, &credentials, overUDP, even),
+		attempts); code(m) != stun.CodeInsufficientCapacity {
 		t.Errorf("an even port: got %v", m)
 	}
 }

@@ -3,8 +3,8 @@
 //
 // # Who may use it, and to reach whom
 //
-// [Relay.Credentials] gives a peer of a robot a user name and password that end after a day; nothing is stored. They are
-// checked for every request. Expired ones make no allocation, but keep one alive that was made in time, for another
+// [Relay.Credentials] gives a peer of a robot a user name and password that end after a day; nothing is stored. They
+// are checked for every request. Expired ones make no allocation, but keep one alive that was made in time, for another
 // life: then the peer needs new credentials and restarts ICE. Half of the life is a good time for that, long before
 // anything ends. A request that was heard on its way makes no allocation for anybody else.
 //

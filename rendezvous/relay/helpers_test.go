@@ -117,7 +117,8 @@ var quiet = &logging.DefaultLoggerFactory{Writer: io.Discard}
 func newClient(t testing.TB, conn net.PacketConn, server string, c Credentials) *turn.Client {
 	t.Helper()
 	client, err := turn.NewClient(&turn.ClientConfig{TURNServerAddr: server, STUNServerAddr: server, Conn: conn,
-		Username: c.Username, Password: c.Password, LoggerFactory: quiet, RequestedAddressFamily: turn.RequestedAddressFamilyIPv4})
+		Username: c.Username, Password: c.Password, LoggerFactory: quiet,
+		RequestedAddressFamily: turn.RequestedAddressFamilyIPv4})
 	if err != nil {
 		t.Fatal(err)
 	}

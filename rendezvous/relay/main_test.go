@@ -28,7 +28,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// child is a relay on loopback, as waldo rendezvous runs it, that ends with its standard input. It prints its ports for UDP and for TCP.
+// child is a relay on loopback, as waldo rendezvous runs it, that ends with its standard input. It prints its ports for
+// UDP and for TCP.
 func child(secret []byte) error {
 	here := netip.MustParseAddr("127.0.0.1")
 	r, err := New(Config{Public: []netip.Addr{here}, UDP: []string{"127.0.0.1:0"}, Secret: secret,

@@ -114,7 +114,8 @@ func TestIPv6(t *testing.T) {
 		c.Close()
 	}
 	loopback := netip.IPv6Loopback()
-	r := start(t, Config{Public: []netip.Addr{loopback}, UDP: []string{":0"}, Permit: []netip.Prefix{netip.PrefixFrom(loopback, 128)}})
+	r := start(t,
+		Config{Public: []netip.Addr{loopback}, UDP: []string{":0"}, Permit: []netip.Prefix{netip.PrefixFrom(loopback, 128)}})
 	conn, err := net.ListenPacket("udp6", "[::1]:0")
 	if err != nil {
 		t.Fatal(err)

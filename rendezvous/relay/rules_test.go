@@ -105,15 +105,19 @@ func TestClosedPeersAreNotReached(t *testing.T) {
 	c := newRaw(t, r)
 	c.hello()
 	credentials := r.Credentials("rover", "page")
-	if m := c.ask(c.build(stun.MethodAllocate, &credentials, overUDP), attempts); m == nil || m.Type.Class != stun.ClassSuccessResponse {
+	if m := c.ask(c.build(stun.MethodAllocate, &credentials, overUDP), attempts); m == nil ||
+		m.Type.Class != stun.ClassSuccessResponse {
 		t.Fatalf("got %v", m)
 	}
-	for _, peer := range []string{"127.0.0.2:80", "10.0.0.1:80", "169.254.169.254:80", "100.64.1.1:80", "224.0.0.1:80", "0.0.0.0:80"} {
-		if m := c.ask(c.build(stun.MethodCreatePermission, &credentials, peerSetter(peer)), attempts); code(m) != stun.CodeForbidden {
+	for _, peer := range []string{"127.0.0.2:80", "10.0.0.1:80", "169.254.169.254:80", "100.64.1.1:80", "224.0.0.1:80",
+		"0.0.0.0:80"} {
+		if m := c.ask(c.build(stun.MethodCreatePermission, &credentials, peerSetter(peer)),
+			attempts); code(m) != stun.CodeForbidden {
 			t.Errorf("permission for %s: got %v", peer, m)
 		}
 		number := stun.RawAttribute{Type: stun.AttrChannelNumber, Value: []byte{0x40, 0, 0, 0}}
-		if m := c.ask(c.build(stun.MethodChannelBind, &credentials, number, peerSetter(peer)), attempts); m == nil || m.Type.Class != stun.ClassErrorResponse {
+		if m := c.ask(c.build(stun.MethodChannelBind, &credentials, number, peerSetter(peer)), attempts); m == nil ||
+			m.Type.Class != stun.ClassErrorResponse {
 			t.Errorf("a channel to %s: got %v", peer, m)
 		}
 	}
@@ -122,7 +126,8 @@ func TestClosedPeersAreNotReached(t *testing.T) {
 	}
 	// The relay's own address has permission, for its allocations; its other ports do not get anything.
 	other := echo(t, "127.0.0.1:0").String()
-	if m := c.ask(c.build(stun.MethodCreatePermission, &credentials, peerSetter(other)), attempts); m == nil || m.Type.Class != stun.ClassSuccessResponse {
+	if m := c.ask(c.build(stun.MethodCreatePermission, &credentials, peerSetter(other)), attempts); m == nil ||
+		m.Type.Class != stun.ClassSuccessResponse {
 		t.Fatalf("got %v", m)
 	}
 	m, err := stun.Build(stun.TransactionID, stun.NewType(stun.MethodSend, stun.ClassIndication), peerSetter(other),

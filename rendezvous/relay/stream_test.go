@@ -125,7 +125,8 @@ func FuzzDatagram(f *testing.F) {
 	}
 	f.Cleanup(func() { r.Close() })
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if number, data, ok := channelData(b); ok && (number < 0x4000 || number > 0x7fff || len(data) > len(b)-channelHeader) {
+		if number, data, ok := channelData(b); ok &&
+			(number < 0x4000 || number > 0x7fff || len(data) > len(b)-channelHeader) {
 			t.Errorf("channel %x of %d bytes", number, len(data))
 		}
 		v := r.gate.check(b, netip.AddrPortFrom(here, 1), nil)

@@ -37,8 +37,8 @@ func ReadKeys(path string) (Keys, error) {
 	return keys, nil
 }
 
-// ParseKeys reads a list of allowed keys: in each line the fingerprint of a key and, if the robot may not have any name,
-// the names that it may have. Empty lines, and what follows a #, are ignored.
+// ParseKeys reads a list of allowed keys: in each line the fingerprint of a key and, if the robot may not have any
+// name, the names that it may have. Empty lines, and what follows a #, are ignored.
 func ParseKeys(data []byte) (Keys, error) {
 	if len(data) > maxFile {
 		return nil, fmt.Errorf("the list has more than %d bytes", maxFile)

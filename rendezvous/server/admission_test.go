@@ -30,7 +30,8 @@ func TestToken(t *testing.T) {
 		}
 	}
 	s.robot("rover", echo)
-	if text := s.log.String(); !strings.Contains(text, "wrong token") || strings.Contains(text, "secret") || strings.Contains(text, strong) {
+	if text := s.log.String(); !strings.Contains(text, "wrong token") || strings.Contains(text, "secret") ||
+		strings.Contains(text, strong) {
 		t.Errorf("the log says\n%s", text)
 	}
 }

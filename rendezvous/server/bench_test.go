@@ -24,9 +24,9 @@ const crowd = 500
 // benchURL is set in the process that plays the robots of the benchmark.
 const benchURL = "WALDO_BENCH_RENDEZVOUS"
 
-// BenchmarkRendezvous measures what 500 robots that are connected, and watched by nobody, cost the server, which runs in
-// this process, the robots in another; how long all of them take to connect, and to be back after the server has returned;
-// and how long a request to one of them takes.
+// BenchmarkRendezvous measures what 500 robots that are connected, and watched by nobody, cost the server, which runs
+// in this process, the robots in another; how long all of them take to connect, and to be back after the server has
+// returned; and how long a request to one of them takes.
 func BenchmarkRendezvous(b *testing.B) {
 	if url := os.Getenv(benchURL); url != "" {
 		playRobots(b, url)
@@ -100,7 +100,8 @@ func playRobots(b *testing.B, url string) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	handler := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
+	handler := &http.Server{ReadHeaderTimeout: time.Minute,
+		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 	var all sync.WaitGroup
 	for i := range crowd {
 		key, err := identity.New()

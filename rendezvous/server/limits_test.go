@@ -105,7 +105,8 @@ func TestRequests(t *testing.T) {
 				slow.Go(func() { s.do("GET", "/r/rover/slow", "") })
 				<-began
 			}
-			if answer, body := s.do("GET", "/r/rover/", ""); answer.StatusCode != tt.code || answer.Header.Get("Retry-After") == "" {
+			if answer, body := s.do("GET", "/r/rover/", ""); answer.StatusCode != tt.code ||
+				answer.Header.Get("Retry-After") == "" {
 				t.Errorf("one more: %s %s", answer.Status, body)
 			}
 			close(finish)
@@ -187,7 +188,8 @@ func TestSlow(t *testing.T) {
 		}
 		defer c.Close()
 		_, _ = fmt.Fprint(c, "GET /robot HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: waldo.tunnel.v1\r\n\r\n")
+			"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: "+
+			"waldo.tunnel.v1\r\n\r\n")
 		silent = append(silent, c)
 	}
 	s.robot("rover", echo)

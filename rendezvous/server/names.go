@@ -87,7 +87,8 @@ func (n *names) refresh() error {
 	if err != nil {
 		return err
 	}
-	if n.read != nil && os.SameFile(info, n.read) && info.ModTime().Equal(n.read.ModTime()) && info.Size() == n.read.Size() {
+	if n.read != nil && os.SameFile(info, n.read) && info.ModTime().Equal(n.read.ModTime()) &&
+		info.Size() == n.read.Size() {
 		return nil
 	}
 	if info.Size() > maxFile {
@@ -156,7 +157,8 @@ func (n *names) check(name, fingerprint string) error {
 	case owner != "":
 		return &TakenError{name, owner}
 	case len(n.robots) >= maxNames:
-		return fmt.Errorf("the server remembers %d robots, which is its limit: forget some (waldo rendezvous forget)", maxNames)
+		return fmt.Errorf("the server remembers %d robots, which is its limit: forget some (waldo rendezvous forget)",
+			maxNames)
 	default:
 		n.robots[name] = fingerprint
 	}

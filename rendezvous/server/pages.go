@@ -25,16 +25,18 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 var (
-	home = notice.Notice{Title: "Waldo rendezvous server", Text: "Robots connect out to this server, and people reach them " +
-		"through it. To reach a robot, open the link that its owner has given to you; waldo link prints it."}
+	home = notice.Notice{Title: "Waldo rendezvous server",
+		Text: "Robots connect out to this server, and people reach them through it. To reach a robot, open the link that " +
+			"its owner has given to you; waldo link prints it."}
 	nowhere = notice.Notice{Title: "There is no such page", Text: "Robots are at /r/ followed by their name and a slash."}
 )
 
 // absent answers a request for a robot that is not connected.
 func (s *Server) absent(w http.ResponseWriter, r *http.Request, name string) {
 	if robot.CheckName(name) != nil || !s.names.knows(name) {
-		notice.Show(w, r, http.StatusNotFound, notice.Notice{Title: "There is no such robot", Text: "No robot of this name has ever " +
-			"connected to this server. Is the link complete, and is the robot's gateway.rendezvous.url this server?"})
+		notice.Show(w, r, http.StatusNotFound,
+			notice.Notice{Title: "There is no such robot", Text: "No robot of this name has ever " +
+				"connected to this server. Is the link complete, and is the robot's gateway.rendezvous.url this server?"})
 		return
 	}
 	notice.Show(w, r, http.StatusServiceUnavailable, notice.Notice{Title: "Robot " + name + " is away", Again: true,

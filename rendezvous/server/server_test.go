@@ -100,7 +100,8 @@ func newKey(t testing.TB) *identity.Key {
 // connect connects a robot whose requests a handler answers.
 func (s *site) connect(name string, key *identity.Key, handler http.Handler) (*tunnel.Session, error) {
 	s.t.Helper()
-	session, err := tunnel.Dial(s.t.Context(), tunnel.Config{URL: s.url, Robot: name, Key: key, Token: s.server.config.Token})
+	session, err := tunnel.Dial(s.t.Context(),
+		tunnel.Config{URL: s.url, Robot: name, Key: key, Token: s.server.config.Token})
 	if err != nil {
 		return nil, err
 	}
@@ -175,10 +176,13 @@ func TestProxy(t *testing.T) {
 		headers            []string
 		want               string
 	}{
-		"the page":  {"GET", "/r/rover/", "", nil, "GET / host=" + host + " from=127.0.0.1 proto=http body="},
-		"a query":   {"POST", "/r/rover/whep/front?audio=voice", "offer", nil, "POST /whep/front?audio=voice host=" + host + " from=127.0.0.1 proto=http body=offer"},
-		"an escape": {"GET", "/r/rover/a%2Fb%20c", "", nil, "GET /a%2Fb%20c host=" + host + " from=127.0.0.1 proto=http body="},
-		"behind a proxy": {"GET", "/r/rover/x", "", []string{"X-Forwarded-For: 10.1.1.1, 203.0.113.9", "X-Forwarded-Proto: https"},
+		"the page": {"GET", "/r/rover/", "", nil, "GET / host=" + host + " from=127.0.0.1 proto=http body="},
+		"a query": {"POST", "/r/rover/whep/front?audio=voice", "offer", nil, "POST /whep/front?audio=voice host=" + host +
+			" from=127.0.0.1 proto=http body=offer"},
+		"an escape": {"GET", "/r/rover/a%2Fb%20c", "", nil, "GET /a%2Fb%20c host=" + host +
+			" from=127.0.0.1 proto=http body="},
+		"behind a proxy": {"GET", "/r/rover/x", "",
+			[]string{"X-Forwarded-For: 10.1.1.1, 203.0.113.9", "X-Forwarded-Proto: https"},
 			"GET /x host=" + host + " from=203.0.113.9 proto=https body="},
 	} {
 		answer, body := s.do(tt.method, tt.path, tt.body, tt.headers...)
@@ -321,7 +325,8 @@ func TestBodies(t *testing.T) {
 	if answer, _ := s.do("GET", "/r/rover/", "", "X-Large: "+strings.Repeat("x", 40<<10)); answer.StatusCode != 431 {
 		t.Errorf("a large header: %s", answer.Status)
 	}
-	if answer, body := s.do("POST", "/r/rover/fail", ""); answer.StatusCode != 502 || !strings.Contains(body, "did not answer") {
+	if answer, body := s.do("POST", "/r/rover/fail", ""); answer.StatusCode != 502 ||
+		!strings.Contains(body, "did not answer") {
 		t.Errorf("a robot that fails: %s %s", answer.Status, body)
 	}
 	if _, body := s.do("POST", "/r/rover/", "hello"); body != "5 <nil>" {
@@ -383,7 +388,8 @@ func TestReturn(t *testing.T) {
 		if answer, body := s.do("GET", "/r/rover-3/x", ""); answer.StatusCode != 201 {
 			t.Errorf("%s %s", answer.Status, body)
 		}
-		if _, err := s.connect("rover-3", newKey(t), echo); err == nil || !strings.Contains(err.Error(), "waldo rendezvous forget rover-3") {
+		if _, err := s.connect("rover-3", newKey(t), echo); err == nil ||
+			!strings.Contains(err.Error(), "waldo rendezvous forget rover-3") {
 			t.Errorf("a name is another's after a restart: %v", err)
 		}
 	}

@@ -1,8 +1,8 @@
 // Package threads has a process that forwards packets use no more threads than its load needs.
 //
-// When packets arrive on two sockets, the Go scheduler wakes a thread for each, and threads that have nothing to do look
-// for work before they sleep. At 5000 packets/s on two cores that is two fifths of the CPU time of a relay (measured with
-// Go 1.26). With one thread for goroutines it is nothing.
+// When packets arrive on two sockets, the Go scheduler wakes a thread for each, and threads that have nothing to do
+// look for work before they sleep. At 5000 packets/s on two cores that is two fifths of the CPU time of a relay
+// (measured with Go 1.26). With one thread for goroutines it is nothing.
 package threads
 
 import (
@@ -18,8 +18,8 @@ const period = 200 * time.Millisecond
 
 // Adapt begins with one thread for goroutines, doubles their number whenever they are busy for half of the time, and
 // halves it when fewer would do for a while. Stop restores what was before, and returns when nothing changes any more.
-// Adapt does nothing if the environment variable GOMAXPROCS says how many there are. It is for main: the number is one of
-// the process.
+// Adapt does nothing if the environment variable GOMAXPROCS says how many there are. It is for main: the number is one
+// of the process.
 func Adapt() (stop func()) {
 	if os.Getenv("GOMAXPROCS") != "" {
 		return func() {}

@@ -41,7 +41,8 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// RefusedError is a refusal by the server. It holds until somebody changes something, so there is no hurry to try again.
+// RefusedError is a refusal by the server. It holds until somebody changes something, so there is no hurry to try
+// again.
 type RefusedError struct {
 	// Text says why, and what to do.
 	Text string

@@ -21,8 +21,8 @@
 //
 // # Losing the far end
 //
-// Both ends send a heart-beat every 3 s; a far end from which nothing is heard for 9 s is given up. A server that ends a
-// session says why with the status of the WebSocket, see [ErrReplaced]. [Keep] dials again for as long as the robot
+// Both ends send a heart-beat every 3 s; a far end from which nothing is heard for 9 s is given up. A server that ends
+// a session says why with the status of the WebSocket, see [ErrReplaced]. [Keep] dials again for as long as the robot
 // runs.
 //
 // # Bounds

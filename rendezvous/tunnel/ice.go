@@ -110,7 +110,8 @@ func checkICE(address string) error {
 	switch {
 	case scheme != "stun" && scheme != "stuns" && scheme != "turn" && scheme != "turns",
 		query != "" && query != "transport=udp" && query != "transport=tcp",
-		rest == "" || strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/@"<>`, r) }):
+		rest == "" ||
+			strings.ContainsFunc(rest, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/@"<>`, r) }):
 		return errors.New("an address is none of a STUN or TURN server")
 	}
 	return nil

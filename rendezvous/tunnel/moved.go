@@ -11,7 +11,8 @@ import (
 // lookEvery is how often a robot looks whether it still has the address of its tunnel.
 const lookEvery = 500 * time.Millisecond
 
-// errMoved ends a session whose robot has lost the address that it was dialled from: TCP itself would take long to notice.
+// errMoved ends a session whose robot has lost the address that it was dialled from: TCP itself would take long to
+// notice.
 var errMoved = errors.New("this machine has lost the network address of its connection")
 
 // watch ends the session when the machine loses the address of its near end.

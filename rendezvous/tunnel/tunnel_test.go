@@ -103,7 +103,10 @@ func TestHTTP(t *testing.T) {
 		var serving sync.WaitGroup
 		serving.Go(func() { _ = far.Serve(notClosed{ends[1]}) })
 		t.Cleanup(serving.Wait) // before the sessions end
-		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return ends[0].Open() }}
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn,
+			error) {
+			return ends[0].Open()
+		}}
 		answer, err := (&http.Client{Transport: transport}).Post("http://far/", "text/plain", strings.NewReader(big))
 		if err != nil {
 			t.Fatal(name, err)
@@ -226,14 +229,15 @@ func TestForgery(t *testing.T) {
 		host      string
 		ok        bool
 	}{
-		"the same":           {func(*Registration) {}, asked, "example.org", true},
-		"replayed":           {func(*Registration) {}, another, "example.org", false},
-		"passed on":          {func(*Registration) {}, asked, "example.com", false},
-		"another robot":      {func(r *Registration) { r.Robot = "raver" }, asked, "example.org", false},
-		"another key":        {func(r *Registration) { r.Key = other.Public() }, asked, "example.org", false},
-		"no key":             {func(r *Registration) { r.Key = nil }, asked, "example.org", false},
-		"no signature":       {func(r *Registration) { r.Signature = nil }, asked, "example.org", false},
-		"a changed one":      {func(r *Registration) { r.Signature = append([]byte{r.Signature[0] ^ 1}, r.Signature[1:]...) }, asked, "example.org", false},
+		"the same":      {func(*Registration) {}, asked, "example.org", true},
+		"replayed":      {func(*Registration) {}, another, "example.org", false},
+		"passed on":     {func(*Registration) {}, asked, "example.com", false},
+		"another robot": {func(r *Registration) { r.Robot = "raver" }, asked, "example.org", false},
+		"another key":   {func(r *Registration) { r.Key = other.Public() }, asked, "example.org", false},
+		"no key":        {func(r *Registration) { r.Key = nil }, asked, "example.org", false},
+		"no signature":  {func(r *Registration) { r.Signature = nil }, asked, "example.org", false},
+		"a changed one": {func(r *Registration) { r.Signature = append([]byte{r.Signature[0] ^ 1}, r.Signature[1:]...) },
+			asked, "example.org", false},
 		"a second host fits": {func(*Registration) {}, asked, "", true},
 	} {
 		r := *good
@@ -254,7 +258,8 @@ func TestReplay(t *testing.T) {
 	host := strings.TrimPrefix(r.URL, "http://")
 	var recorded *Registration
 	for _, want := range []string{"", "signature"} {
-		socket, _, err := websocket.Dial(t.Context(), r.URL+"/robot", &websocket.DialOptions{Subprotocols: []string{subprotocol}})
+		socket, _, err := websocket.Dial(t.Context(), r.URL+"/robot",
+			&websocket.DialOptions{Subprotocols: []string{subprotocol}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -287,7 +292,8 @@ func TestReplay(t *testing.T) {
 
 func TestHost(t *testing.T) {
 	for address, want := range map[string]string{
-		"https://Example.org": "example.org", "https://example.org:443/": "example.org", "http://example.org:80": "example.org",
+		"https://Example.org": "example.org", "https://example.org:443/": "example.org",
+		"http://example.org:80":    "example.org",
 		"https://example.org:8443": "example.org:8443", "http://example.org:443": "example.org:443",
 		"https://[2001:DB8::1]": "[2001:db8::1]", "https://[::1]:8443": "[::1]:8443",
 	} {

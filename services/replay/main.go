@@ -1,4 +1,5 @@
-// Command waldo-replay stands for one device of a recording: it serves and streams what that device did. See waldo-replay
+// Command waldo-replay stands for one device of a recording: it serves and streams what that device did. See
+// waldo-replay
 // --help.
 package main
 

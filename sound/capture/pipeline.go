@@ -39,8 +39,8 @@ type Config struct {
 	Tap     string       // where the sound is from, for the metrics
 	Log     *slog.Logger // default: nothing
 	Metrics *Metrics     // default: nowhere
-	// Turn is called when work on a block begins: what is done with it as it is captured, and each conversion and encoding.
-	// The function that it returns is called when the work ends. Default: nobody wants to know.
+	// Turn is called when work on a block begins: what is done with it as it is captured, and each conversion and
+	// encoding. The function that it returns is called when the work ends. Default: nobody wants to know.
 	Turn func() (end func())
 }
 

@@ -16,8 +16,9 @@ func check(t *testing.T, sound Sound, err error) {
 	if err != nil && !errors.Is(err, ErrCorrupt) || err != nil && len(samples) > 0 {
 		t.Fatalf("%d samples, %v", len(samples), err)
 	}
-	if len(samples) > 0 && (f.Rate < pcm.MinRate || f.Rate > pcm.MaxRate || f.Channels < 1 || f.Channels > pcm.MaxChannels ||
-		len(samples)%f.Channels != 0) {
+	if len(samples) > 0 &&
+		(f.Rate < pcm.MinRate || f.Rate > pcm.MaxRate || f.Channels < 1 || f.Channels > pcm.MaxChannels ||
+			len(samples)%f.Channels != 0) {
 		t.Fatalf("%d samples, %+v", len(samples), f)
 	}
 	for _, s := range samples {

@@ -186,7 +186,8 @@ func (m *Mixer) Obstacles() []device.Obstacle {
 	if !m.talking() {
 		return nil
 	}
-	return []device.Obstacle{{Kind: devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_TALKER, Text: "somebody is talking"}}
+	return []device.Obstacle{{Kind: devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_TALKER,
+		Text: "somebody is talking"}}
 }
 
 // Close ends all talkers and feeds. Read gives silence from then on.

@@ -25,9 +25,9 @@ import (
 )
 
 // Streams returns the streams that a camera with these codecs has: `video` is H.264, and every other compressed media
-// type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched, which the device has
-// only while the source sends it, and JPEG for those who want pictures that do not depend on one another. What can be encoded has a small
-// version for readers whose path carries no more. A stream that nobody holds costs nothing.
+// type has one beside it: VP8 for readers without H.264, H.265 for those who can take it untouched, which the device
+// has only while the source sends it, and JPEG for those who want pictures that do not depend on one another. What can
+// be encoded has a small version for readers whose path carries no more. A stream that nobody holds costs nothing.
 func Streams(codecs codec.Set) (streams []service.Stream) {
 	const usual = "video"
 	add := func(name, mediaType string, small bool) {
@@ -124,8 +124,8 @@ func New(kit *device.Kit, config Config, open func(context.Context) (source.Sour
 	return d
 }
 
-// announce describes the streams as the present source has them. One that carries nothing names no media type, or is left
-// out if nothing that this source sends makes it carry something.
+// announce describes the streams as the present source has them. One that carries nothing names no media type, or is
+// left out if nothing that this source sends makes it carry something.
 func (d *Driver) announce() {
 	for _, s := range d.streams {
 		offered := d.pipeline.Offers(s.Content)

@@ -23,11 +23,16 @@ func TestWords(t *testing.T) {
 		"passed through (H.265 Main 4.0)":   {media.H265, main, list(media.H265), nil, 3},
 		"passed through (JPEG)":             {media.JPEG, nil, list(media.JPEG), nil, 0},
 		"encoded again from H.265 Main 4.0": {media.H265, main, nil, list(media.H264), 0},
-		"encoded again from H.265 Main 4.0: 12 % of a core":                              {media.H265, main, nil, list(media.H264), 12.4},
-		"encoded again from MPEG-4: under 1 % of a core":                                 {media.MPEG4, nil, nil, list(media.VP8), 0.3},
-		"encoded from raw pictures: 130 % of a core":                                     {media.Raw, nil, nil, list(media.H264, media.VP8), 130},
-		"passed through (H.265 Main 4.0), and encoded again as H.264: 12 % of a core":    {media.H265, main, list(media.H265), list(media.H264), 12},
-		"passed through (H.264), and encoded again as JPEG and VP8: under 1 % of a core": {media.H264, nil, list(media.H264), list(media.JPEG, media.VP8), 0.9},
+		"encoded again from H.265 Main 4.0: 12 % of a core": {media.H265, main, nil,
+			list(media.H264), 12.4},
+		"encoded again from MPEG-4: under 1 % of a core": {media.MPEG4, nil, nil,
+			list(media.VP8), 0.3},
+		"encoded from raw pictures: 130 % of a core": {media.Raw, nil, nil,
+			list(media.H264, media.VP8), 130},
+		"passed through (H.265 Main 4.0), and encoded again as H.264: 12 % of a core": {media.H265, main, list(media.H265),
+			list(media.H264), 12},
+		"passed through (H.264), and encoded again as JPEG and VP8: under 1 % of a core": {media.H264, nil, list(media.H264),
+			list(media.JPEG, media.VP8), 0.9},
 	} {
 		info := source.Info{Current: &mediav1.VideoFormat{MediaType: tt.own}, Attributes: tt.attributes}
 		if got := words(info, pipeline.Work{Passed: tt.passed, Encoded: tt.encoded}, tt.percent); got != want {

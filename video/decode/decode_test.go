@@ -87,7 +87,8 @@ func TestFrames(t *testing.T) {
 		for _, pixels := range []string{media.PixelI420, media.PixelBGR24} {
 			wanted := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: 32, HeightPx: 24}
 			n := int64(0)
-			for p, err := range decode.Frames(t.Context(), camera{frames: film(t, mediaType, 8)}, decode.Options{Format: wanted}) {
+			for p, err := range decode.Frames(t.Context(), camera{frames: film(t, mediaType, 8)},
+				decode.Options{Format: wanted}) {
 				if errors.Is(err, errOver) {
 					break
 				}
@@ -131,8 +132,10 @@ func TestSizeOfItsOwn(t *testing.T) {
 // TestGarbage: an error does not end the loop, and the next key frame helps.
 func TestGarbage(t *testing.T) {
 	good := film(t, media.H264, 2)
-	bad := &mediav1.VideoFrame{Epoch: 9, Sequence: 5, Format: &mediav1.VideoFormat{MediaType: "video/nothing"}, Data: []byte{1}}
-	torn := &mediav1.VideoFrame{Epoch: 9, Sequence: 6, Format: good[0].GetFormat(), Data: good[0].GetData()[:20], KeyFrame: true}
+	bad := &mediav1.VideoFrame{Epoch: 9, Sequence: 5, Format: &mediav1.VideoFormat{MediaType: "video/nothing"},
+		Data: []byte{1}}
+	torn := &mediav1.VideoFrame{Epoch: 9, Sequence: 6, Format: good[0].GetFormat(), Data: good[0].GetData()[:20],
+		KeyFrame: true}
 	var pictures, failed int
 	frames := append([]*mediav1.VideoFrame{bad, good[0], torn}, good...)
 	for _, err := range decode.Frames(t.Context(), camera{frames: frames}, decode.Options{}) {

@@ -51,9 +51,9 @@ func New(o Options) *Encoder {
 	return &Encoder{options: o, epoch: access.NewID()}
 }
 
-// Encode encodes a picture: raw in any pixel format, or JPEG. With key it becomes a key frame; the first one does in any
-// case. The frame has the picture's capture time, and a sequence of its own. No frame and no error mean that the encoder
-// skipped the picture, to keep its bit rate.
+// Encode encodes a picture: raw in any pixel format, or JPEG. With key it becomes a key frame; the first one does in
+// any case. The frame has the picture's capture time, and a sequence of its own. No frame and no error mean that the
+// encoder skipped the picture, to keep its bit rate.
 func (e *Encoder) Encode(picture *mediav1.VideoFrame, key bool) (*mediav1.VideoFrame, error) {
 	img, err := e.read(picture)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 
 func picture(width, height int32, pixels string) *mediav1.VideoFrame {
 	f := &mediav1.VideoFormat{MediaType: media.Raw, PixelFormat: pixels, WidthPx: width, HeightPx: height}
-	return &mediav1.VideoFrame{Format: f, Data: make([]byte, media.FrameSize(f)), CaptureTime: timestamppb.New(time.Unix(5, 0))}
+	return &mediav1.VideoFrame{Format: f, Data: make([]byte, media.FrameSize(f)),
+		CaptureTime: timestamppb.New(time.Unix(5, 0))}
 }
 
 // TestEncode: pictures of all sizes and pixel formats are taken, and a new size begins with a key frame.

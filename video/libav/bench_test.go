@@ -19,8 +19,8 @@ func moving(b *testing.B, mediaType string, args ...string) clip {
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		b.Skip("SKIPPED: there is no ffmpeg (Debian: ffmpeg) to encode with; `make test` installs it")
 	}
-	card := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=2", "-vf", "noise=alls=6:allf=t",
-		"-pix_fmt", "yuv420p", "-g", "25", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M"}
+	card := []string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=2", "-vf",
+		"noise=alls=6:allf=t", "-pix_fmt", "yuv420p", "-g", "25", "-b:v", "2M", "-maxrate", "2M", "-bufsize", "1M"}
 	cmd := exec.Command("ffmpeg", append(card, args...)...)
 	var stream, complaints bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stream, &complaints

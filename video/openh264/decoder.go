@@ -62,8 +62,8 @@ const window = 32
 func NewDecoder() *Decoder { return &Decoder{} }
 
 // Decode decodes one Annex B access unit. The picture is fresh memory, or nil if none is ready: the unit had no slices,
-// or the stream has B frames, which come out in display order, one at a time. An error wraps ErrNeedKey, ErrCorrupt or ErrClosed, and
-// the decoder resumes at the next key frame. The data is not kept.
+// or the stream has B frames, which come out in display order, one at a time. An error wraps ErrNeedKey, ErrCorrupt or
+// ErrClosed, and the decoder resumes at the next key frame. The data is not kept.
 func (d *Decoder) Decode(accessUnit []byte) (*media.I420, error) {
 	img, _, err := d.DecodeAt(accessUnit, time.Time{})
 	return img, err

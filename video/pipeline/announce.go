@@ -27,8 +27,8 @@ func (p *Pipeline) Announce() *Announcer {
 }
 
 // Next waits for the next capture, also while the source is away. Its time is that of every frame that shows the
-// picture: an inter-coded source that is decoded delivers its pictures with the times of its frames, in another order if
-// it has B frames. It fails with the context's error, or io.EOF after Close.
+// picture: an inter-coded source that is decoded delivers its pictures with the times of its frames, in another order
+// if it has B frames. It fails with the context's error, or io.EOF after Close.
 func (a *Announcer) Next(ctx context.Context) (*mediav1.Capture, error) {
 	c, err := a.captures.Next(ctx)
 	if ctx.Err() != nil {

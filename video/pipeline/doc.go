@@ -19,18 +19,18 @@
 //
 // # Streams on the bus
 //
-// The streams that the bus carries (Stream) have one variant each, in the source's size and rate, or in a small version.
-// Their bit rate can be limited (LimitBitrate, package limits). A governor then chooses size and rate (package ladder),
-// leaves out pictures that would be too much, and keeps key frames small. Readers that name no size share these
-// variants, and what limits them; all other variants are not limited.
+// The streams that the bus carries (Stream) have one variant each, in the source's size and rate, or in a small
+// version. Their bit rate can be limited (LimitBitrate, package limits). A governor then chooses size and rate (package
+// ladder), leaves out pictures that would be too much, and keeps key frames small. Readers that name no size share
+// these variants, and what limits them; all other variants are not limited.
 //
 // # Replays
 //
 // A source may replay a recording ([source.Replay]). Its frames tell both when they were captured and when they are
 // replayed; everything here goes by the latter. At another place it begins another epoch, with everything that the
 // picture at that place depends on: readers of what passes through get that as a whole, whatever their queues hold, and
-// for all others it is decoded, and only the picture at the place is made. While a replay stands still, its source repeats
-// that picture now and then, for readers who have come since.
+// for all others it is decoded, and only the picture at the place is made. While a replay stands still, its source
+// repeats that picture now and then, for readers who have come since.
 //
 // # What may be lost
 //

@@ -43,9 +43,9 @@ type Config struct {
 	// Changed is called by the goroutine that captures when the answers of Offers, PassesThrough and KeyFrameOnRequest
 	// may be others than when the source was attached; nil: nobody wants to know.
 	Changed func()
-	// Turn is called when work on a picture begins: its capture, and each decoding, scaling and encoding. The function that
-	// it returns is called when the work ends, which may be on another goroutine than that of other work. nil: nobody wants
-	// to know.
+	// Turn is called when work on a picture begins: its capture, and each decoding, scaling and encoding. The function
+	// that it returns is called when the work ends, which may be on another goroutine than that of other work. nil: nobody
+	// wants to know.
 	Turn func() (end func())
 }
 

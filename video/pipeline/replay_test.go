@@ -87,8 +87,8 @@ func shows(t *testing.T, f *mediav1.VideoFrame, epoch, sequence int64, n int) {
 	}
 }
 
-// A replay that goes to a place shows the picture there, to those who decode and to those for whom it is decoded, and no
-// reader misses anything that the picture depends on.
+// A replay that goes to a place shows the picture there, to those who decode and to those for whom it is decoded, and
+// no reader misses anything that the picture depends on.
 func TestReplayGoesToAPlace(t *testing.T) {
 	src := newTape(t, 60)
 	r := run(t, src, Config{})
@@ -115,7 +115,8 @@ func TestReplayGoesToAPlace(t *testing.T) {
 	}
 }
 
-// Who comes while a replay stands still gets the picture it stands at, in whatever format, and nobody else gets anything.
+// Who comes while a replay stands still gets the picture it stands at, in whatever format, and nobody else gets
+// anything.
 func TestReplayStandsStill(t *testing.T) {
 	src := newTape(t, 8)
 	r := run(t, src, Config{})
@@ -129,12 +130,14 @@ func TestReplayStandsStill(t *testing.T) {
 	for n := range 5 {
 		shows(t, next(t, late), 7, int64(n), n)
 	}
-	jpeg, vp8 := r.open(t, &mediav1.VideoFormat{MediaType: media.JPEG}), r.open(t, &mediav1.VideoFormat{MediaType: media.VP8})
+	jpeg, vp8 := r.open(t, &mediav1.VideoFormat{MediaType: media.JPEG}),
+		r.open(t, &mediav1.VideoFormat{MediaType: media.VP8})
 	src.again(t, 7, 4)
 	shows(t, next(t, jpeg), 7, 0, 4)
 	shows(t, next(t, vp8), 7, 0, 4)
 	another := r.open(t, &mediav1.VideoFormat{MediaType: media.VP8})
-	if f := src.stand(t, 7, 4, func() (*mediav1.VideoFrame, error) { return another.Next(t.Context()) }); !f.GetKeyFrame() {
+	if f := src.stand(t, 7, 4,
+		func() (*mediav1.VideoFrame, error) { return another.Next(t.Context()) }); !f.GetKeyFrame() {
 		t.Error("the second reader does not begin with a key frame")
 	}
 	src.give(t, src.at(7, 5))

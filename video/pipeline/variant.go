@@ -75,7 +75,8 @@ func (p *Pipeline) newVariant(_ context.Context, k key) (*variant, error) {
 	}
 	v := &variant{
 		p: p, key: k, inter: media.InterCoded(k.mediaType), pixels: p.pixels(k), joined: make(chan struct{}),
-		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{epoch: p.config.Epoch}, made: -1, pace: media.Pacer{Rate: k.rate},
+		primed: make(chan struct{}), topic: stream.NewTopic[output](), life: &life{epoch: p.config.Epoch}, made: -1,
+		pace:   media.Pacer{Rate: k.rate},
 		scaler: codec.Scaler{Scale: p.config.Codecs.Scale, Reuse: k.mediaType != media.Raw},
 	}
 	if k.live() {
@@ -154,8 +155,8 @@ func (v *variant) prime() {
 	v.before = nil
 }
 
-// needs reports whether somebody waits for a picture that was delivered before. Readers of what passes through began with
-// it.
+// needs reports whether somebody waits for a picture that was delivered before. Readers of what passes through began
+// with it.
 func (v *variant) needs(c *capture) bool {
 	if v.inter && v.takes(c) {
 		return false

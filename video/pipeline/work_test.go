@@ -55,7 +55,8 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// All work on pictures is within turns, which come to their ends: its end is what proves that the process does not hang.
+// All work on pictures is within turns, which come to their ends: its end is what proves that the process does not
+// hang.
 func TestTurns(t *testing.T) {
 	src, frames := native(t, 2)
 	var begun, under atomic.Int64

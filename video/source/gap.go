@@ -21,8 +21,8 @@ func (g *Gap) Skip(f Frame) {
 	g.open = g.open || media.InterCoded(f.Format.GetMediaType())
 }
 
-// Close returns a frame that can be decoded, with the number of those lost before it; false if it cannot. lost is what the
-// queue has lost so far.
+// Close returns a frame that can be decoded, with the number of those lost before it; false if it cannot. lost is what
+// the queue has lost so far.
 func (g *Gap) Close(f Frame, lost uint64) (Frame, bool) {
 	if lost > g.lost {
 		g.missing += int(lost - g.lost)

@@ -47,8 +47,8 @@ type Watcher interface {
 	Watch(ctx context.Context) error
 }
 
-// KeyFramer is a source that compresses pictures itself and may be asked for a key frame. Its methods may be called from
-// any goroutine, as often as one likes: the source bounds how often the hardware is asked.
+// KeyFramer is a source that compresses pictures itself and may be asked for a key frame. Its methods may be called
+// from any goroutine, as often as one likes: the source bounds how often the hardware is asked.
 type KeyFramer interface {
 	// KeyFrameOnRequest reports whether asking works, as far as is known. The answer may change with every frame.
 	KeyFrameOnRequest() bool

@@ -1,6 +1,6 @@
-// Package vpx encodes and decodes VP8 with Google's libvpx library. The encoder is tuned for live driving: every picture
-// comes out of the call that put it in, nothing is buffered, and the bitrate can be changed between two pictures.
-// Cameras use it for browsers without H.264. The decoder is for what browsers send.
+// Package vpx encodes and decodes VP8 with Google's libvpx library. The encoder is tuned for live driving: every
+// picture comes out of the call that put it in, nothing is buffered, and the bitrate can be changed between two
+// pictures. Cameras use it for browsers without H.264. The decoder is for what browsers send.
 //
 // # Stream
 //
@@ -12,9 +12,9 @@
 //
 // # Concurrency and memory
 //
-// An Encoder or Decoder may not be used by two goroutines at once. It owns memory that Go does not see: call Close. Using
-// it after Close gives ErrClosed. What it returns is ordinary Go memory, never reused. Unless Threads asks for more, it
-// encodes on the calling thread.
+// An Encoder or Decoder may not be used by two goroutines at once. It owns memory that Go does not see: call Close.
+// Using it after Close gives ErrClosed. What it returns is ordinary Go memory, never reused. Unless Threads asks for
+// more, it encodes on the calling thread.
 //
 // # Building
 //

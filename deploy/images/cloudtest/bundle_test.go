@@ -46,7 +46,8 @@ func command(t *testing.T, name string, args ...string) string {
 func unpack(t *testing.T, image string) (bundle string) {
 	t.Helper()
 	folder := t.TempDir()
-	command(t, "skopeo", "copy", "--quiet", "oci-archive:"+filepath.Join(images(t), image+".tar"), "oci:"+folder+"/one:one")
+	command(t, "skopeo", "copy", "--quiet", "oci-archive:"+filepath.Join(images(t), image+".tar"),
+		"oci:"+folder+"/one:one")
 	bundle = filepath.Join(folder, "bundle")
 	command(t, "umoci", "unpack", "--image", folder+"/one:one", bundle)
 	return bundle
@@ -68,7 +69,8 @@ func run(t *testing.T, w workload, more ...mount) *container {
 	t.Helper()
 	bundle := unpack(t, w.image)
 	configure(t, bundle, w, more)
-	c := &container{t: t, id: fmt.Sprintf("waldo-%s-%d", w.image, os.Getpid()), root: t.TempDir(), exited: make(chan struct{})}
+	c := &container{t: t, id: fmt.Sprintf("waldo-%s-%d", w.image, os.Getpid()), root: t.TempDir(),
+		exited: make(chan struct{})}
 	started := make(chan error)
 	go func() {
 		// The kernel ends the runtime with the thread that has started it, so the thread waits here.
@@ -97,7 +99,8 @@ func run(t *testing.T, w workload, more ...mount) *container {
 	return c
 }
 
-// configure makes a bundle run as the workload says, and fails the test if the image's own user is not the one expected.
+// configure makes a bundle run as the workload says, and fails the test if the image's own user is not the one
+// expected.
 func configure(t *testing.T, bundle string, w workload, more []mount) {
 	t.Helper()
 	file := filepath.Join(bundle, "config.json")
@@ -128,7 +131,8 @@ func configure(t *testing.T, bundle string, w workload, more []mount) {
 		if m.readOnly {
 			options = append(options, "ro")
 		}
-		spec.Mounts = append(spec.Mounts, specs.Mount{Destination: m.target, Source: m.source, Type: "bind", Options: options})
+		spec.Mounts = append(spec.Mounts,
+			specs.Mount{Destination: m.target, Source: m.source, Type: "bind", Options: options})
 	}
 	data, err := json.Marshal(spec)
 	if err != nil {

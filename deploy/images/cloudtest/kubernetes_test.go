@@ -38,7 +38,8 @@ func decoded(t *testing.T, text []byte) (manifest, error) {
 		}
 	}
 	decoder := serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
-	m := manifest{map[string]*appsv1.Deployment{}, map[string]*corev1.Service{}, map[string]*corev1.PersistentVolumeClaim{}}
+	m := manifest{map[string]*appsv1.Deployment{}, map[string]*corev1.Service{},
+		map[string]*corev1.PersistentVolumeClaim{}}
 	for documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(text))); ; {
 		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
@@ -62,7 +63,8 @@ func decoded(t *testing.T, text []byte) (manifest, error) {
 	}
 }
 
-// deployed returns the containers of the manifest. What they mount is below a folder: claim-NAME, config-NAME, secret-NAME.
+// deployed returns the containers of the manifest. What they mount is below a folder: claim-NAME, config-NAME,
+// secret-NAME.
 func deployed(t *testing.T, folder string) map[string]workload {
 	t.Helper()
 	text := strings.NewReplacer("VERSION", imageTag, "REGISTRY", "registry.example.org").Replace(
@@ -77,10 +79,12 @@ func deployed(t *testing.T, folder string) map[string]workload {
 		c := pod.Containers[0]
 		w := workload{image: strings.TrimSuffix(strings.TrimPrefix(c.Image, "registry.example.org/"), ":"+imageTag),
 			arguments: c.Args, readOnly: *c.SecurityContext.ReadOnlyRootFilesystem,
-			confined: !*c.SecurityContext.AllowPrivilegeEscalation && slices.Contains(c.SecurityContext.Capabilities.Drop, "ALL") &&
+			confined: !*c.SecurityContext.AllowPrivilegeEscalation &&
+				slices.Contains(c.SecurityContext.Capabilities.Drop, "ALL") &&
 				*pod.SecurityContext.RunAsNonRoot && *pod.SecurityContext.RunAsUser == 65532}
 		for _, volume := range c.VolumeMounts {
-			w.mounts = append(w.mounts, mount{filepath.Join(folder, source(t, pod, volume.Name)), volume.MountPath, volume.ReadOnly})
+			w.mounts = append(w.mounts,
+				mount{filepath.Join(folder, source(t, pod, volume.Name)), volume.MountPath, volume.ReadOnly})
 		}
 		for _, probe := range []*corev1.Probe{c.ReadinessProbe, c.LivenessProbe} {
 			w.ports = append(w.ports, probed(t, c, probe))
@@ -142,7 +146,8 @@ func TestKubernetes(t *testing.T) {
 			t.Errorf("%s is %+v", name, w)
 		}
 		service, deployment := m.services[name], m.deployments[name]
-		if service == nil || !labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(deployment.Spec.Template.Labels)) {
+		if service == nil ||
+			!labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(deployment.Spec.Template.Labels)) {
 			t.Fatalf("the service %s does not select its deployment", name)
 		}
 		if !labels.SelectorFromSet(deployment.Spec.Selector.MatchLabels).Matches(labels.Set(deployment.Spec.Template.Labels)) {
@@ -166,7 +171,8 @@ func checkPort(t *testing.T, c corev1.Container, port corev1.ServicePort) {
 		if problems := validation.IsValidPortName(p.Name); len(problems) > 0 {
 			t.Errorf("port %q: %v", p.Name, problems)
 		}
-		if p.Name == port.TargetPort.StrVal && (p.Protocol == port.Protocol || p.Protocol+port.Protocol == "TCP" || p.Protocol+port.Protocol == "") {
+		if p.Name == port.TargetPort.StrVal &&
+			(p.Protocol == port.Protocol || p.Protocol+port.Protocol == "TCP" || p.Protocol+port.Protocol == "") {
 			return
 		}
 	}
@@ -175,7 +181,8 @@ func checkPort(t *testing.T, c corev1.Container, port corev1.ServicePort) {
 
 // A manifest with a word that Kubernetes does not know is refused, so the tests above notice one.
 func TestMisspelledManifest(t *testing.T) {
-	text := strings.Replace(string(read(t, cloudFile("kubernetes.yaml"))), "readOnlyRootFilesystem", "readOnlyRootFileSystem", 1)
+	text := strings.Replace(string(read(t, cloudFile("kubernetes.yaml"))), "readOnlyRootFilesystem",
+		"readOnlyRootFileSystem", 1)
 	if _, err := decoded(t, []byte(text)); err == nil || !strings.Contains(err.Error(), "readOnlyRootFileSystem") {
 		t.Errorf("a misspelled field: %v", err)
 	}

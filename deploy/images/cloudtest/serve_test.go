@@ -82,13 +82,14 @@ func TestKubernetesServes(t *testing.T) {
 	})
 }
 
-// serve runs the hub and the gateway, and checks what people see: that they answer their probes as nobody in particular,
-// that the gateway is at the hub and lists robots to those who have the token, that the hub learns of another robot when
-// its file changes, and that the gateway outlives a hub that goes and returns.
+// serve runs the hub and the gateway, and checks what people see: that they answer their probes as nobody in
+// particular, that the gateway is at the hub and lists robots to those who have the token, that the hub learns of
+// another robot when its file changes, and that the gateway outlives a hub that goes and returns.
 func serve(t *testing.T, hub, gateway workload, files map[string]string, change func(hub string)) {
 	t.Helper()
 	etc := t.TempDir()
-	put(t, etc, 0, 0o644, map[string]string{"hosts": "127.0.0.1 localhost " + hubName + "\n", "authorities": files["tls.crt"]})
+	put(t, etc, 0, 0o644,
+		map[string]string{"hosts": "127.0.0.1 localhost " + hubName + "\n", "authorities": files["tls.crt"]})
 	around := []mount{{etc + "/hosts", "/etc/hosts", true},
 		// The test's certificate in place of one by a public authority.
 		{etc + "/authorities", "/etc/ssl/certs/ca-certificates.crt", true}}
@@ -106,7 +107,8 @@ func serve(t *testing.T, hub, gateway workload, files map[string]string, change 
 		t.Errorf("without a token the list is %s", list)
 	}
 	var list struct{ Robots []json.RawMessage }
-	if text := get(client, "/robots", files["token"]); json.Unmarshal([]byte(strings.TrimPrefix(text, "200 ")), &list) != nil {
+	if text := get(client, "/robots", files["token"]); json.Unmarshal([]byte(strings.TrimPrefix(text, "200 ")),
+		&list) != nil {
 		t.Errorf("the list of robots is %s", text)
 	}
 

@@ -5,6 +5,6 @@
 // The script check beside it makes the root of this system and runs the tests, as root. Elsewhere they are skipped,
 // except those that only read the packages.
 //
-// A test has a [machine] of its own: a copy of the root in memory, with a network that has only a loopback interface. It
-// ends with its test, whatever happens; nothing of the host is changed.
+// A test has a [machine] of its own: a copy of the root in memory, with a network that has only a loopback interface.
+// It ends with its test, whatever happens; nothing of the host is changed.
 package installtest

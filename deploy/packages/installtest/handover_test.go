@@ -19,8 +19,9 @@ func (m *machine) mainPID(unit, before string) (now string) {
 	return now
 }
 
-// Reloaded, a unit's process starts another one, which takes over: who watches keeps the connection, and systemd the unit,
-// with its sandbox. It restarts and stops the unit with the new process as with the first; see also [TestRestarts].
+// Reloaded, a unit's process starts another one, which takes over: who watches keeps the connection, and systemd the
+// unit, with its sandbox. It restarts and stops the unit with the new process as with the first; see also
+// [TestRestarts].
 func TestReloadOfUnit(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, 1000)
@@ -41,7 +42,8 @@ func TestReloadOfUnit(t *testing.T) {
 		t.Errorf("the new process is confined as\n%s\nand the first one as\n%s", strings.Join(now, "\n"),
 			strings.Join(confined, "\n"))
 	}
-	if restarts, status := m.property(front, "NRestarts"), m.property(front, "StatusText"); restarts != "0" || status != "ready" {
+	if restarts, status := m.property(front, "NRestarts"), m.property(front, "StatusText"); restarts != "0" ||
+		status != "ready" {
 		t.Errorf("systemd has restarted the unit %s times, and its status is %q", restarts, status)
 	}
 	m.run("systemctl", "restart", front)
@@ -91,7 +93,8 @@ func TestUpgradeOfUnit(t *testing.T) {
 	if now := m.property(front, "InvocationID"); now == before {
 		t.Error("the unit was not restarted")
 	}
-	if status := m.run("cat", "/proc/"+m.property(front, "MainPID")+"/status"); !strings.Contains(status, "Umask:\t0077\n") {
+	if status := m.run("cat", "/proc/"+m.property(front, "MainPID")+"/status"); !strings.Contains(status,
+		"Umask:\t0077\n") {
 		t.Errorf("the new process runs as the old unit says:\n%s", status)
 	}
 	m.picture("front")

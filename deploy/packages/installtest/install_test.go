@@ -46,7 +46,8 @@ func TestInstall(t *testing.T) {
 	if got := m.active(); !slices.Equal(got, want) {
 		t.Errorf("these units run: %q, want %q", got, want)
 	}
-	if groups := strings.Fields(m.run("id", "-nG", "waldo")); !isSubset([]string{"audio", "dialout", "input", "video"}, groups) {
+	if groups := strings.Fields(m.run("id", "-nG", "waldo")); !isSubset([]string{"audio", "dialout", "input", "video"},
+		groups) {
 		t.Errorf("the user waldo is in the groups %q", groups)
 	}
 	if mode := strings.TrimSpace(m.run("stat", "-c", "%a %U %G", "/etc/waldo/robot.yaml")); mode != "640 root waldo" {
@@ -58,7 +59,8 @@ func TestInstall(t *testing.T) {
 	if out, err := m.getAs("", "/devices"); err == nil {
 		t.Errorf("without its token the gateway answers: %s", out)
 	}
-	if conffiles := m.run("dpkg-query", "-W", "-f", "${Conffiles}", "waldo"); !strings.Contains(conffiles, "/etc/waldo/robot.yaml ") {
+	if conffiles := m.run("dpkg-query", "-W", "-f", "${Conffiles}", "waldo"); !strings.Contains(conffiles,
+		"/etc/waldo/robot.yaml ") {
 		t.Errorf("robot.yaml is no conffile: %s", conffiles)
 	}
 	m.off()

@@ -85,7 +85,8 @@ func (m *machine) boot() {
 	name := fmt.Sprintf("waldo-packages-%d-%d", os.Getpid(), machines.Add(1))
 	groups := m.controlGroups(name)
 	// The shell moves itself into the groups, and becomes systemd-nspawn.
-	m.nspawn = exec.Command("sh", "-c", `for group in `+strings.Join(groups, " ")+`; do echo $$ >$group/cgroup.procs || exit; done
+	m.nspawn = exec.Command("sh", "-c", `for group in `+strings.Join(groups, " ")+
+		`; do echo $$ >$group/cgroup.procs || exit; done
 		exec "$0" "$@"`, "systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
 		"--private-network", "--console=pipe", "--machine="+name, "--resolv-conf=off", "--timezone=off")
 	m.nspawn.Stdout, m.nspawn.Stderr = &m.log, &m.log
@@ -176,7 +177,8 @@ func (m *machine) path(name string) string { return filepath.Join(m.root, name) 
 func (m *machine) command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	inside := []string{"chroot", m.root}
 	if m.pid != 0 {
-		inside = []string{"nsenter", "--target", strconv.Itoa(m.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd"}
+		inside = []string{"nsenter", "--target", strconv.Itoa(m.pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--root",
+			"--wd"}
 	}
 	inside = append(append(inside, name), args...)
 	command := exec.CommandContext(ctx, inside[0], inside[1:]...)
@@ -246,8 +248,8 @@ func (m *machine) eventually(what string, condition func() bool) time.Duration {
 	return time.Since(start)
 }
 
-// get asks the robot's gateway, from the machine itself and with the token of the robot, and returns the body of an answer
-// that is no error.
+// get asks the robot's gateway, from the machine itself and with the token of the robot, and returns the body of an
+// answer that is no error.
 func (m *machine) get(path string) ([]byte, error) {
 	token, _ := os.ReadFile(m.path("etc/waldo/token")) // without one nobody asks for it
 	return m.getAs(strings.TrimSpace(string(token)), path)

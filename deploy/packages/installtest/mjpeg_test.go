@@ -30,8 +30,8 @@ type watcher struct {
 func (m *machine) mjpeg(camera string) *watcher {
 	m.t.Helper()
 	token, _ := os.ReadFile(m.path("etc/waldo/token"))
-	command := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--net", "curl", "--silent", "--no-buffer", "--include", "--raw",
-		"--header", "@-", "http://127.0.0.1:8080/mjpeg/"+camera)
+	command := exec.Command("nsenter", "--target", strconv.Itoa(m.pid), "--net", "curl", "--silent", "--no-buffer",
+		"--include", "--raw", "--header", "@-", "http://127.0.0.1:8080/mjpeg/"+camera)
 	command.Stdin = strings.NewReader("Authorization: Bearer " + strings.TrimSpace(string(token)))
 	out, err := command.StdoutPipe()
 	if err != nil {

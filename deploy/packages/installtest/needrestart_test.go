@@ -38,7 +38,8 @@ func TestNeedrestart(t *testing.T) {
 
 	before, old := m.starts(), m.property("probe.service", "MainPID")
 	for _, library := range []string{"libturbojpeg.so.0", "libc.so.6"} { // as dpkg replaces them
-		m.run("sh", "-c", `cd /usr/lib/$0 && file=$(readlink -f $1) && cp -a $file $file.new && mv $file.new $file`, triplet, library)
+		m.run("sh", "-c", `cd /usr/lib/$0 && file=$(readlink -f $1) && cp -a $file $file.new && mv $file.new $file`, triplet,
+			library)
 	}
 	out := m.run("needrestart", "-r", "a")
 	if now := m.property("probe.service", "MainPID"); now == old {

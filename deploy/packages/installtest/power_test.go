@@ -17,15 +17,15 @@ import (
 
 var cuts = flag.Int("cuts", 3, "how often TestPowerLoss cuts the power")
 
-// The call of Linux that ends a file system as it is on the disk: what is not yet there, and the part of the journal that
-// is not either, is lost.
+// The call of Linux that ends a file system as it is on the disk: what is not yet there, and the part of the journal
+// that is not either, is lost.
 const (
 	shutdownRequest   = 0x8004587d // FS_IOC_SHUTDOWN
 	withoutWritingLog = 2
 )
 
-// newMachineWithDisk returns a machine that is off, with nothing of Waldo installed, on a file system (ext4) of this size in
-// MB on a disk of its own.
+// newMachineWithDisk returns a machine that is off, with nothing of Waldo installed, on a file system (ext4) of this
+// size in MB on a disk of its own.
 func newMachineWithDisk(t testing.TB, size int) *machine {
 	t.Helper()
 	image := rootImage(t)
@@ -41,16 +41,16 @@ func newMachineWithDisk(t testing.TB, size int) *machine {
 	return m
 }
 
-// cutPower ends the machine as a loss of power does: all processes end at once, and the disk has what was written to it by
-// then. The next boot finds the file system so.
+// cutPower ends the machine as a loss of power does: all processes end at once, and the disk has what was written to it
+// by then. The next boot finds the file system so.
 func (m *machine) cutPower() {
 	m.t.Helper()
 	root, err := os.Open(m.root)
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	err = cmp.Or(unix.IoctlSetPointerInt(int(root.Fd()), shutdownRequest, withoutWritingLog), unix.Kill(m.pid, unix.SIGKILL),
-		m.nspawn.Process.Kill(), root.Close())
+	err = cmp.Or(unix.IoctlSetPointerInt(int(root.Fd()), shutdownRequest, withoutWritingLog),
+		unix.Kill(m.pid, unix.SIGKILL), m.nspawn.Process.Kill(), root.Close())
 	if err != nil {
 		m.t.Fatalf("the power could not be cut: %v", err)
 	}
@@ -61,8 +61,9 @@ func (m *machine) cutPower() {
 	run(m.t, "mount", "-o", "loop", m.disk, m.root)
 }
 
-// Power is lost at any moment of an upgrade: the robot boots and shows pictures of both its cameras, each program is the old
-// one or the new one, robot.yaml is as it was edited, and dpkg, and then the same upgrade, finish what was interrupted.
+// Power is lost at any moment of an upgrade: the robot boots and shows pictures of both its cameras, each program is
+// the old one or the new one, robot.yaml is as it was edited, and dpkg, and then the same upgrade, finish what was
+// interrupted.
 func TestPowerLoss(t *testing.T) {
 	t.Parallel()
 	m := newMachineWithDisk(t, 1400)
@@ -109,8 +110,8 @@ func TestPowerLoss(t *testing.T) {
 // phases are times from the beginning of an upgrade on.
 type phases struct{ first, last, whole time.Duration } // the first and the last program is replaced; the end
 
-// moment is when the power is lost for the i-th time: while packages are unpacked, then while what they have is put to use,
-// and so on. Most of an upgrade is the second.
+// moment is when the power is lost for the i-th time: while packages are unpacked, then while what they have is put to
+// use, and so on. Most of an upgrade is the second.
 func (p phases) moment(i int) time.Duration {
 	begin, end := p.first-(p.last-p.first), p.last+(p.last-p.first)/2
 	if i%2 == 1 {
@@ -136,8 +137,8 @@ func (m *machine) measure(version string) (found phases) {
 	return found
 }
 
-// replacements looks at the programs until stop is closed, and returns after what time the first and the last of them was
-// another file.
+// replacements looks at the programs until stop is closed, and returns after what time the first and the last of them
+// was another file.
 func (m *machine) replacements(stop <-chan struct{}) (first, last time.Duration) {
 	begin, before := time.Now(), map[string]os.FileInfo{}
 	for again := time.NewTicker(5 * time.Millisecond); ; <-again.C {

@@ -6,12 +6,14 @@ import (
 	"testing"
 )
 
-// files returns all files of the machine but those that grow by themselves, or belong to the package manager, or to the test.
+// files returns all files of the machine but those that grow by themselves, or belong to the package manager, or to the
+// test.
 func (m *machine) files() []string {
 	m.t.Helper()
 	out := run(m.t, "find", m.root, "-xdev", "(", "-path", m.path("var/log"), "-o", "-path", m.path("var/cache"), "-o",
 		"-path", m.path("var/lib/dpkg"), "-o", "-path", m.path("var/lib/apt"), "-o", "-path", m.path("var/lib/systemd"), "-o",
-		"-path", m.path("packages"), "-o", "-path", m.path("tmp"), "-o", "-path", m.path("var/tmp"), "-o", "-path", m.path("dev"), "-o",
+		"-path", m.path("packages"), "-o", "-path", m.path("tmp"), "-o", "-path", m.path("var/tmp"), "-o", "-path",
+		m.path("dev"), "-o",
 		"-path", m.path("run"), ")", "-prune", "-o", "-print")
 	var found []string
 	for file := range strings.Lines(out) {
@@ -31,7 +33,8 @@ func TestPurge(t *testing.T) {
 	m.picture("front")
 	m.edit()
 	m.run("apt-get", "purge", "--yes", "waldo*")
-	if units, _ := m.try("systemctl", "list-unit-files", "--no-legend", "waldo*"); units != "" { // it fails if there are none
+	// it fails if there are none
+	if units, _ := m.try("systemctl", "list-unit-files", "--no-legend", "waldo*"); units != "" {
 		t.Errorf("units remain:\n%s", units)
 	}
 	if out, err := m.try("sh", "-c", "cat /proc/[0-9]*/comm | grep ^waldo"); err == nil {

@@ -112,16 +112,17 @@ func (v *viewer) first(before picture) (picture, bool) {
 	return before, len(v.seen) > 0 && v.seen[len(v.seen)-1].epoch != before.epoch
 }
 
-// BenchmarkRestart measures how long somebody who watches a camera waits for its next picture, from the command on, when
-// its unit is restarted and when its process is killed. The yardstick is a unit without a sandbox that does nothing: what
-// systemd itself takes on this machine at this time.
+// BenchmarkRestart measures how long somebody who watches a camera waits for its next picture, from the command on,
+// when its unit is restarted and when its process is killed. The yardstick is a unit without a sandbox that does
+// nothing: what systemd itself takes on this machine at this time.
 func BenchmarkRestart(b *testing.B) {
 	const unit = "waldo-device@front.service"
 	m := newMachine(b, 1000)
 	m.boot()
 	m.install(robot...)
 	m.picture("front")
-	m.run("sh", "-c", `printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=sleep infinity\n' >/run/systemd/system/yardstick.service; systemctl daemon-reload`)
+	m.run("sh", "-c",
+		`printf '[Unit]\nStartLimitIntervalSec=0\n[Service]\nExecStart=sleep infinity\n' >/run/systemd/system/yardstick.service; systemctl daemon-reload`)
 	v := m.watch(b, "front")
 	for _, way := range []struct {
 		name    string

@@ -13,9 +13,9 @@ func (m *machine) property(unit, name string) string {
 	return strings.TrimSpace(m.run("systemctl", "show", "--property="+name, "--value", unit))
 }
 
-// A device that crashes, and one that hangs, is restarted by systemd, also if its process was started by the one before. A
-// hang leaves the stacks of its goroutines in the journal, which knows devices by their names; for a process that it has not
-// started itself, systemd does not wait for them.
+// A device that crashes, and one that hangs, is restarted by systemd, also if its process was started by the one
+// before. A hang leaves the stacks of its goroutines in the journal, which knows devices by their names; for a process
+// that it has not started itself, systemd does not wait for them.
 func TestRestarts(t *testing.T) {
 	t.Parallel()
 	const unit = front
@@ -56,14 +56,14 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
-// A device whose program ends at once, or is not there, is started again for ever, ever more slowly, and without a command
-// as soon as it works.
+// A device whose program ends at once, or is not there, is started again for ever, ever more slowly, and without a
+// command as soon as it works.
 func TestCrashLoop(t *testing.T) {
 	t.Parallel()
 	const (
 		folder = "/run/systemd/system/" + front + ".d"
-		// enough restarts for the longest pauses: 12.7 s in all, or no less than 4 s if the machine is so slow that some lives
-		// take 3 s, which is measured in whole seconds. Without pauses they take two.
+		// enough restarts for the longest pauses: 12.7 s in all, or no less than 4 s if the machine is so slow that some
+		// lives take 3 s, which is measured in whole seconds. Without pauses they take two.
 		enough, least = 9, 4 * time.Second
 	)
 	m := newMachine(t, 1000)
@@ -72,7 +72,8 @@ func TestCrashLoop(t *testing.T) {
 	m.picture("front")
 	m.run("mkdir", "-p", folder)
 	for _, program := range []string{"/bin/false", "/usr/bin/not-installed"} {
-		m.run("sh", "-c", `printf '[Service]\nExecStart=\nExecStart=`+program+`\n' >`+folder+`/90-test.conf; systemctl daemon-reload`)
+		m.run("sh", "-c", `printf '[Service]\nExecStart=\nExecStart=`+program+`\n' >`+folder+
+			`/90-test.conf; systemctl daemon-reload`)
 		began := time.Now()
 		if out, err := m.try("systemctl", "restart", front); err == nil {
 			t.Errorf("%s serves: %s", program, out)

@@ -38,7 +38,8 @@ func (m *machine) repack(folder, version string, change func(name, folder string
 func (m *machine) upgrade(version string, change func(name, folder string), names []string, options ...string) {
 	m.t.Helper()
 	m.repack(version, version, change, names)
-	m.run("sh", append([]string{"-c", `apt-get install --yes "$@" /packages/` + version + "/*.deb 2>&1", "apt"}, options...)...)
+	m.run("sh",
+		append([]string{"-c", `apt-get install --yes "$@" /packages/` + version + "/*.deb 2>&1", "apt"}, options...)...)
 	for _, name := range names {
 		if got := m.run("dpkg-query", "-W", "-f", "${Version}", name); got != version {
 			m.t.Fatalf("%s has version %s after the upgrade to %s", name, got, version)
@@ -80,7 +81,8 @@ func (m *machine) began(pid string) int {
 func (m *machine) served(unit, pid string) int {
 	m.t.Helper()
 	at := m.property(unit, "ActiveEnterTimestampMonotonic")
-	out, _ := m.try("journalctl", "--no-pager", "--output=json", "--grep=has taken over", "_PID="+pid) // it fails if there is none
+	// it fails if there is none
+	out, _ := m.try("journalctl", "--no-pager", "--output=json", "--grep=has taken over", "_PID="+pid)
 	if out, _, _ = strings.Cut(out, "\n"); out != "" {
 		var entry struct {
 			Time string `json:"__MONOTONIC_TIMESTAMP"`
@@ -110,8 +112,8 @@ func (m *machine) edit() string {
 }
 
 // An upgrade of everything keeps what was changed in robot.yaml, without a question, and renews one process after the
-// other, the gateway last. If the new version comes with another robot.yaml dpkg asks, and where nobody answers the upgrade
-// stops and the robot goes on; with --force-confold the edited file stays.
+// other, the gateway last. If the new version comes with another robot.yaml dpkg asks, and where nobody answers the
+// upgrade stops and the robot goes on; with --force-confold the edited file stays.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
 	m := newMachine(t, 1500)

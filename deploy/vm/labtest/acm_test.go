@@ -106,7 +106,8 @@ func TestStructsOverUSB(t *testing.T) {
 	}
 	far.say(all.String())
 	for i := range count {
-		if got, want := strings.ReplaceAll(s.next().GetJson(), " ", ""), fmt.Sprintf(`{"left":%d,"right":%d}`, i, -i); got != want {
+		if got, want := strings.ReplaceAll(s.next().GetJson(), " ", ""),
+			fmt.Sprintf(`{"left":%d,"right":%d}`, i, -i); got != want {
 			t.Fatalf("read %s, want %s", got, want)
 		}
 	}

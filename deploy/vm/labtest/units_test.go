@@ -12,9 +12,9 @@ import (
 	"github.com/waldo-robot/waldo/deploy/vm/uvcsim"
 )
 
-// Units that began without any hardware, and before the drivers of it were loaded, open what is plugged in: udev gives it
-// the rights, and the sandbox lets it through. Each may open the hardware of its kind, and nothing else; the gateway and
-// the bus none. What is pulled out and returns is used again by the same process.
+// Units that began without any hardware, and before the drivers of it were loaded, open what is plugged in: udev gives
+// it the rights, and the sandbox lets it through. Each may open the hardware of its kind, and nothing else; the gateway
+// and the bus none. What is pulled out and returns is used again by the same process.
 func TestUnitsUseTheirHardware(t *testing.T) {
 	requireLab(t)
 	r := installUnits(t)

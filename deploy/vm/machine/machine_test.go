@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// writeProgram writes a program that can be run at once. A process that a parallel test starts while the file is open for
-// writing inherits it for a moment, and Linux runs no file that somebody may write to (ETXTBSY).
+// writeProgram writes a program that can be run at once. A process that a parallel test starts while the file is open
+// for writing inherits it for a moment, and Linux runs no file that somebody may write to (ETXTBSY).
 func writeProgram(path, text string) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

@@ -9,14 +9,15 @@
 // firewalls that robots and people are behind, made of nftables; hosts join it with an address of its private network,
 // leave it, and join another, as a phone changes from Wi-Fi to 4G. A host may also join the backbone directly.
 //
-// Every link to the backbone takes [Config].Delay each way, in order. The kernel need not know netem for it: such a link
-// is a TUN device at either end, and the process of the test carries the packets. So a packet from one site to another
-// takes two delays, and so does a round trip between a site and the server. [Host.JoinOver] connects a host over a rough
-// link of package linktest instead: all that it sends and receives, WebRTC, WebSockets and HTTP, shares that link.
+// Every link to the backbone takes [Config].Delay each way, in order. The kernel need not know netem for it: such a
+// link is a TUN device at either end, and the process of the test carries the packets. So a packet from one site to
+// another takes two delays, and so does a round trip between a site and the server. [Host.JoinOver] connects a host
+// over a rough link of package linktest instead: all that it sends and receives, WebRTC, WebSockets and HTTP, shares
+// that link.
 //
 // The namespaces have no names. They exist while the test's process holds them open or a program runs in them, so
-// there is nothing to clean up, even after the process was killed. [Host.Command] and [Host.Do] run programs and code in
-// a host's namespace.
+// there is nothing to clean up, even after the process was killed. [Host.Command] and [Host.Do] run programs and code
+// in a host's namespace.
 //
 // What a NAT does with the ports of UDP is exact: [FullCone], [PortRestricted] and [Symmetric] are RFC 4787's
 // endpoint-independent mapping with endpoint-independent filtering, endpoint-independent mapping with address- and

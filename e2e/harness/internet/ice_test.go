@@ -103,7 +103,8 @@ func newAgent(t *testing.T, h *internet.Host, relay string) *ice.Agent {
 		ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}), ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled),
 		ice.WithTURNTransportProtocols([]ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeTCP4}),
 		ice.WithDisconnectedTimeout(3*time.Second),
-		ice.WithFailedTimeout(2*time.Second), ice.WithSTUNGatherTimeout(time.Second), ice.WithRelayAcceptanceMinWait(time.Second))
+		ice.WithFailedTimeout(2*time.Second), ice.WithSTUNGatherTimeout(time.Second),
+		ice.WithRelayAcceptanceMinWait(time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,8 +54,8 @@ func (n namespace) do(f func() error) error {
 // own is the network namespace of the thread that opens it.
 const own = "/proc/thread-self/ns/net"
 
-// apart runs f on a thread of its own, which returns to its namespace afterwards. It must not end instead: with it would
-// end programs that were started by it, and that are to end with their parent, such as browsers.
+// apart runs f on a thread of its own, which returns to its namespace afterwards. It must not end instead: with it
+// would end programs that were started by it, and that are to end with their parent, such as browsers.
 func apart(f func() error) error {
 	done := make(chan error)
 	go func() {
@@ -120,8 +120,8 @@ func (n namespace) set(tb testing.TB, name, value string) {
 	}
 }
 
-// await returns when packets of the namespace reach an address. The kernel may take a second to notice that a new link is
-// up, and loses packets until then.
+// await returns when packets of the namespace reach an address. The kernel may take a second to notice that a new link
+// is up, and loses packets until then.
 func (n namespace) await(tb testing.TB, address netip.Addr) {
 	tb.Helper()
 	closed := netip.AddrPortFrom(address, 1).String() // a refusal is an answer

@@ -100,10 +100,10 @@ func Needed(m protoreflect.MethodDescriptor) Role {
 	return byDefault(string(m.Parent().FullName()), m.IsStreamingServer() && !m.IsStreamingClient())
 }
 
-// Tells reports whether a method only tells something of its device, so that a program may call it on its own to keep the
-// answer: it has one request and one response, a viewer may call it because its definition says so, and it is called
-// Get…, as methods without effects are (https://google.aip.dev/131), or says idempotency_level = NO_SIDE_EFFECTS. The role
-// alone does not tell: a viewer may also press an e-stop.
+// Tells reports whether a method only tells something of its device, so that a program may call it on its own to keep
+// the answer: it has one request and one response, a viewer may call it because its definition says so, and it is
+// called Get…, as methods without effects are (https://google.aip.dev/131), or says idempotency_level =
+// NO_SIDE_EFFECTS. The role alone does not tell: a viewer may also press an e-stop.
 func Tells(m protoreflect.MethodDescriptor) bool {
 	if m.IsStreamingClient() || m.IsStreamingServer() || Needed(m) != Viewer {
 		return false

@@ -101,16 +101,16 @@ func TestNeededOfOthers(t *testing.T) {
 	}
 }
 
-// TestTells: of what a viewer may call only what is called Get…, or says that it has no effects, is called by programs on
-// their own; of others' methods only what their definitions let a viewer call.
+// TestTells: of what a viewer may call only what is called Get…, or says that it has no effects, is called by programs
+// on their own; of others' methods only what their definitions let a viewer call.
 func TestTells(t *testing.T) {
 	viewer := func(level descriptorpb.MethodOptions_IdempotencyLevel) *descriptorpb.MethodOptions {
 		o := &descriptorpb.MethodOptions{IdempotencyLevel: level.Enum()}
 		proto.SetExtension(o, accessv1.E_Role, accessv1.Role_ROLE_VIEWER)
 		return o
 	}
-	const unknown, idempotent, none = descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN, descriptorpb.MethodOptions_IDEMPOTENT,
-		descriptorpb.MethodOptions_NO_SIDE_EFFECTS
+	const unknown, idempotent, none = descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN,
+		descriptorpb.MethodOptions_IDEMPOTENT, descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 	for name, tt := range map[string]struct {
 		method *descriptorpb.MethodDescriptorProto
 		want   bool
@@ -122,8 +122,9 @@ func TestTells(t *testing.T) {
 		"Reset":    {&descriptorpb.MethodDescriptorProto{Options: viewer(idempotent)}, false},
 		"Measure":  {&descriptorpb.MethodDescriptorProto{Options: viewer(none)}, true},
 		"GetDrunk": {&descriptorpb.MethodDescriptorProto{}, false},
-		"Look":     {&descriptorpb.MethodDescriptorProto{Options: &descriptorpb.MethodOptions{IdempotencyLevel: none.Enum()}}, false},
-		"GetAll":   {&descriptorpb.MethodDescriptorProto{Options: viewer(none), ServerStreaming: proto.Bool(true)}, false},
+		"Look": {&descriptorpb.MethodDescriptorProto{Options: &descriptorpb.MethodOptions{IdempotencyLevel: none.Enum()}},
+			false},
+		"GetAll": {&descriptorpb.MethodDescriptorProto{Options: viewer(none), ServerStreaming: proto.Bool(true)}, false},
 	} {
 		m := tt.method
 		m.Name, m.InputType, m.OutputType = &name, proto.String(".google.protobuf.MethodOptions"),

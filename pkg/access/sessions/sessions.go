@@ -1,9 +1,9 @@
 // Package sessions ends what is open when its token does.
 //
-// A listener checks a token when something begins, and keeps a [Session] for as long as it lasts: a WebSocket, a stream,
-// a connection. When the token is revoked or expires, or its role is another one, the session's context ends within
-// about a quarter of a second, with the reason as its cause ([Session.Ended]). A visitor with a good token may begin
-// again.
+// A listener checks a token when something begins, and keeps a [Session] for as long as it lasts: a WebSocket, a
+// stream, a connection. When the token is revoked or expires, or its role is another one, the session's context ends
+// within about a quarter of a second, with the reason as its cause ([Session.Ended]). A visitor with a good token may
+// begin again.
 //
 // Everything is safe for concurrent use. [Sessions.Run] needs a goroutine of the caller.
 package sessions

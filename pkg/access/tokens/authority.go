@@ -116,12 +116,13 @@ func Reason(err error) string {
 }
 
 // IsGuess reports whether an error of [Authority.Check] may be the answer to a guess, so that it has to come late, see
-// [access.Guesses]. That includes what cannot be told while the store cannot be used: the shared token still counts then.
+// [access.Guesses]. That includes what cannot be told while the store cannot be used: the shared token still counts
+// then.
 func IsGuess(err error) bool { return errors.Is(err, ErrUnknown) || errors.Is(err, ErrBroken) }
 
 // Try tries the tokens of one request until check accepts one, which is used, and tells whether one that was tried may
-// have been guessed. If none is good, the grant and the error are those of the first, or of a guess among them: what comes
-// with a guess does not make it less of one. Without any it fails with [ErrMissing].
+// have been guessed. If none is good, the grant and the error are those of the first, or of a guess among them: what
+// comes with a guess does not make it less of one. Without any it fails with [ErrMissing].
 func Try(check func(token string) (Grant, error), presented []string) (g Grant, used string, guessed bool, err error) {
 	err = ErrMissing
 	for _, token := range presented {

@@ -41,8 +41,8 @@ var files = map[string]struct{ text, fails string }{
 		"tokens[0].sha256"},
 	"same ids": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"driver","sha256":"` + sum +
 		`"},{"id":"abcdefghij","name":"b","role":"admin","sha256":"` + sum + `"}]}`, "there twice"},
-	"service of nothing": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"service","sha256":"` + sum + `"}]}`,
-		"tokens[0].device"},
+	"service of nothing": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"service","sha256":"` + sum +
+		`"}]}`, "tokens[0].device"},
 	"bad time": {`{"version":1,"tokens":[{"id":"abcdefghij","name":"a","role":"driver","sha256":"` + sum +
 		`","expires":"tomorrow"}]}`, "parsing time"},
 	"zeros": {strings.Repeat("\x00", 4096), "invalid character"},

@@ -34,8 +34,8 @@ var anyone = Grant{Role: roles.Admin}
 // IsNamed reports whether the grant is of a token of the store, and so its Name tells who it is.
 func (g Grant) IsNamed() bool { return g.ID != "" }
 
-// Allows reports whether a role that is needed for something at a device is given. A service does at its own device what
-// a driver does. A device is empty if what is asked for concerns none.
+// Allows reports whether a role that is needed for something at a device is given. A service does at its own device
+// what a driver does. A device is empty if what is asked for concerns none.
 func (g Grant) Allows(need roles.Role, device string) bool {
 	if g.Role == roles.Service {
 		return device != "" && device == g.Device && roles.Driver.Allows(need)

@@ -126,8 +126,8 @@ func (s *Store) Err() error {
 	return s.err
 }
 
-// Watch calls f whenever grants may have changed, within a quarter of a second: the file did, or a token has expired. It
-// calls f at the beginning too, for what changed before. It returns when ctx ends.
+// Watch calls f whenever grants may have changed, within a quarter of a second: the file did, or a token has expired.
+// It calls f at the beginning too, for what changed before. It returns when ctx ends.
 func (s *Store) Watch(ctx context.Context, f func()) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()

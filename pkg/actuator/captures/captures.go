@@ -8,16 +8,17 @@
 // # How wrong that can be
 //
 // A late announcement makes a picture look newer than it is. The difference between the two clocks is therefore taken
-// from the announcement with the least delay, among those of the same run of the camera that came within [Window] before
-// the picture's own or at any time after it. A bus or a process that stalls does not make a picture look newer, and if
-// the first announcements of all are late, the next one that is not corrects them. What remains is the least delay within
-// that time, about a millisecond on one machine.
+// from the announcement with the least delay, among those of the same run of the camera that came within [Window]
+// before the picture's own or at any time after it. A bus or a process that stalls does not make a picture look newer,
+// and if the first announcements of all are late, the next one that is not corrects them. What remains is the least
+// delay within that time, about a millisecond on one machine.
 //
-// When the camera's clock is set back by some amount, new pictures look older than they are by that amount, until Window
-// has passed. When it is set forward, the pictures from before look older by that amount. Both err on the safe side.
+// When the camera's clock is set back by some amount, new pictures look older than they are by that amount, until
+// Window has passed. When it is set forward, the pictures from before look older by that amount. Both err on the safe
+// side.
 //
-// If several pictures have the same capture time to within [Tolerance], which can happen after a clock was set back, the
-// oldest counts. A picture that has not been announced is not known.
+// If several pictures have the same capture time to within [Tolerance], which can happen after a clock was set back,
+// the oldest counts. A picture that has not been announced is not known.
 //
 // A Ring is safe for concurrent use. It keeps [Size] pictures at most, none older than [Kept].
 package captures

@@ -47,18 +47,24 @@ func TestFind(t *testing.T) {
 		"another":              {[]heard{{100 * ms, 1, 5 * ms, 20 * ms}}, 200 * ms, 6*ms + 1, 0, false},
 		"too old":              {[]heard{{0, 1, 0, 0}}, captures.Kept + 1, 0, 0, false},
 		"old enough to matter": {[]heard{{0, 1, 0, 0}}, captures.Kept, 0, 0, true},
-		"the clock was set back: the older one counts": {[]heard{{100 * ms, 1, 0, 0}, {1100 * ms, 1, 1 * ms, 0}}, 1200 * ms, 1 * ms,
-			100 * ms, true},
-		"the other end of the bus stalled": {[]heard{{100 * ms, 1, 0, 0}, {900 * ms, 1, 33 * ms, 0}}, 900 * ms, 33 * ms, 133 * ms, true},
-		"it has always been so slow":       {[]heard{{900 * ms, 1, 33 * ms, 0}, {933 * ms, 1, 66 * ms, 0}}, 940 * ms, 33 * ms, 900 * ms, true},
-		"the first announcement was late":  {[]heard{{900 * ms, 1, 33 * ms, 0}, {910 * ms, 1, 66 * ms, 0}}, 910 * ms, 33 * ms, 877 * ms, true},
-		"late, and another life is not":    {[]heard{{900 * ms, 1, 33 * ms, 0}, {910 * ms, 2, 66 * ms, 0}}, 910 * ms, 33 * ms, 900 * ms, true},
-		"the clock was set forward since":  {[]heard{{0, 1, 0, 0}, {33 * ms, 1, time.Hour, 0}}, 40 * ms, 0, 33*ms - time.Hour, true},
-		"it was faster long ago": {[]heard{{0, 1, 0, 0}, {captures.Window + 900*ms, 1, captures.Window, 0}}, captures.Window + 900*ms,
-			captures.Window, captures.Window + 900*ms, true},
-		"it was faster in another life": {[]heard{{0, 1, 0, 0}, {900 * ms, 2, 33 * ms, 0}}, 900 * ms, 33 * ms, 900 * ms, true},
-		"the clock was set forward":     {[]heard{{0, 1, 0, 0}, {33 * ms, 1, time.Hour, 0}}, 40 * ms, time.Hour, 33 * ms, true},
-		"an age that is to come":        {[]heard{{100 * ms, 1, 0, -time.Hour}}, 200 * ms, 0, 100 * ms, true},
+		"the clock was set back: the older one counts": {[]heard{{100 * ms, 1, 0, 0}, {1100 * ms, 1, 1 * ms, 0}}, 1200 * ms,
+			1 * ms, 100 * ms, true},
+		"the other end of the bus stalled": {[]heard{{100 * ms, 1, 0, 0}, {900 * ms, 1, 33 * ms, 0}}, 900 * ms, 33 * ms,
+			133 * ms, true},
+		"it has always been so slow": {[]heard{{900 * ms, 1, 33 * ms, 0}, {933 * ms, 1, 66 * ms, 0}}, 940 * ms, 33 * ms,
+			900 * ms, true},
+		"the first announcement was late": {[]heard{{900 * ms, 1, 33 * ms, 0}, {910 * ms, 1, 66 * ms, 0}}, 910 * ms, 33 * ms,
+			877 * ms, true},
+		"late, and another life is not": {[]heard{{900 * ms, 1, 33 * ms, 0}, {910 * ms, 2, 66 * ms, 0}}, 910 * ms, 33 * ms,
+			900 * ms, true},
+		"the clock was set forward since": {[]heard{{0, 1, 0, 0}, {33 * ms, 1, time.Hour, 0}}, 40 * ms, 0, 33*ms - time.Hour,
+			true},
+		"it was faster long ago": {[]heard{{0, 1, 0, 0}, {captures.Window + 900*ms, 1, captures.Window, 0}},
+			captures.Window + 900*ms, captures.Window, captures.Window + 900*ms, true},
+		"it was faster in another life": {[]heard{{0, 1, 0, 0}, {900 * ms, 2, 33 * ms, 0}}, 900 * ms, 33 * ms, 900 * ms,
+			true},
+		"the clock was set forward": {[]heard{{0, 1, 0, 0}, {33 * ms, 1, time.Hour, 0}}, 40 * ms, time.Hour, 33 * ms, true},
+		"an age that is to come":    {[]heard{{100 * ms, 1, 0, -time.Hour}}, 200 * ms, 0, 100 * ms, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var r captures.Ring
@@ -127,8 +133,8 @@ func TestBounds(t *testing.T) {
 }
 
 // TestNeverNewer plays random histories of a camera whose clock is set and which restarts, on a bus that loses, delays
-// and reorders: no picture ever looks newer than it is by more than the least delay that the bus has had, from the window
-// before its announcement until now, with a clock that was not set back since.
+// and reorders: no picture ever looks newer than it is by more than the least delay that the bus has had, from the
+// window before its announcement until now, with a clock that was not set back since.
 func TestNeverNewer(t *testing.T) {
 	for seed := range uint64(60) {
 		random := rand.New(rand.NewPCG(seed, 0))

@@ -315,7 +315,8 @@ func TestCall(t *testing.T) {
 	get := dynamic.Call{Device: shade, Method: "waldo.device.v1.DeviceService/GetDevice"}
 	for want := range 2 { // the second life is met by a call that was made for the first
 		response, err := devices.Call(t.Context(), get)
-		if err != nil || !strings.Contains(strings.ReplaceAll(string(response), " ", ""), fmt.Sprintf(`"epoch":"%d"`, want+1)) {
+		if err != nil ||
+			!strings.Contains(strings.ReplaceAll(string(response), " ", ""), fmt.Sprintf(`"epoch":"%d"`, want+1)) {
 			t.Fatalf("%s, %v", response, err)
 		}
 		if want == 0 {
@@ -328,15 +329,20 @@ func TestCall(t *testing.T) {
 		code            codes.Code
 		says            string
 	}{
-		"an error of the device":    {"waldo.device.v1.DeviceService/HoldStream", `{"stream": "x", "ttl": "1s"}`, codes.NotFound, "stream: there is none"},
-		"an unknown service":        {"acme.v1.Oven/Heat", ``, codes.InvalidArgument, "method: shade: there is no service"},
-		"an unknown method":         {"waldo.device.v1.DeviceService/Fly", ``, codes.InvalidArgument, "its unary methods are GetDevice"},
-		"a stream":                  {"waldo.device.v1.DeviceService/WatchDevice", ``, codes.InvalidArgument, "over gRPC"},
-		"of gRPC's own":             {"grpc.health.v1.Health/Check", ``, codes.InvalidArgument, "there is no service"},
-		"no method":                 {"", ``, codes.InvalidArgument, "method: "},
-		"an unknown field":          {"waldo.device.v1.DeviceService/HoldStream", `{"text": "x"}`, codes.InvalidArgument, `unknown field "text"; its fields are stream, holder, ttl`},
-		"a wrong type":              {"waldo.device.v1.DeviceService/Acknowledge", `{"messages": "x"}`, codes.InvalidArgument, "messages"},
-		"no duration":               {"waldo.device.v1.DeviceService/HoldStream", `{"ttl": "soon"}`, codes.InvalidArgument, "soon"},
+		"an error of the device": {"waldo.device.v1.DeviceService/HoldStream", `{"stream": "x", "ttl": "1s"}`,
+			codes.NotFound, "stream: there is none"},
+		"an unknown service": {"acme.v1.Oven/Heat", ``, codes.InvalidArgument, "method: shade: there is no service"},
+		"an unknown method": {"waldo.device.v1.DeviceService/Fly", ``, codes.InvalidArgument,
+			"its unary methods are GetDevice"},
+		"a stream":      {"waldo.device.v1.DeviceService/WatchDevice", ``, codes.InvalidArgument, "over gRPC"},
+		"of gRPC's own": {"grpc.health.v1.Health/Check", ``, codes.InvalidArgument, "there is no service"},
+		"no method":     {"", ``, codes.InvalidArgument, "method: "},
+		"an unknown field": {"waldo.device.v1.DeviceService/HoldStream", `{"text": "x"}`, codes.InvalidArgument,
+			`unknown field "text"; its fields are stream, holder, ttl`},
+		"a wrong type": {"waldo.device.v1.DeviceService/Acknowledge", `{"messages": "x"}`, codes.InvalidArgument,
+			"messages"},
+		"no duration": {"waldo.device.v1.DeviceService/HoldStream", `{"ttl": "soon"}`, codes.InvalidArgument,
+			"soon"},
 		"a request that is no JSON": {"waldo.device.v1.DeviceService/HoldStream", `{`, codes.InvalidArgument, "request: "},
 	} {
 		_, err := devices.Call(t.Context(), dynamic.Call{Device: shade, Method: tt.method, Request: []byte(tt.request)})
@@ -369,7 +375,8 @@ func TestCallAfterRestart(t *testing.T) {
 	devices := dynamic.New(conn, dynamic.Config{})
 	devices.SetSettle(0)
 	read := func() (string, error) {
-		response, err := devices.Call(t.Context(), dynamic.Call{Device: shade, Method: "acme.v1.Reader/Read", Request: []byte(`"hello"`)})
+		response, err := devices.Call(t.Context(),
+			dynamic.Call{Device: shade, Method: "acme.v1.Reader/Read", Request: []byte(`"hello"`)})
 		return string(response), err
 	}
 	first := serve(t, conn, shade, &thermometer{epoch: 1, field: asInt})

@@ -58,8 +58,8 @@ func compare(b *testing.B, do func(side int) error) {
 	b.ReportMetric(at(1, 0.99)/at(0, 0.99), "ratio-p99")
 }
 
-// BenchmarkPermissions compares a bus with permissions with one without, in turn: a call of the gateway to a camera, and
-// frames from the camera to the gateway.
+// BenchmarkPermissions compares a bus with permissions with one without, in turn: a call of the gateway to a camera,
+// and frames from the camera to the gateway.
 func BenchmarkPermissions(b *testing.B) {
 	front := bus.Address{Robot: "rover", Device: "front"}
 	b.Run("call", func(b *testing.B) {

@@ -45,11 +45,12 @@ func TestCompromisedCamera(t *testing.T) {
 		"answer anybody":                 "_INBOX.guessed.1",
 		"answer calls of an admin":       spy.NewInbox(),
 		"talk on a topic":                bus.Topic("rover", "chat"),
-		"restart processes":              bus.Address{Robot: "rover", Device: "launcher"}.RPC("waldo.launcher.v1.LauncherService", "RestartProcess"),
-		"speak for another robot":        bus.Address{Robot: "other", Device: "front"}.State(),
-		"have messages kept":             "$JS.API.STREAM.CREATE.x",
-		"look for others":                "$SRV.INFO",
-		"anything":                       "whatever",
+		"restart processes": bus.Address{Robot: "rover",
+			Device: "launcher"}.RPC("waldo.launcher.v1.LauncherService", "RestartProcess"),
+		"speak for another robot": bus.Address{Robot: "other", Device: "front"}.State(),
+		"have messages kept":      "$JS.API.STREAM.CREATE.x",
+		"look for others":         "$SRV.INFO",
+		"anything":                "whatever",
 	} {
 		if allowed(t, camera, func() error { return camera.Publish(subject, []byte("x")) }) {
 			t.Errorf("it can %s: publish %s", what, subject)
@@ -204,7 +205,8 @@ func TestRobotWorks(t *testing.T) {
 	for _, caller := range []string{"gateway", "launcher"} {
 		for _, device := range []string{"front", "motors", "voice"} {
 			client := devicev1.NewDeviceServiceClient(conns[caller].Client(bus.Address{Robot: "rover", Device: device}))
-			if got, err := client.GetDevice(t.Context(), &devicev1.GetDeviceRequest{}); err != nil || got.GetDevice().GetName() != device {
+			if got, err := client.GetDevice(t.Context(), &devicev1.GetDeviceRequest{}); err != nil ||
+				got.GetDevice().GetName() != device {
 				t.Errorf("%s asks %s: %v, %v", caller, device, got, err)
 			}
 		}

@@ -95,8 +95,8 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// findThree waits until somebody finds the devices. Who looks waits a quarter of a second for those who answer, which is
-// not enough for all of them on a busy machine.
+// findThree waits until somebody finds the devices. Who looks waits a quarter of a second for those who answer, which
+// is not enough for all of them on a busy machine.
 func findThree(t *testing.T, c *bus.ConnCloser, who string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; {
@@ -244,8 +244,8 @@ func TestServiceDeletesNothing(t *testing.T) {
 	}
 }
 
-// TestOwnMethods: the server does not know what methods of kinds of one's own need, so only an admin calls them, besides
-// processes that name the device under `may:`.
+// TestOwnMethods: the server does not know what methods of kinds of one's own need, so only an admin calls them,
+// besides processes that name the device under `may:`.
 func TestOwnMethods(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "access.json")
 	r := startRover(t, tokens.Open(path))

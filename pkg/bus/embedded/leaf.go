@@ -41,10 +41,10 @@ const (
 // The subjects that do not cross a leaf. A robot has no use for answers from the hub, and interest in them would be
 // announced with every call on its bus.
 //
-// nats-server (2.15) applies what is not to come from the hub to what goes there as well, from the first subscription at
-// the hub on that has wildcards and could match such a subject. So no subject is denied in one direction that must pass
-// in the other, except answers: those to gateways have other subjects (_R_), and others pass until somebody subscribes
-// like that, as with ">".
+// nats-server (2.15) applies what is not to come from the hub to what goes there as well, from the first subscription
+// at the hub on that has wildcards and could match such a subject. So no subject is denied in one direction that must
+// pass in the other, except answers: those to gateways have other subjects (_R_), and others pass until somebody
+// subscribes like that, as with ">".
 var (
 	neverToHub = []string{
 		"waldo.v1.*.*.out.>", "waldo.v1.*.*.in.>", "waldo.v1.*.*.work.>", "waldo.v1.*.*.rpc.>", "$JS.>",

@@ -184,8 +184,9 @@ var explanations = []struct{ said, means string }{
 		"certificate in fleet.hub"},
 	{"TLS handshake error", "the hub does not speak TLS there, or not ours: %s"},
 	{"Error trying to connect as leafnode", "the hub cannot be reached: %s"},
-	{"maximum account active connections exceeded", "another robot is connected to the hub with this one's name and key: " +
-		"stop one of them, or give it a key and name of its own. After a restart of the robot that passes within 6 s"},
+	{"maximum account active connections exceeded",
+		"another robot is connected to the hub with this one's name and key: " +
+			"stop one of them, or give it a key and name of its own. After a restart of the robot that passes within 6 s"},
 	{"minimum version", "the hub does not take a server of this version: %s"},
 	{"Loop detected", "the way to the hub leads back to this robot: %s"},
 }

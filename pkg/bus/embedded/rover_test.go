@@ -100,7 +100,8 @@ func (r *rover) raw(t testing.TB, name string) *nats.Conn {
 	t.Helper()
 	seed := r.seeds[name]
 	nc, err := nats.Connect(r.URL(), nats.Nkey(seed.Public(), seed.Sign), nats.Timeout(patience), nats.NoReconnect(),
-		nats.CustomInboxPrefix(bus.InboxPrefix(seed.Public())), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		nats.CustomInboxPrefix(bus.InboxPrefix(seed.Public())),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
 	}
@@ -172,7 +173,8 @@ func (d describer) Acknowledge(context.Context, *devicev1.AcknowledgeRequest) (*
 func serve(t testing.TB, c *bus.ConnCloser, name string) {
 	t.Helper()
 	kind := map[string]string{"front": "camera", "motors": "serial", "voice": "audio"}[name]
-	service, err := c.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "rover", Device: name}, Kind: kind, Version: "1.0.0"})
+	service, err := c.Serve(bus.ServiceConfig{Address: bus.Address{Robot: "rover", Device: name}, Kind: kind,
+		Version: "1.0.0"})
 	if err != nil {
 		t.Fatal(err)
 	}

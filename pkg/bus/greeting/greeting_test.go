@@ -52,7 +52,8 @@ func TestCheckTLS(t *testing.T) {
 		address string
 		want    string
 	}{
-		{true, "tls://h", ""}, {false, "nats://h", ""}, {true, "nats://h", "wants TLS"}, {false, "tls://h", "does not offer TLS"},
+		{true, "tls://h", ""}, {false, "nats://h", ""}, {true, "nats://h", "wants TLS"},
+		{false, "tls://h", "does not offer TLS"},
 	} {
 		if err := (&greeting.Greeting{TLSRequired: tt.offers}).CheckTLS(tt.address); !told(err, tt.want) {
 			t.Errorf("%+v: %v", tt, err)

@@ -130,8 +130,9 @@ func (c *Config) checkAddress(key, address string) error {
 		return robot.BadField(key, "%.64q is not an address: write host:port, like 0.0.0.0:7422", address)
 	}
 	if c.TLS.Cert == "" && !c.Plain && !isLoopback(host) {
-		return robot.BadField(key, "%q can be reached from other machines, and what passes there would not be encrypted: add "+
-			"`tls: {cert: …, key: …}`, or `plain: true` if a VPN or a proxy encrypts it", address)
+		return robot.BadField(key,
+			"%q can be reached from other machines, and what passes there would not be encrypted: add "+
+				"`tls: {cert: …, key: …}`, or `plain: true` if a VPN or a proxy encrypts it", address)
 	}
 	return nil
 }

@@ -71,8 +71,8 @@ func (s *Server) URL() string { return s.local(s.config.Listen) }
 // LeafURL is where robots connect on this machine for control and state.
 func (s *Server) LeafURL() string { return s.local(s.config.Leaf) }
 
-// Addresses returns where the hub listens, as configured: for robots, and for gateways and the media of robots. A port 0
-// is the one that was free.
+// Addresses returns where the hub listens, as configured: for robots, and for gateways and the media of robots. A port
+// 0 is the one that was free.
 func (s *Server) Addresses() (leaf, listen string) { return s.config.Leaf, s.config.Listen }
 
 func (s *Server) local(address string) string {
@@ -86,8 +86,8 @@ func (s *Server) local(address string) string {
 	return "nats://" + address
 }
 
-// Reload has the server follow a changed configuration: robots and gateways come and go while the others stay. Those that
-// are no longer known, or by another key, are disconnected. Addresses cannot change.
+// Reload has the server follow a changed configuration: robots and gateways come and go while the others stay. Those
+// that are no longer known, or by another key, are disconnected. Addresses cannot change.
 func (s *Server) Reload(c *Config) error {
 	next := *c
 	next.Listen, next.Leaf = s.config.Listen, s.config.Leaf

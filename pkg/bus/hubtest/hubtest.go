@@ -110,7 +110,8 @@ func (h *Hub) RobotConfig(t testing.TB, name string) bus.Config {
 // Leaf is how the bus of a robot connects to the hub.
 func (h *Hub) Leaf(t testing.TB, name string) *embedded.Leaf {
 	t.Helper()
-	return &embedded.Leaf{URL: h.Server.LeafURL(), Robot: name, Seed: h.seed(t, name), Log: logtest.New(t, slog.LevelDebug)}
+	return &embedded.Leaf{URL: h.Server.LeafURL(), Robot: name, Seed: h.seed(t, name),
+		Log: logtest.New(t, slog.LevelDebug)}
 }
 
 // Robot is the bus of a robot.

@@ -143,7 +143,8 @@ func TestStates(t *testing.T) {
 	h := hubtest.Start(t, "rover")
 	c := h.Robot(t, "rover").Conn(t)
 	serve(t, c, 10)
-	for name, at := range map[string]*bus.ConnCloser{"cloud": h.Cloud(t), "rover": hubtest.Connect(t, h.RobotConfig(t, "rover"))} {
+	for name, at := range map[string]*bus.ConnCloser{"cloud": h.Cloud(t),
+		"rover": hubtest.Connect(t, h.RobotConfig(t, "rover"))} {
 		for _, subject := range []string{"waldo.v1.*.*.state", front.State(), "waldo.v1.*.front.state", front.State()} {
 			heard, err := bus.Subscribe[*devicev1.Device](at.Conn, subject, stream.DropOldest(10))
 			if err != nil {

@@ -47,7 +47,8 @@ func TestMistakes(t *testing.T) {
 		change func(*embedded.Leaf)
 		want   string
 	}{
-		{"a key that the hub does not know", func(l *embedded.Leaf) { l.Seed = stranger }, "robots: {rover: {key: " + stranger.Public()},
+		{"a key that the hub does not know", func(l *embedded.Leaf) { l.Seed = stranger },
+			"robots: {rover: {key: " + stranger.Public()},
 		{"the port of clients", func(l *embedded.Leaf) { l.URL = h.Server.URL() }, "is for clients"},
 		{"nobody there", func(l *embedded.Leaf) { l.URL = "nats://127.0.0.1:1" }, "cannot be reached"},
 		{"TLS, and the hub has none", func(l *embedded.Leaf) {

@@ -74,8 +74,8 @@ func authority(t *testing.T, file string) *tls.Config {
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 }
 
-// TestTLS: robots and gateways reach a hub whose certificate they trust, and say what is wrong with any other. The robot
-// works all the same.
+// TestTLS: robots and gateways reach a hub whose certificate they trust, and say what is wrong with any other. The
+// robot works all the same.
 func TestTLS(t *testing.T) {
 	now := time.Now()
 	for _, tt := range []struct {
@@ -121,8 +121,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// TestRemoved: a robot that is taken out of hub.yaml loses its link at once, is told why, and works on; so does one whose
-// key is replaced. The others stay.
+// TestRemoved: a robot that is taken out of hub.yaml loses its link at once, is told why, and works on; so does one
+// whose key is replaced. The others stay.
 func TestRemoved(t *testing.T) {
 	h := hubtest.Start(t, "rover", "arm")
 	rover, arm := h.Robot(t, "rover"), h.Robot(t, "arm")
@@ -146,8 +146,8 @@ func TestRemoved(t *testing.T) {
 	rover.AwaitLink(t)
 }
 
-// TestKeyOfAnother: a robot with the key of another is in the account of that one. It neither answers for it nor takes its
-// place, and the other way round; both work on their own.
+// TestKeyOfAnother: a robot with the key of another is in the account of that one. It neither answers for it nor takes
+// its place, and the other way round; both work on their own.
 func TestKeyOfAnother(t *testing.T) {
 	h := hubtest.Start(t, "rover", "arm")
 	leaf := h.Leaf(t, "arm")

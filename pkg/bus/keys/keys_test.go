@@ -174,7 +174,8 @@ func TestHanded(t *testing.T) {
 		fails      string
 	}{
 		{"nothing", "", nil, nil, ""},
-		{"by a launcher", file, map[string]string{keys.HandedFD: strconv.Itoa(fd), "CREDENTIALS_DIRECTORY": folder}, handed, ""},
+		{"by a launcher", file, map[string]string{keys.HandedFD: strconv.Itoa(fd), "CREDENTIALS_DIRECTORY": folder}, handed,
+			""},
 		{"a file", file, map[string]string{"CREDENTIALS_DIRECTORY": folder}, named, ""},
 		{"a unit", "", map[string]string{"CREDENTIALS_DIRECTORY": folder}, unit, ""},
 		{"a unit with an empty one", "", map[string]string{"CREDENTIALS_DIRECTORY": empty}, nil, ""},

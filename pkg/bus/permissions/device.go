@@ -88,7 +88,8 @@ func sees(key string) func(*robot.Robot, *robot.Device) []Rule {
 		if !isDevice(r, camera) {
 			return nil
 		}
-		return reading(bus.Address{Robot: r.Name, Device: camera}, captures, "when the driver's pictures were captured (`see:`)")
+		return reading(bus.Address{Robot: r.Name, Device: camera}, captures,
+			"when the driver's pictures were captured (`see:`)")
 	}
 }
 
@@ -121,8 +122,8 @@ func forwards(r *robot.Robot, _ *robot.Device) []Rule {
 		Rule{Publish, all.RPC(camera, "RequestKeyFrame"), why}, Rule{Publish, all.RPC(camera, "LimitBitrate"), why})
 }
 
-// records has a recorder read everything that passes on the bus, ask devices what they tell of themselves, and cameras for
-// key frames.
+// records has a recorder read everything that passes on the bus, ask devices what they tell of themselves, and cameras
+// for key frames.
 func records(r *robot.Robot, _ *robot.Device) []Rule {
 	all := bus.Address{Robot: r.Name, Device: bus.Any}
 	const why, keys = "what it records", "key frames, with which recordings can begin and be sought"

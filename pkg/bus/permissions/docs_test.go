@@ -109,7 +109,8 @@ func table(b *strings.Builder, rules []permissions.Rule) {
 // without returns the rules that are not in another list.
 func without(rules, others []permissions.Rule) []permissions.Rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r permissions.Rule) bool {
-		return slices.ContainsFunc(others, func(o permissions.Rule) bool { return o.Action == r.Action && o.Subject == r.Subject })
+		return slices.ContainsFunc(others,
+			func(o permissions.Rule) bool { return o.Action == r.Action && o.Subject == r.Subject })
 	})
 }
 

@@ -74,8 +74,9 @@ func files(t testing.TB) map[string]string {
 		one(`{"name": "a", "subscribe": ["a.>.b"]}`):                            "subscribe",
 		one(`{"name": "a", "subscribe": ["` + strings.Repeat("a", 513) + `"]}`): "is not a subject",
 		`{"keys": {"UABC": {"name": "a"}}}`:                                     "is not a public key",
-		`{"keys": {"` + public + `": {"name": "a"}}}`:                           "is not a public key", // its checksum is wrong
-		`{"keys": {"S` + key[1:] + `": {"name": "a"}}}`:                         "is not a public key",
+		// its checksum is wrong
+		`{"keys": {"` + public + `": {"name": "a"}}}`:   "is not a public key",
+		`{"keys": {"S` + key[1:] + `": {"name": "a"}}}`: "is not a public key",
 	}
 }
 

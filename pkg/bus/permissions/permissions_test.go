@@ -162,7 +162,8 @@ func TestNobodySpeaksForOthers(t *testing.T) {
 			}
 		}
 		for _, s := range append(p.Publish, p.Subscribe...) {
-			if strings.HasPrefix(s, "_INBOX") || s == ">" || s == "*.>" || strings.HasPrefix(s, "$JS") || strings.HasPrefix(s, "$SYS") {
+			if strings.HasPrefix(s, "_INBOX") || s == ">" || s == "*.>" || strings.HasPrefix(s, "$JS") ||
+				strings.HasPrefix(s, "$SYS") {
 				t.Errorf("%s may use %s", name, s)
 			}
 		}
@@ -192,7 +193,8 @@ func TestRoles(t *testing.T) {
 			[]string{everybody + ".rpc.>", everybody + acquire, everybody + ".in.>", "waldo.v1.rover.msg.*"},
 			[]string{everybody + ".out.>", everybody + ".state", "waldo.v1.rover.msg.*"}, []string{everybody + ".in.>"}},
 		{roles.Driver, "", []string{everybody + acquire, everybody + estop, everybody + ".in.>", "waldo.v1.rover.msg.*"},
-			[]string{everybody + ".out.>", everybody + ".state", everybody + ".rpc.>", everybody + take, everybody + controls}, []string{everybody + ".out.>"}, []string{everybody + ".rpc.>"}},
+			[]string{everybody + ".out.>", everybody + ".state", everybody + ".rpc.>", everybody + take, everybody + controls},
+			[]string{everybody + ".out.>"}, []string{everybody + ".rpc.>"}},
 		{roles.Operator, "", []string{everybody + take, everybody + acquire}, []string{everybody + controls}, nil, nil},
 		{roles.Service, "motors", []string{"waldo.v1.rover.motors" + acquire, "waldo.v1.rover.motors.in.>"},
 			[]string{everybody + estop, "waldo.v1.rover.motors" + take, "waldo.v1.rover.msg.*"},
@@ -219,7 +221,8 @@ func TestRoles(t *testing.T) {
 			t.Errorf("%v: calls all of %s", tt.role, p.Publish[i])
 		}
 	}
-	if p := permissions.Of(permissions.Role(roles.Viewer, "", ""), false); !slices.Contains(p.Subscribe, "waldo.v1.*.*.out.>") {
+	if p := permissions.Of(permissions.Role(roles.Viewer, "", ""), false); !slices.Contains(p.Subscribe,
+		"waldo.v1.*.*.out.>") {
 		t.Errorf("a token for any robot hears %q", p.Subscribe)
 	}
 }
@@ -230,7 +233,8 @@ func TestKnowsAllMethods(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no definitions", err)
 	}
-	service, rpc := regexp.MustCompile(`(?m)^service (\w+) `), regexp.MustCompile(`(?m)^  rpc (\w+)\((stream )?\w+\) returns \((stream )?`)
+	service, rpc := regexp.MustCompile(`(?m)^service (\w+) `),
+		regexp.MustCompile(`(?m)^  rpc (\w+)\((stream )?\w+\) returns \((stream )?`)
 	may := map[roles.Role][]string{}
 	for _, role := range []roles.Role{roles.Viewer, roles.Driver, roles.Operator} {
 		may[role] = permissions.Of(permissions.Role(role, "r", ""), false).Publish

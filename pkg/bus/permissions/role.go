@@ -108,8 +108,9 @@ func actingAt(a bus.Address) []Rule {
 // watchingAt are the rules of who reads streams.
 func watchingAt(a bus.Address) []Rule {
 	const why = "what devices produce"
-	return append(search(), Rule{Subscribe, a.Out(everything), why}, Rule{Subscribe, a.Work(everything), "results of workers"},
-		Rule{Subscribe, a.State(), "which devices there are"}, Rule{Publish, holdStream(a), why})
+	return append(search(), Rule{Subscribe, a.Out(everything), why},
+		Rule{Subscribe, a.Work(everything), "results of workers"}, Rule{Subscribe, a.State(), "which devices there are"},
+		Rule{Publish, holdStream(a), why})
 }
 
 // writingAt are the rules of who sends to devices.

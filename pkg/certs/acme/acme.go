@@ -7,8 +7,8 @@
 //
 // The certificate takes the place of the leaf that package certs describes; those who serve it read it again.
 //
-// An [Issuer] owns a goroutine, which Close ends and waits for. Failures are retried, at first after a minute, then more
-// and more slowly up to every six hours, or when the authority says.
+// An [Issuer] owns a goroutine, which Close ends and waits for. Failures are retried, at first after a minute, then
+// more and more slowly up to every six hours, or when the authority says.
 package acme
 
 import (
@@ -169,7 +169,8 @@ func (i *Issuer) obtain(ctx context.Context) error {
 	if i.config.Email != "" {
 		account.Contact = []string{"mailto:" + i.config.Email}
 	}
-	if _, err := i.client.Register(ctx, account, acme.AcceptTOS); err != nil && !errors.Is(err, acme.ErrAccountAlreadyExists) {
+	if _, err := i.client.Register(ctx, account, acme.AcceptTOS); err != nil &&
+		!errors.Is(err, acme.ErrAccountAlreadyExists) {
 		return fmt.Errorf("account at %s: %w", i.config.Directory, err)
 	}
 	order, err := i.client.AuthorizeOrder(ctx, acme.DomainIDs(i.config.Domain))

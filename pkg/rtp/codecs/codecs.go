@@ -173,8 +173,8 @@ func (c *Codec) NewPayloader() rtp.Payloader {
 	return c.newPayloader()
 }
 
-// NewDepacketizer returns a depacketizer for the packets of one stream. Packets are given to it in order; after a loss a
-// new one is needed. What it returns for the packets of a frame, in a row, is the frame.
+// NewDepacketizer returns a depacketizer for the packets of one stream. Packets are given to it in order; after a loss
+// a new one is needed. What it returns for the packets of a frame, in a row, is the frame.
 func (c *Codec) NewDepacketizer() rtp.Depacketizer {
 	if c.newDepacketizer == nil {
 		return whole{}

@@ -202,7 +202,8 @@ func h265WebCodecs(keyFrame []byte) string {
 	if !ok {
 		return ""
 	}
-	name := fmt.Sprintf("hev1.%s%d.%x.%c%d", [4]string{"", "A", "B", "C"}[l.space], l.profile, bits.Reverse32(l.compatible), "LH"[l.tier], l.level)
+	name := fmt.Sprintf("hev1.%s%d.%x.%c%d", [4]string{"", "A", "B", "C"}[l.space], l.profile,
+		bits.Reverse32(l.compatible), "LH"[l.tier], l.level)
 	limits := l.limits[:]
 	for len(limits) > 0 && limits[len(limits)-1] == 0 {
 		limits = limits[:len(limits)-1]

@@ -36,7 +36,8 @@ func h265Frames(t testing.TB) (frames [][]byte) {
 	return append(frames, frame)
 }
 
-// TestH265Frames: what the packets carry is what the frame was, parameter sets, slices in one packet and slices in many.
+// TestH265Frames: what the packets carry is what the frame was, parameter sets, slices in one packet and slices in
+// many.
 func TestH265Frames(t *testing.T) {
 	frames := h265Frames(t)
 	payloader := h265.NewPayloader()
@@ -116,7 +117,8 @@ func TestH265KeyFrames(t *testing.T) {
 
 // head is a parameter set as far as it says what a decoder must be able to do.
 func head(tierAndProfile byte, compatible byte, level byte) []byte {
-	return []byte{0, 0, 0, 1, h265SPS << 1, 1, 1, tierAndProfile, compatible, 0, 0, 3, 0, 0xb0, 0, 0, 3, 0, 0, 3, 0, level, 0xa0}
+	return []byte{0, 0, 0, 1, h265SPS << 1, 1, 1, tierAndProfile, compatible, 0, 0, 3, 0, 0xb0, 0, 0, 3, 0, 0, 3, 0, level,
+		0xa0}
 }
 
 func TestWebCodecsNameOfH265(t *testing.T) {
@@ -163,7 +165,8 @@ func TestChooseH265(t *testing.T) {
 		{"a level that it receives", head(1, 0x60, 120), []string{"level-id=93;max-recv-level-id=150"}, 0},
 		{"the high tier", head(0x21, 0x60, 120), []string{chrome, "level-id=120;tier-flag=1"}, 1},
 		{"several streams", head(1, 0x60, 93), []string{"tx-mode=MRST"}, -1},
-		{"odd parameters", head(1, 0x60, 93), []string{"level-id=x", "profile-id=-1", "tier-flag=256", "profile-space=1"}, -1},
+		{"odd parameters", head(1, 0x60, 93), []string{"level-id=x", "profile-id=-1", "tier-flag=256", "profile-space=1"},
+			-1},
 	} {
 		var listed []webrtc.RTPCodecParameters
 		for i, line := range tt.listed {

@@ -12,9 +12,9 @@ type fragmentation struct {
 }
 
 // Level makes the first payload of a frame shorter by so many bytes than the next, which those after it take over: the
-// first packet of a frame has longer headers, and packets of one size cost less to send. A payload more is needed if the
-// last one has no room. Frames that begin otherwise than with a part that is cut stay as they are. The payloads are not
-// changed, but what is returned shares memory with them.
+// first packet of a frame has longer headers, and packets of one size cost less to send. A payload more is needed if
+// the last one has no room. Frames that begin otherwise than with a part that is cut stay as they are. The payloads are
+// not changed, but what is returned shares memory with them.
 func (c *Codec) Level(payloads [][]byte, less int) [][]byte {
 	n := c.cut(payloads)
 	if n < 2 {

@@ -22,9 +22,10 @@ var vp8 = &Codec{
 	fragments:       vp8Fragments,
 	newPayloader:    func() rtp.Payloader { return &rtpcodecs.VP8Payloader{} },
 	newDepacketizer: func() rtp.Depacketizer { return &rtpcodecs.VP8Packet{} },
-	begins:          func(payload []byte) bool { return len(payload) > 0 && payload[0]&0x17 == 0x10 }, // RFC 7741, 4.2: S, PID 0
-	usable:          func(frame []byte) bool { return len(frame) >= vp8Tag && (frame[0]&1 != 0 || vp8Key(frame)) },
-	isKey:           func(f *mediav1.VideoFrame) bool { return vp8Key(f.GetData()) },
+	// RFC 7741, 4.2: S, PID 0
+	begins: func(payload []byte) bool { return len(payload) > 0 && payload[0]&0x17 == 0x10 },
+	usable: func(frame []byte) bool { return len(frame) >= vp8Tag && (frame[0]&1 != 0 || vp8Key(frame)) },
+	isKey:  func(f *mediav1.VideoFrame) bool { return vp8Key(f.GetData()) },
 }
 
 // vp8Fragments have a descriptor of one byte, with a bit for the first (RFC 7741, 4.2).

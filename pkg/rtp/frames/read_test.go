@@ -18,8 +18,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// tape is a track that plays packets when they are due, and then ends with an error. A nil packet is one of a payload type
-// that was not negotiated.
+// tape is a track that plays packets when they are due, and then ends with an error. A nil packet is one of a payload
+// type that was not negotiated.
 type tape struct {
 	packets  []sent
 	began    time.Time
@@ -59,7 +59,8 @@ func TestReadVideo(t *testing.T) {
 			v := NewVideo(c.codec, VideoConfig{})
 			err := ReadVideo(&tape{packets: packets, began: time.Now(), end: end}, v,
 				func(f *mediav1.VideoFrame) { frames = append(frames, f) })
-			if got := pattern(frames); got != "KP----KPPPPP" || (err != nil) != errors.Is(end, broken) || v.Stats().LostPackets != 1 {
+			if got := pattern(frames); got != "KP----KPPPPP" || (err != nil) != errors.Is(end, broken) ||
+				v.Stats().LostPackets != 1 {
 				t.Errorf("%v: %s, %v, %+v", end, got, err, v.Stats())
 			}
 		}

@@ -33,7 +33,8 @@ func TestFramesAreThoseThatWereSent(t *testing.T) {
 			t.Fatalf("%s: %s, want %s", name, got, c.keys)
 		}
 		for i, f := range frames {
-			if !slices.EqualFunc(picture.Parts(c.codec.MediaType, f.GetData()), picture.Parts(c.codec.MediaType, c.frames[i]), bytes.Equal) {
+			if !slices.EqualFunc(picture.Parts(c.codec.MediaType, f.GetData()), picture.Parts(c.codec.MediaType, c.frames[i]),
+				bytes.Equal) {
 				t.Errorf("%s: frame %d is another one", name, i)
 			}
 			if at := start.Add(time.Duration(i) * tick); f.GetEpoch() != 9 || f.GetSequence() != int64(i) ||

@@ -70,7 +70,8 @@ func parse(frame, epoch []byte) (Origin, bool) {
 	if len(frame) != frameSize || len(epoch) != epochSize {
 		return Origin{}, false
 	}
-	run, sequence, micros := binary.BigEndian.Uint64(epoch), binary.BigEndian.Uint64(frame), binary.BigEndian.Uint64(frame[8:])
+	run, sequence, micros := binary.BigEndian.Uint64(epoch), binary.BigEndian.Uint64(frame),
+		binary.BigEndian.Uint64(frame[8:])
 	if run == 0 || max(run, sequence, micros) > math.MaxInt64 {
 		return Origin{}, false
 	}

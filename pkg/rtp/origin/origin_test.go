@@ -60,7 +60,8 @@ func TestWire(t *testing.T) {
 		if _, err := got.Unmarshal(data); err != nil {
 			t.Fatal(err)
 		}
-		if o, ok := ids.Of(&got); !ok || o.Epoch != some.Epoch || o.Sequence != some.Sequence || !o.Captured.Equal(some.Captured) {
+		if o, ok := ids.Of(&got); !ok || o.Epoch != some.Epoch || o.Sequence != some.Sequence ||
+			!o.Captured.Equal(some.Captured) {
 			t.Errorf("%v: %v, %v", ids, o, ok)
 		}
 		if _, ok := (IDs{}).Of(&got); ok {

@@ -53,7 +53,8 @@ const (
 func (c *Config) Validate() error {
 	switch {
 	case c.Source == "":
-		return robot.BadField("source", `is empty: use "default", "none", "tone", a .wav file, or part of a sound device's name`)
+		return robot.BadField("source",
+			`is empty: use "default", "none", "tone", a .wav file, or part of a sound device's name`)
 	case c.Source == null:
 		return robot.BadField("source", `"null" is for speaker: use "none", or "tone"`)
 	case c.Speaker == tone:

@@ -48,7 +48,8 @@ func TestListen(t *testing.T) {
 }
 
 // A listener that does not read loses sound, and is told how much; another one loses nothing. Little sound, and one
-// packet in flight: so the eager one keeps up on a busy machine, and no buffer on the way hides that the other does not.
+// packet in flight: so the eager one keeps up on a busy machine, and no buffer on the way hides that the other does
+// not.
 func TestListenerThatDoesNotRead(t *testing.T) {
 	w := start(t, small())
 	wanted := &audiov1.StreamAudioRequest{Format: raw(pcm.S16LE, 8000, 1), BlockSamples: 160}

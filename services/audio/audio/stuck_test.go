@@ -25,11 +25,13 @@ func TestStuckProcessEnds(t *testing.T) {
 			t.Errorf("ended with %v, want a panic that says why", err)
 		}
 	}()
-	d := &driver{turn: func() func() { return func() {} }, open: func(needs) (card.Card, error) { return card.Card{}, fmt.Errorf("open: %w", portaudio.ErrStuck) }}
+	d := &driver{turn: func() func() { return func() {} },
+		open: func(needs) (card.Card, error) { return card.Card{}, fmt.Errorf("open: %w", portaudio.ErrStuck) }}
 	t.Errorf("goes on: %v", d.run(t.Context(), func() {}))
 }
 
-// A driver that never comes back is a hang, which the launcher and the watchdog of systemd hear of. One that fails is none.
+// A driver that never comes back is a hang, which the launcher and the watchdog of systemd hear of. One that fails is
+// none.
 func TestHangingDriver(t *testing.T) {
 	server, err := embedded.Start(embedded.Config{})
 	if err != nil {

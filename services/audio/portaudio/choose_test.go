@@ -23,10 +23,11 @@ func TestChoose(t *testing.T) {
 		want  int
 		says  string
 	}{
-		"usb":       {names, 0, ""},
-		"hw:0,3":    {names, 2, ""},
-		"DEFAULT":   {names, 3, ""},
-		"hda intel": {names, 0, `alone has "hda intel" in its name: "HDA Intel: ALC (hw:0,0)", "HDA Intel: HDMI (hw:0,3)" have; use more of one`},
+		"usb":     {names, 0, ""},
+		"hw:0,3":  {names, 2, ""},
+		"DEFAULT": {names, 3, ""},
+		"hda intel": {names, 0,
+			`alone has "hda intel" in its name: "HDA Intel: ALC (hw:0,0)", "HDA Intel: HDMI (hw:0,3)" have; use more of one`},
 		"webcam":    {names, 0, `has "webcam" in its name; there are: ` + all},
 		"none here": {nil, 0, `has "none here" in its name, nor any other: plug one in, or use another source or speaker`},
 	} {

@@ -67,8 +67,8 @@ func TestToneIsPureAndSteady(t *testing.T) {
 
 func TestTenMinutesAreTenMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, err := OpenMicrophone(MicrophoneConfig{Pace: pace.Pace{Format: pcm.Format{Rate: 44100, Channels: 1}, Block: 44100 / 7},
-			Hz: 440})
+		c, err := OpenMicrophone(MicrophoneConfig{Pace: pace.Pace{Format: pcm.Format{Rate: 44100, Channels: 1},
+			Block: 44100 / 7}, Hz: 440})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -64,7 +64,8 @@ func (c *Config) Validate() error {
 func (c *Config) validateSource() error {
 	switch {
 	case c.Source == fromEvdev && c.Script != "":
-		return robot.BadField("script", `only a simulated pad follows a script, but source is "evdev": remove it, or use source "sim"`)
+		return robot.BadField("script",
+			`only a simulated pad follows a script, but source is "evdev": remove it, or use source "sim"`)
 	case c.Source == fromSim && c.Path != "":
 		return robot.BadField("path", `a simulated pad has no device file: remove it, or use source "evdev"`)
 	case c.Source == fromSim && c.Name != "":

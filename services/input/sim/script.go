@@ -73,7 +73,8 @@ func Parse(data []byte) (Script, error) {
 	}
 	switch {
 	case len(script) == 0:
-		return nil, errors.New(`the script is empty: give it lines like {"after": "20ms", "events": [{"code": "ABS_X", "value": 9000}]}`)
+		return nil,
+			errors.New(`the script is empty: give it lines like {"after": "20ms", "events": [{"code": "ABS_X", "value": 9000}]}`)
 	case round < minRound:
 		return nil, fmt.Errorf("the whole script takes %v: it is repeated forever, so it must take %v or more (see after)",
 			round, minRound)

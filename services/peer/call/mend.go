@@ -20,7 +20,8 @@ func mend(offer, answer string) (string, error) {
 	if err := d.UnmarshalString(answer); err != nil {
 		return "", err
 	}
-	live := slices.IndexFunc(d.MediaDescriptions, func(m *sdp.MediaDescription) bool { return m.MediaName.Port.Value != 0 })
+	live := slices.IndexFunc(d.MediaDescriptions,
+		func(m *sdp.MediaDescription) bool { return m.MediaName.Port.Value != 0 })
 	switch {
 	case len(d.MediaDescriptions) != len(offered.MediaDescriptions):
 		return "", errors.New("it has not the sections of the offer")

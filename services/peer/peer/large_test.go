@@ -13,8 +13,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/media"
 )
 
-// keepAlive has something come to the slot, by the bus, until the end of the test: a busy machine may need longer for 64 MiB
-// than a slot may be silent.
+// keepAlive has something come to the slot, by the bus, until the end of the test: a busy machine may need longer for
+// 64 MiB than a slot may be silent.
 func (p *program) keepAlive() {
 	ctx, cancel := context.WithCancel(p.t.Context())
 	done := make(chan struct{})
@@ -33,9 +33,9 @@ func (p *program) keepAlive() {
 	}()
 }
 
-// attempt publishes a picture of 64 MiB or more over and over until the call ends, or until ok reports true, and returns how
-// it ended. On a busy machine that takes longer than a slot may be silent: the slot is kept, and if the whole process stood
-// still for so long, there is another attempt.
+// attempt publishes a picture of 64 MiB or more over and over until the call ends, or until ok reports true, and
+// returns how it ended. On a busy machine that takes longer than a slot may be silent: the slot is kept, and if the
+// whole process stood still for so long, there is another attempt.
 func (w *world) attempt(f *mediav1.VideoFrame, ok func() bool) (err error) {
 	w.t.Helper()
 	for begun := time.Now(); time.Since(begun) < 4*timeout; {

@@ -7,8 +7,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/device"
 )
 
-// news remembers why there is nothing to show, so that no reason is told twice in a row. The zero value is ready to use,
-// from any goroutine.
+// news remembers why there is nothing to show, so that no reason is told twice in a row. The zero value is ready to
+// use, from any goroutine.
 type news struct {
 	mu   sync.Mutex
 	last string

@@ -132,7 +132,8 @@ func TestService(t *testing.T) {
 		t.Fatalf("it begins with %v, %v", s, err)
 	}
 	seek, err := c.Seek(ctx, &playerv1.SeekRequest{Offset: durationpb.New(30 * second)})
-	if err != nil || seek.GetState().GetOffset().AsDuration() != 30*second || seek.GetState().GetJump() != first.GetState().GetJump()+1 {
+	if err != nil || seek.GetState().GetOffset().AsDuration() != 30*second ||
+		seek.GetState().GetJump() != first.GetState().GetJump()+1 {
 		t.Errorf("seek: %v, %v", seek, err)
 	}
 	_, errSpeed := c.SetSpeed(ctx, &playerv1.SetSpeedRequest{Speed: 10})
@@ -250,10 +251,11 @@ func TestValidate(t *testing.T) {
 		config player.Config
 		want   string
 	}{
-		"good":     {player.Config{Files: []string{good}, Speed: 0.1}, ""},
-		"no file":  {player.Config{Speed: 1}, "files: is missing"},
-		"missing":  {player.Config{Files: []string{good + "x"}, Speed: 1}, "no such file"},
-		"empty":    {player.Config{Files: []string{good, empty}, Speed: 1}, "empty.mcap: this is not an MCAP file: it is empty"},
+		"good":    {player.Config{Files: []string{good}, Speed: 0.1}, ""},
+		"no file": {player.Config{Speed: 1}, "files: is missing"},
+		"missing": {player.Config{Files: []string{good + "x"}, Speed: 1}, "no such file"},
+		"empty": {player.Config{Files: []string{good, empty}, Speed: 1},
+			"empty.mcap: this is not an MCAP file: it is empty"},
 		"too fast": {player.Config{Files: []string{good}, Speed: 11}, "speed"},
 		"before":   {player.Config{Files: []string{good}, Speed: 1, Start: -1}, "start"},
 	} {

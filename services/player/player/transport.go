@@ -69,8 +69,8 @@ func (t *transport) setLoop(loop bool) play.Clock {
 	return t.change(func(c *play.Clock) { c.Loop = loop })
 }
 
-// end begins again if the recording has come to its end and loops, and has everybody told otherwise. It returns when the
-// end comes next, false if it does not.
+// end begins again if the recording has come to its end and loops, and has everybody told otherwise. It returns when
+// the end comes next, false if it does not.
 func (t *transport) end() (left time.Duration, comes bool) {
 	c := t.get()
 	left = c.When(c.Duration) - t.now()

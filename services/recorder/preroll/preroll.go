@@ -1,6 +1,7 @@
 // Package preroll keeps the newest messages in memory, for a recording that begins before it is started.
 //
-// A [Buffer] is bounded by time and by bytes, whichever is less. It is not safe for concurrent use, and has no goroutines.
+// A [Buffer] is bounded by time and by bytes, whichever is less. It is not safe for concurrent use, and has no
+// goroutines.
 package preroll
 
 import (
@@ -54,8 +55,8 @@ func (b *Buffer) Length(now time.Time) time.Duration {
 	return now.Sub(b.queue[b.first].At)
 }
 
-// Take empties the buffer. It returns the messages that can be read: those of a stream that needs a key frame begin with
-// one.
+// Take empties the buffer. It returns the messages that can be read: those of a stream that needs a key frame begin
+// with one.
 func (b *Buffer) Take() []reel.Message {
 	begun := map[*recording.Channel]bool{}
 	kept := b.queue[b.first:]

@@ -17,7 +17,8 @@ var (
 
 // at is a message so many milliseconds after the beginning.
 func at(c *recording.Channel, ms int, key bool, size int) reel.Message {
-	return reel.Message{Channel: c, At: begin.Add(time.Duration(ms) * time.Millisecond), Sequence: int64(ms), Key: key, Data: make([]byte, size)}
+	return reel.Message{Channel: c, At: begin.Add(time.Duration(ms) * time.Millisecond), Sequence: int64(ms), Key: key,
+		Data: make([]byte, size)}
 }
 
 // TestBuffer: what is too old, or too much, is forgotten, and a stream of pictures begins with a key frame.
@@ -29,13 +30,17 @@ func TestBuffer(t *testing.T) {
 		want     []int64
 		length   time.Duration
 	}{
-		"nothing":   {time.Second, 1 << 20, nil, nil, 0},
-		"all":       {time.Second, 1 << 20, []reel.Message{at(video, 0, true, 10), at(rx, 500, false, 10), at(video, 1000, false, 10)}, []int64{0, 500, 1000}, time.Second},
-		"too old":   {time.Second, 1 << 20, []reel.Message{at(rx, 0, false, 10), at(rx, 600, false, 10), at(rx, 1500, false, 10)}, []int64{600, 1500}, 900 * time.Millisecond},
-		"too much":  {time.Second, 3000, []reel.Message{at(rx, 0, false, 1000), at(rx, 1, false, 1000), at(rx, 2, false, 1000)}, []int64{1, 2}, time.Millisecond},
+		"nothing": {time.Second, 1 << 20, nil, nil, 0},
+		"all": {time.Second, 1 << 20, []reel.Message{at(video, 0, true, 10), at(rx, 500, false, 10),
+			at(video, 1000, false, 10)}, []int64{0, 500, 1000}, time.Second},
+		"too old": {time.Second, 1 << 20, []reel.Message{at(rx, 0, false, 10), at(rx, 600, false, 10),
+			at(rx, 1500, false, 10)}, []int64{600, 1500}, 900 * time.Millisecond},
+		"too much": {time.Second, 3000, []reel.Message{at(rx, 0, false, 1000), at(rx, 1, false, 1000),
+			at(rx, 2, false, 1000)}, []int64{1, 2}, time.Millisecond},
 		"too large": {time.Second, 3000, []reel.Message{at(rx, 0, false, 4000)}, nil, 0},
 		"no key frame": {time.Second, 1 << 20,
-			[]reel.Message{at(video, 0, false, 10), at(rx, 1, false, 10), at(video, 2, true, 10), at(video, 3, false, 10)}, []int64{1, 2, 3}, 3 * time.Millisecond},
+			[]reel.Message{at(video, 0, false, 10), at(rx, 1, false, 10), at(video, 2, true, 10), at(video, 3, false, 10)},
+			[]int64{1, 2, 3}, 3 * time.Millisecond},
 	} {
 		b := preroll.New(tt.age, tt.bytes)
 		last := begin

@@ -98,8 +98,8 @@ func (h history) note(l audit.Line) error {
 	return nil
 }
 
-// misses reports whether a file was written by this recorder, and no event tells its sum. If the beginning of its recording
-// is not in the log any more, there may have been such an event: what a file is now is not attested then.
+// misses reports whether a file was written by this recorder, and no event tells its sum. If the beginning of its
+// recording is not in the log any more, there may have been such an event: what a file is now is not attested then.
 func (h history) misses(file string) bool {
 	n, ok := folder.Parse(file)
 	return ok && h.begun[n.Recording()] && !h.told[file]

@@ -43,7 +43,8 @@ func (r *rig) awaitAttested(t *testing.T, file string) audit.Event {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sum := sha256.Sum256(data); len(found) != 1 || found[0].SHA256 != hex.EncodeToString(sum[:]) || found[0].Folder != r.folder {
+	if sum := sha256.Sum256(data); len(found) != 1 || found[0].SHA256 != hex.EncodeToString(sum[:]) ||
+		found[0].Folder != r.folder {
 		t.Fatalf("%+v, want %x", found, sum)
 	}
 	return found[0]
@@ -72,8 +73,8 @@ func TestBrokenRecording(t *testing.T) {
 	}
 }
 
-// TestAttestedLater: a file that was completed and not attested is attested at the next start, if the log shows that this
-// recorder wrote it and has never told its sum.
+// TestAttestedLater: a file that was completed and not attested is attested at the next start, if the log shows that
+// this recorder wrote it and has never told its sum.
 func TestAttestedLater(t *testing.T) {
 	for what, tt := range map[string]struct {
 		drop  func(*audit.Event) bool // events that the log does not have
@@ -97,7 +98,8 @@ func TestAttestedLater(t *testing.T) {
 			before := r.attested(t, first)
 			p = r.record(t)
 			if tt.later {
-				if e := r.awaitAttested(t, first); e.Kind != audit.RecordingRepaired || !strings.HasPrefix(e.Reason, "found at a start") {
+				if e := r.awaitAttested(t, first); e.Kind != audit.RecordingRepaired ||
+					!strings.HasPrefix(e.Reason, "found at a start") {
 					t.Errorf("%+v", e)
 				}
 			}

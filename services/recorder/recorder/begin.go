@@ -138,14 +138,16 @@ func (r *recorder) finished(f reel.Finished) {
 	r.attest(audit.RecordingFinished, f.File, hex.EncodeToString(f.Sum[:]), "")
 }
 
-// room deletes what is not kept, and fails if there is too little room then; more is wanted beside what is to be left free.
+// room deletes what is not kept, and fails if there is too little room then; more is wanted beside what is to be left
+// free.
 func (r *recorder) room(more int64) error {
 	k := r.config.Keep
 	_, deleted, err := r.owner.Room(folder.Keep{Recordings: k.Recordings, Free: int64(k.Free) + more,
 		DeleteOldest: k.Full == fullDelete})
 	for _, name := range deleted {
 		r.kit.Log.Info("a recording was deleted to make room", "name", name)
-		r.kit.Audit.Write(audit.Event{Kind: audit.RecordingDeleted, Device: r.kit.Address().Device, What: name, Reason: "keep"})
+		r.kit.Audit.Write(audit.Event{Kind: audit.RecordingDeleted, Device: r.kit.Address().Device, What: name,
+			Reason: "keep"})
 	}
 	return err
 }
@@ -163,7 +165,8 @@ func (r *recorder) head(w wish, name string, part int, papers *papers) write.Hea
 	}}
 	if r.config.robot != nil {
 		if text, err := r.config.robot.Redacted(); err == nil { // it was read before
-			h.Attachments = append(h.Attachments, write.Attachment{Name: "robot.yaml", MediaType: "application/yaml", Data: text})
+			h.Attachments = append(h.Attachments,
+				write.Attachment{Name: "robot.yaml", MediaType: "application/yaml", Data: text})
 		}
 	}
 	h.Attachments = append(h.Attachments, papers.head()...)

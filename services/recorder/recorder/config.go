@@ -88,15 +88,19 @@ func (c *Config) Validate() error {
 	}
 	whens, fulls := []string{whenAsked, whenAlways, whenDriven}, []string{fullStop, fullDelete}
 	bad(!slices.Contains(whens, c.When), "when", "%q is unknown: use one of %s", c.When, strings.Join(whens, ", "))
-	bad(!slices.Contains(fulls, c.Keep.Full), "keep.full", "%q is unknown: use one of %s", c.Keep.Full, strings.Join(fulls, ", "))
+	bad(!slices.Contains(fulls, c.Keep.Full), "keep.full", "%q is unknown: use one of %s", c.Keep.Full,
+		strings.Join(fulls, ", "))
 	bad(c.Preroll < 0 || c.Preroll > mostPreroll, "preroll", "%v is out of range: use 0s to %v", c.Preroll, mostPreroll)
-	bad(c.PrerollSize < leastPrerollSize || c.PrerollSize > mostPrerollSize, "prerollSize", "%v is out of range: use 1MiB to 1GiB",
-		c.PrerollSize)
+	bad(c.PrerollSize < leastPrerollSize || c.PrerollSize > mostPrerollSize, "prerollSize",
+		"%v is out of range: use 1MiB to 1GiB", c.PrerollSize)
 	bad(c.After < 0 || c.After > mostAfter, "after", "%v is out of range: use 0s to %v", c.After, mostAfter)
 	bad(c.KeyFrames != 0 && (c.KeyFrames < leastKeyFrames || c.KeyFrames > mostKeyFrames), "keyFrames",
-		"%v is out of range: use %v to %v, or 0s to ask only at the beginning of each file", c.KeyFrames, leastKeyFrames, mostKeyFrames)
-	bad(c.Split.Size != 0 && c.Split.Size < leastSplitSize, "split.size", "%v is out of range: use 1MiB or more, or 0", c.Split.Size)
-	bad(c.Split.Time != 0 && c.Split.Time < leastSplitTime, "split.time", "%v is out of range: use 1s or more, or 0s", c.Split.Time)
+		"%v is out of range: use %v to %v, or 0s to ask only at the beginning of each file", c.KeyFrames, leastKeyFrames,
+		mostKeyFrames)
+	bad(c.Split.Size != 0 && c.Split.Size < leastSplitSize, "split.size", "%v is out of range: use 1MiB or more, or 0",
+		c.Split.Size)
+	bad(c.Split.Time != 0 && c.Split.Time < leastSplitTime, "split.time", "%v is out of range: use 1s or more, or 0s",
+		c.Split.Time)
 	bad(c.Keep.Recordings < 0, "keep.recordings", "%d is out of range: use 1 or more, or 0 for all", c.Keep.Recordings)
 	var err error
 	if c.choice, err = tap.Choose(c.Record); err != nil {

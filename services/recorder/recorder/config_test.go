@@ -15,8 +15,9 @@ import (
 
 // sizes are what people write, and what it means; -1: nothing.
 var sizes = map[string]Size{
-	"0": 0, "1": 1, "500MB": 500e6, "1GiB": 1 << 30, "1.5 GiB": 3 << 29, " 64MiB ": 64 << 20, "10kB": 10e3, "2TB": 2e12, "7B": 7,
-	"": -1, "GiB": -1, "-1": -1, "1XB": -1, "NaN": -1, "1e30": -1, "1,5GB": -1, "Inf": -1,
+	"0": 0, "1": 1, "500MB": 500e6, "1GiB": 1 << 30, "1.5 GiB": 3 << 29, " 64MiB ": 64 << 20, "10kB": 10e3, "2TB": 2e12,
+	"7B": 7,
+	"":   -1, "GiB": -1, "-1": -1, "1XB": -1, "NaN": -1, "1e30": -1, "1,5GB": -1, "Inf": -1,
 }
 
 func TestSize(t *testing.T) {
@@ -84,7 +85,8 @@ func TestConfig(t *testing.T) {
 func TestFolder(t *testing.T) {
 	c := Config{}
 	environ := map[string]string{"STATE_DIRECTORY": "/var/lib/waldo"}
-	if got, err := c.folder(func(key string) string { return environ[key] }); err != nil || got != "/var/lib/waldo/recordings" {
+	if got, err := c.folder(func(key string) string { return environ[key] }); err != nil ||
+		got != "/var/lib/waldo/recordings" {
 		t.Errorf("%s, %v", got, err)
 	}
 	if _, err := c.folder(func(string) string { return "" }); err == nil || !strings.Contains(err.Error(), "`folder`") {

@@ -291,8 +291,10 @@ func (e *ears) ask(one *ear, now time.Time) {
 		defer one.asking.Store(false)
 		ctx, cancel := context.WithTimeout(r.kit.Stopping(), askTime)
 		defer cancel()
-		client := camerav1.NewCameraServiceClient(r.kit.Bus().Client(bus.Address{Robot: r.kit.Address().Robot, Device: c.Device}))
-		if _, err := client.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{Stream: c.Stream}); err != nil && ctx.Err() == nil {
+		client := camerav1.NewCameraServiceClient(r.kit.Bus().Client(bus.Address{Robot: r.kit.Address().Robot,
+			Device: c.Device}))
+		if _, err := client.RequestKeyFrame(ctx, &camerav1.RequestKeyFrameRequest{Stream: c.Stream}); err != nil &&
+			ctx.Err() == nil {
 			r.kit.Log.Debug("no key frame", "of", c.Device, "stream", c.Stream, "error", err)
 		}
 		r.metrics.keyFrames.Inc()

@@ -24,8 +24,10 @@ func TestUnmarked(t *testing.T) {
 		{"no room", 0, fullStop, "", "delete recordings"},
 		{"another problem", free + leastRoom, fullStop, "the disk burns", "the disk burns"},
 	} {
-		r := &recorder{reader: folder.New(t.TempDir()), free: tt.free, problem: tt.problem, config: Config{Keep: Keep{Free: free, Full: tt.full}}}
-		if got := r.unmarked(); !strings.HasPrefix(got, "nothing is being recorded, so nothing can be marked: ") || !strings.Contains(got, tt.says) {
+		r := &recorder{reader: folder.New(t.TempDir()), free: tt.free, problem: tt.problem,
+			config: Config{Keep: Keep{Free: free, Full: tt.full}}}
+		if got := r.unmarked(); !strings.HasPrefix(got, "nothing is being recorded, so nothing can be marked: ") ||
+			!strings.Contains(got, tt.says) {
 			t.Errorf("%s: %q", tt.what, got)
 		}
 	}

@@ -34,15 +34,15 @@ func newMetrics(to prometheus.Registerer, r *recorder) (*metrics, error) {
 			defer r.mu.Unlock()
 			return float64(r.lostNow())
 		})
-	recording := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "waldo_recorder_recording", Help: "1 while it records."},
-		func() float64 {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			if r.reel == nil {
-				return 0
-			}
-			return 1
-		})
+	recording := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "waldo_recorder_recording",
+		Help: "1 while it records."}, func() float64 {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.reel == nil {
+			return 0
+		}
+		return 1
+	})
 	var errs []error
 	for _, c := range []prometheus.Collector{m.messages, m.bytes, m.files, m.failures, m.keyFrames, lost, recording} {
 		errs = append(errs, to.Register(c))

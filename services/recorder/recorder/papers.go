@@ -24,8 +24,8 @@ const (
 	maxAsked = 4
 	// maxLater bounds how often it is put on record that a device is another one, beyond the beginning of each file.
 	maxLater = 100
-	// maxTries is how often a device is asked in one life if it is away, or does not answer in time, and askAfter after what
-	// time it is asked again, which is longer than answers.Ask takes.
+	// maxTries is how often a device is asked in one life if it is away, or does not answer in time, and askAfter after
+	// what time it is asked again, which is longer than answers.Ask takes.
 	maxTries = 6
 	askAfter = 12 * time.Second
 )
@@ -224,8 +224,8 @@ func (r *recorder) described() []*recording.Channel {
 	return slices.CompactFunc(channels, func(a, b *recording.Channel) bool { return a.Device == b.Device })
 }
 
-// may returns which methods of a device that only tell the recorder calls. The bus does not know those of kinds of one's
-// own: robot.yaml has to allow them.
+// may returns which methods of a device that only tell the recorder calls. The bus does not know those of kinds of
+// one's own: robot.yaml has to allow them.
 func (c *Config) may(device string) func(protoreflect.MethodDescriptor) bool {
 	own := c.robot == nil || slices.Contains(c.granted, device)
 	return func(m protoreflect.MethodDescriptor) bool {

@@ -32,13 +32,14 @@ func newBoard(port string, drives bool) *board {
 }
 
 func (b *board) kind() device.Kind[struct{}] {
-	return device.Kind[struct{}]{Name: "serial", Version: "1.0.0", New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
-		serialv1.RegisterSerialServiceServer(k, b)
-		if b.drives {
-			controlv1.RegisterControlServiceServer(k, b)
-		}
-		return b, nil
-	}}
+	return device.Kind[struct{}]{Name: "serial", Version: "1.0.0",
+		New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
+			serialv1.RegisterSerialServiceServer(k, b)
+			if b.drives {
+				controlv1.RegisterControlServiceServer(k, b)
+			}
+			return b, nil
+		}}
 }
 
 // Run implements [device.Driver].

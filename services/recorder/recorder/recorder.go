@@ -25,7 +25,8 @@ import (
 
 // Kind is what package device runs.
 func Kind() device.Kind[Config] {
-	return device.Kind[Config]{Name: "recorder", Version: version.Version, Defaults: Defaults(), OneCore: true, New: newDriver}
+	return device.Kind[Config]{Name: "recorder", Version: version.Version, Defaults: Defaults(), OneCore: true,
+		New: newDriver}
 }
 
 const (
@@ -102,8 +103,9 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1), left: make(chan struct{}, 1),
-		states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry, buffer: c.buffer(), free: -1}
+	r := &recorder{kit: kit, config: c, path: path, reader: folder.New(path), poked: make(chan struct{}, 1),
+		left: make(chan struct{}, 1), states: stream.NewTopic[*recorderv1.RecorderState](), wait: firstRetry,
+		buffer: c.buffer(), free: -1}
 	if r.metrics, err = newMetrics(kit.Metrics, r); err != nil {
 		return nil, err
 	}
@@ -114,7 +116,8 @@ func newDriver(kit *device.Kit, c Config) (device.Driver, error) {
 	recorderv1.RegisterRecorderServiceServer(kit, &service{recorder: r, library: recordings,
 		reading: make(chan struct{}, maxReading),
 		pace:    rate.NewLimiter(readRate, readBurst)})
-	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot, tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
+	if r.tap, err = tap.New(kit.Bus(), kit.Address().Robot,
+		tap.Config{Reader: kit.Address().String(), Log: kit.Log}); err != nil {
 		return nil, err
 	}
 	r.ears = newEars(r)

@@ -31,10 +31,12 @@ func TestRecord(t *testing.T) {
 	r := start(t, nil)
 	r.record(t)
 	r.begin(t)
-	if err := r.conn.Publish(bus.Address{Robot: "rover", Device: "front"}.In("speaker"), &mediav1.AudioFrame{Sequence: 7}); err != nil {
+	if err := r.conn.Publish(bus.Address{Robot: "rover", Device: "front"}.In("speaker"),
+		&mediav1.AudioFrame{Sequence: 7}); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.conn.Publish(bus.Topic("rover", "chat"), &messagev1.Message{Topic: "chat", Body: &messagev1.Message_Text{Text: "hello"}}); err != nil {
+	if err := r.conn.Publish(bus.Topic("rover", "chat"),
+		&messagev1.Message{Topic: "chat", Body: &messagev1.Message_Text{Text: "hello"}}); err != nil {
 		t.Fatal(err)
 	}
 	mark, err := r.client.AddMark(t.Context(), &recorderv1.AddMarkRequest{Text: "a stone", By: "anna"})
@@ -59,25 +61,29 @@ func TestRecord(t *testing.T) {
 		}
 	}
 	var again recorderv1.Mark
-	if err := proto.Unmarshal([]byte(on(all, "/recorder/marks")[0].data), &again); err != nil || !proto.Equal(&again, mark.GetMark()) {
+	if err := proto.Unmarshal([]byte(on(all, "/recorder/marks")[0].data), &again); err != nil ||
+		!proto.Equal(&again, mark.GetMark()) {
 		t.Errorf("the mark %v, want %v", &again, mark.GetMark())
 	}
 	data, err := f.Attachment("descriptors/front")
 	var d devicev1.GetDescriptorsResponse
-	if err != nil || proto.Unmarshal(data, &d) != nil || !slices.Contains(d.GetServices(), "waldo.camera.v1.CameraService") {
+	if err != nil || proto.Unmarshal(data, &d) != nil ||
+		!slices.Contains(d.GetServices(), "waldo.camera.v1.CameraService") {
 		t.Errorf("services %v, %v", d.GetServices(), err)
 	}
 	about, err := f.Metadata(write.AboutRobot)
-	if err != nil || about["robot"] != "rover" || about["recording"] != one.GetName() || about["part"] != "1" || about["started_by"] != "test" {
+	if err != nil || about["robot"] != "rover" || about["recording"] != one.GetName() || about["part"] != "1" ||
+		about["started_by"] != "test" {
 		t.Errorf("%v, %v", about, err)
 	}
 	if n := r.camera.asked.Load(); n == 0 {
 		t.Error("no key frame was asked for at the beginning")
 	}
 	line, err := r.client.GetTimeline(t.Context(), &recorderv1.GetTimelineRequest{Name: one.GetName()})
-	if err != nil || len(line.GetEvents()) == 0 || !slices.ContainsFunc(line.GetStreams(), func(s *recorderv1.RecordedStream) bool {
-		return s.GetDevice() == "front" && s.GetStream() == "video" && s.GetMediaType() == "video/H264"
-	}) {
+	if err != nil || len(line.GetEvents()) == 0 ||
+		!slices.ContainsFunc(line.GetStreams(), func(s *recorderv1.RecordedStream) bool {
+			return s.GetDevice() == "front" && s.GetStream() == "video" && s.GetMediaType() == "video/H264"
+		}) {
 		t.Errorf("the timeline: %v, %v", line, err)
 	}
 }
@@ -99,7 +105,8 @@ func (r *rig) checkPictures(t *testing.T, got []message) {
 			t.Fatalf("picture %d is another one than was sent", i)
 		}
 		var f mediav1.VideoFrame
-		if err := proto.Unmarshal([]byte(m.data), &f); err != nil || !m.captured.Equal(f.GetCaptureTime().AsTime()) || i > 0 && m.logged.Before(got[i-1].logged) {
+		if err := proto.Unmarshal([]byte(m.data), &f); err != nil || !m.captured.Equal(f.GetCaptureTime().AsTime()) ||
+			i > 0 && m.logged.Before(got[i-1].logged) {
 			t.Fatalf("picture %d: captured %v, logged %v, %v", i, m.captured, m.logged, err)
 		}
 	}
@@ -200,7 +207,8 @@ func TestFiles(t *testing.T) {
 	}
 	var got []byte
 	for {
-		q, err := r.client.ReadFile(t.Context(), &recorderv1.ReadFileRequest{File: names[0], Offset: int64(len(got)), MaxBytes: 1000})
+		q, err := r.client.ReadFile(t.Context(),
+			&recorderv1.ReadFileRequest{File: names[0], Offset: int64(len(got)), MaxBytes: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +224,8 @@ func TestFiles(t *testing.T) {
 	if status.Code(err) != codes.OutOfRange {
 		t.Errorf("behind the end: %v", err)
 	}
-	if _, err := r.client.DeleteRecording(t.Context(), &recorderv1.DeleteRecordingRequest{Name: open}); status.Code(err) != codes.FailedPrecondition {
+	if _, err := r.client.DeleteRecording(t.Context(),
+		&recorderv1.DeleteRecordingRequest{Name: open}); status.Code(err) != codes.FailedPrecondition {
 		t.Errorf("delete what is being written: %v", err)
 	}
 	if _, err := r.client.DeleteRecording(t.Context(), &recorderv1.DeleteRecordingRequest{Name: names[0]}); err != nil {
@@ -263,7 +272,8 @@ func TestSplit(t *testing.T) {
 func TestAudit(t *testing.T) {
 	r := start(t, nil)
 	folder := t.TempDir()
-	p, err := device.Start(recorder.Kind(), device.Settings{Robot: "rover", Device: "recorder", NATS: r.url, State: folder}, r.config, nil)
+	p, err := device.Start(recorder.Kind(),
+		device.Settings{Robot: "rover", Device: "recorder", NATS: r.url, State: folder}, r.config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +289,8 @@ func TestAudit(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha256.Sum256(content)
-	for _, want := range []string{`"event":"recording_started","who":"test"`, `"event":"recording_stopped"`, hex.EncodeToString(sum[:])} {
+	for _, want := range []string{`"event":"recording_started","who":"test"`, `"event":"recording_stopped"`,
+		hex.EncodeToString(sum[:])} {
 		if !strings.Contains(string(log), want) {
 			t.Errorf("the log lacks %s:\n%s", want, log)
 		}

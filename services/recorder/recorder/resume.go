@@ -14,7 +14,8 @@ import (
 const catchUp = time.Minute
 
 // errCrashes is about a recorder that does not record by itself any more.
-var errCrashes = fmt.Errorf("the recorder has crashed %d times in a row, each time within %v of the beginning of a file: see its "+
+var errCrashes = fmt.Errorf("the recorder has crashed %d times in a row, each time within %v of the beginning of a "+
+	"file: see its "+
 	"log; nothing is recorded until somebody starts a recording", mostCrashes, goodLife)
 
 // inherit takes up what the process before has left: what is wanted, and the recording that is to go on. r.mu is held.
@@ -55,8 +56,8 @@ type resumed struct {
 	at time.Time // what the present is in the recording
 }
 
-// resume makes the recording of the process before ready to go on, and returns nil if there is none, or if it cannot. What
-// is to be recorded meanwhile is kept. r.doing is held.
+// resume makes the recording of the process before ready to go on, and returns nil if there is none, or if it cannot.
+// What is to be recorded meanwhile is kept. r.doing is held.
 func (r *recorder) resume(now time.Time) *resumed {
 	n := r.before
 	if n == nil || !n.fresh() {

@@ -22,8 +22,8 @@ import (
 // noteFile is where a recorder notes what it records.
 const noteFile = ".waldo-recorder.json"
 
-// crash has the folder as after a crash of the recorder. A process of the test cannot be killed, so what it had written so
-// far, its note included, is put back after it has ended.
+// crash has the folder as after a crash of the recorder. A process of the test cannot be killed, so what it had written
+// so far, its note included, is put back after it has ended.
 func (r *rig) crash(t *testing.T, stop func()) {
 	t.Helper()
 	all, err := os.ReadDir(r.folder)
@@ -95,8 +95,8 @@ func (r *rig) note(t *testing.T, change func(map[string]any)) {
 	}
 }
 
-// TestResume: after a crash the same recording goes on in another file, with its marks and its length, and nothing twice; and
-// after a restart. One that was stopped does not.
+// TestResume: after a crash the same recording goes on in another file, with its marks and its length, and nothing
+// twice; and after a restart. One that was stopped does not.
 func TestResume(t *testing.T) {
 	r := start(t, func(c *recorder.Config) { c.Preroll = 5 * time.Second })
 	p := r.record(t)
@@ -109,7 +109,8 @@ func TestResume(t *testing.T) {
 	r.crash(t, p.Stop)
 	p = r.record(t)
 	again := r.more(t, 100).GetRecording()
-	if again.GetName() != first.GetName() || len(again.GetFiles()) != 2 || !again.GetStartTime().AsTime().Equal(first.GetStartTime().AsTime()) ||
+	if again.GetName() != first.GetName() || len(again.GetFiles()) != 2 ||
+		!again.GetStartTime().AsTime().Equal(first.GetStartTime().AsTime()) ||
 		again.GetMessageCount() < 200 || again.GetDuration().AsDuration() < first.GetDuration().AsDuration() {
 		t.Errorf("%v, want it to go on with %v", again, first)
 	}
@@ -138,14 +139,16 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// checkOnce checks that pictures are in order and there once, that times do not go back, and which files say that they go on.
+// checkOnce checks that pictures are in order and there once, that times do not go back, and which files say that they
+// go on.
 func (r *rig) checkOnce(t *testing.T, one *recorderv1.Recording) {
 	t.Helper()
 	seen := map[string]bool{}
 	var last time.Time
 	for i, name := range one.GetFiles() {
 		all, f := r.read(t, name)
-		if about, err := f.Metadata(write.AboutRobot); err != nil || about["recording"] != one.GetName() || (about[write.Resumed] == "true") != (i > 0) {
+		if about, err := f.Metadata(write.AboutRobot); err != nil || about["recording"] != one.GetName() ||
+			(about[write.Resumed] == "true") != (i > 0) {
 			t.Errorf("%s: %v, %v", name, about, err)
 		}
 		for _, m := range on(all, "/front/video") {
@@ -194,7 +197,8 @@ func TestNotResumed(t *testing.T) {
 		},
 		"a file that cannot be repaired": func(t *testing.T, r *rig, name string) {
 			part, _ := folder.Parse(name)
-			if err := os.WriteFile(filepath.Join(r.folder, part.Next().String()+write.PartSuffix), make([]byte, 5000), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(r.folder, part.Next().String()+write.PartSuffix), make([]byte, 5000),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -251,7 +255,8 @@ func TestDrivenResumes(t *testing.T) {
 	}
 }
 
-// TestCrashLoop: crashes add to one recording, good ones are kept, and in the end nothing is recorded by itself any more.
+// TestCrashLoop: crashes add to one recording, good ones are kept, and in the end nothing is recorded by itself any
+// more.
 func TestCrashLoop(t *testing.T) {
 	r := start(t, func(c *recorder.Config) { c.When, c.Keep.Recordings = "always", 2 })
 	p := r.record(t)

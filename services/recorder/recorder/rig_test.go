@@ -54,16 +54,19 @@ type camera struct {
 }
 
 func (c *camera) kind() device.Kind[struct{}] {
-	return device.Kind[struct{}]{Name: "camera", Version: "1.0.0", New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
-		camerav1.RegisterCameraServiceServer(k, c)
-		c.out = device.NewOut[*mediav1.VideoFrame](k, "video", device.OutOptions{MediaTypes: []string{media.H264}, KeyFrameOnRequest: true})
-		c.small = device.NewOut[*mediav1.VideoFrame](k, "video-small", device.OutOptions{AlternativeTo: "video", Small: true})
-		c.control = device.NewOut[*controlv1.ControlState](k, "control", device.OutOptions{})
-		c.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
-		c.epoch = k.Epoch()
-		c.state.Store(&controlv1.ControlState{Epoch: c.epoch})
-		return c, nil
-	}}
+	return device.Kind[struct{}]{Name: "camera", Version: "1.0.0",
+		New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
+			camerav1.RegisterCameraServiceServer(k, c)
+			c.out = device.NewOut[*mediav1.VideoFrame](k, "video",
+				device.OutOptions{MediaTypes: []string{media.H264}, KeyFrameOnRequest: true})
+			c.small = device.NewOut[*mediav1.VideoFrame](k, "video-small",
+				device.OutOptions{AlternativeTo: "video", Small: true})
+			c.control = device.NewOut[*controlv1.ControlState](k, "control", device.OutOptions{})
+			c.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
+			c.epoch = k.Epoch()
+			c.state.Store(&controlv1.ControlState{Epoch: c.epoch})
+			return c, nil
+		}}
 }
 
 // Run implements [device.Driver].
@@ -95,7 +98,8 @@ func (c *camera) Run(ctx context.Context, ready func()) error {
 }
 
 // RequestKeyFrame implements the CameraService.
-func (c *camera) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (c *camera) RequestKeyFrame(context.Context,
+	*camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	c.asked.Add(1)
 	c.want.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil

@@ -48,12 +48,12 @@ type service struct {
 	pace    *rate.Limiter // of bytes of files
 }
 
-// maxReading bounds how many answers are read from the disk at once, so that what viewers ask leaves time and memory for
-// what is being recorded. The others wait.
+// maxReading bounds how many answers are read from the disk at once, so that what viewers ask leaves time and memory
+// for what is being recorded. The others wait.
 const maxReading = 4
 
-// readRate and readBurst bound how much of files is given away, in bytes per second and at once: answers that are not yet
-// sent are in memory, and the disk is there for what is being recorded first.
+// readRate and readBurst bound how much of files is given away, in bytes per second and at once: answers that are not
+// yet sent are in memory, and the disk is there for what is being recorded first.
 const (
 	readRate  = 64 << 20
 	readBurst = 2 * maxRead
@@ -125,7 +125,8 @@ func (s *service) StartRecording(ctx context.Context, q *recorderv1.StartRecordi
 	if err != nil {
 		return nil, err
 	}
-	if err := s.start(wish{wanted: true, by: by, token: access.TokenID(ctx), from: access.From(ctx), reason: whenAsked}); err != nil {
+	if err := s.start(wish{wanted: true, by: by, token: access.TokenID(ctx), from: access.From(ctx),
+		reason: whenAsked}); err != nil {
 		return nil, failure(err)
 	}
 	return &recorderv1.StartRecordingResponse{State: s.now()}, nil
@@ -165,7 +166,8 @@ func (r *recorder) start(w wish) error {
 }
 
 // StopRecording implements the RecorderService.
-func (s *service) StopRecording(ctx context.Context, _ *recorderv1.StopRecordingRequest) (*recorderv1.StopRecordingResponse,
+func (s *service) StopRecording(ctx context.Context,
+	_ *recorderv1.StopRecordingRequest) (*recorderv1.StopRecordingResponse,
 	error) {
 	by, err := who(ctx, "")
 	if err != nil {
@@ -204,7 +206,8 @@ func (s *service) AddMark(ctx context.Context, q *recorderv1.AddMarkRequest) (*r
 		return nil, err
 	}
 	if n := len(q.GetText()); n < 1 || n > maxMark || !text.IsPrintable(q.GetText()) {
-		return nil, status.Errorf(codes.InvalidArgument, "text: has %d bytes: use 1 to %d bytes of printable text", n, maxMark)
+		return nil, status.Errorf(codes.InvalidArgument, "text: has %d bytes: use 1 to %d bytes of printable text", n,
+			maxMark)
 	}
 	_ = s.now() // how much room there is
 	mark, err := s.mark(q.GetText(), by)
@@ -245,16 +248,18 @@ func (r *recorder) unmarked() string {
 }
 
 // GetRecorder implements the RecorderService.
-func (s *service) GetRecorder(context.Context, *recorderv1.GetRecorderRequest) (*recorderv1.GetRecorderResponse, error) {
+func (s *service) GetRecorder(context.Context,
+	*recorderv1.GetRecorderRequest) (*recorderv1.GetRecorderResponse, error) {
 	return &recorderv1.GetRecorderResponse{State: s.now()}, nil
 }
 
 // WatchRecorder implements the RecorderService.
 func (s *service) WatchRecorder(_ *recorderv1.WatchRecorderRequest,
 	to grpc.ServerStreamingServer[recorderv1.WatchRecorderResponse]) error {
-	return device.Watch(s.kit, to, s.states, s.now, func(state *recorderv1.RecorderState) *recorderv1.WatchRecorderResponse {
-		return &recorderv1.WatchRecorderResponse{State: state}
-	})
+	return device.Watch(s.kit, to, s.states, s.now,
+		func(state *recorderv1.RecorderState) *recorderv1.WatchRecorderResponse {
+			return &recorderv1.WatchRecorderResponse{State: state}
+		})
 }
 
 // ListRecordings implements the RecorderService.
@@ -262,8 +267,8 @@ func (s *service) ListRecordings(ctx context.Context, q *recorderv1.ListRecordin
 	*recorderv1.ListRecordingsResponse, error) {
 	n := int(q.GetPageSize())
 	if n < 0 || n > maxPage {
-		return nil, status.Errorf(codes.InvalidArgument, "page_size: %d is out of range: use 1 to %d, or 0 for %d", n, maxPage,
-			defaultPage)
+		return nil, status.Errorf(codes.InvalidArgument, "page_size: %d is out of range: use 1 to %d, or 0 for %d", n,
+			maxPage, defaultPage)
 	}
 	if n == 0 {
 		n = defaultPage
@@ -295,7 +300,8 @@ func (s *service) ListRecordings(ctx context.Context, q *recorderv1.ListRecordin
 }
 
 // GetTimeline implements the RecorderService.
-func (s *service) GetTimeline(ctx context.Context, q *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
+func (s *service) GetTimeline(ctx context.Context,
+	q *recorderv1.GetTimelineRequest) (*recorderv1.GetTimelineResponse, error) {
 	leave, err := s.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -306,7 +312,8 @@ func (s *service) GetTimeline(ctx context.Context, q *recorderv1.GetTimelineRequ
 }
 
 // GetSegment implements the RecorderService.
-func (s *service) GetSegment(ctx context.Context, q *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
+func (s *service) GetSegment(ctx context.Context,
+	q *recorderv1.GetSegmentRequest) (*recorderv1.GetSegmentResponse, error) {
 	leave, err := s.turn(ctx)
 	if err != nil {
 		return nil, err
@@ -321,8 +328,8 @@ func (s *service) ReadFile(ctx context.Context, q *recorderv1.ReadFileRequest) (
 	n := int(q.GetMaxBytes())
 	switch {
 	case n < 0 || n > maxRead:
-		return nil, status.Errorf(codes.InvalidArgument, "max_bytes: %d is out of range: use 1 to %d, or 0 for %d", n, maxRead,
-			defaultRead)
+		return nil, status.Errorf(codes.InvalidArgument, "max_bytes: %d is out of range: use 1 to %d, or 0 for %d", n,
+			maxRead, defaultRead)
 	case n == 0:
 		n = defaultRead
 	}

@@ -62,8 +62,8 @@ func (r *recorder) take(e *ear, m tap.Message) {
 	}
 	r.metrics.messages.Inc()
 	r.metrics.bytes.Add(float64(len(m.Data)))
-	r.put(reel.Message{Channel: m.Channel, At: now, Captured: m.Facts.Captured, Sequence: m.Facts.Sequence, Key: m.Facts.Key,
-		Data: m.Data})
+	r.put(reel.Message{Channel: m.Channel, At: now, Captured: m.Facts.Captured, Sequence: m.Facts.Sequence,
+		Key: m.Facts.Key, Data: m.Data})
 }
 
 func (r *recorder) put(m reel.Message) {
@@ -127,7 +127,8 @@ func (r *recorder) lostNow() int64 {
 // state describes what the recorder does. r.mu is held.
 func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 	s := &recorderv1.RecorderState{
-		Epoch: r.kit.Epoch(), Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, Problem: r.problem, FreeBytes: max(r.free, 0),
+		Epoch: r.kit.Epoch(), Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, Problem: r.problem,
+		FreeBytes: max(r.free, 0),
 		LostCount: r.lostNow(),
 	}
 	current := cmp.Or(r.reel, r.ending)
@@ -152,8 +153,8 @@ func (r *recorder) state(now time.Time) *recorderv1.RecorderState {
 	return s
 }
 
-// hindrance is why a recording that somebody starts now would fail: the disk is full, and nothing is deleted for it; else
-// empty. r.mu is held.
+// hindrance is why a recording that somebody starts now would fail: the disk is full, and nothing is deleted for it;
+// else empty. r.mu is held.
 func (r *recorder) hindrance() string {
 	k := r.config.Keep
 	if needed := int64(k.Free) + leastRoom; r.free >= 0 && r.free < needed && k.Full == fullStop {
@@ -165,8 +166,9 @@ func (r *recorder) hindrance() string {
 // summary describes the recording that is being written. r.mu is held.
 func (r *recorder) summary(current *reel.Reel, s reel.Stats) *recorderv1.Recording {
 	one := &recorderv1.Recording{
-		Name: current.Name(), StartTime: timestamppb.New(r.session.started), SizeBytes: s.Bytes, MessageCount: int64(s.Messages),
-		Files: s.Files, Devices: s.Devices, Marks: slices.Clone(r.session.marks), Open: true,
+		Name: current.Name(), StartTime: timestamppb.New(r.session.started), SizeBytes: s.Bytes,
+		MessageCount: int64(s.Messages),
+		Files:        s.Files, Devices: s.Devices, Marks: slices.Clone(r.session.marks), Open: true,
 	}
 	if !s.First.IsZero() {
 		one.StartTime, one.Duration = timestamppb.New(s.First), durationpb.New(s.Last.Sub(s.First))
@@ -185,8 +187,8 @@ func (r *recorder) tell() {
 	}
 }
 
-// alike compares states of a recorder that does not record. How much room there is, and how long the pre-roll, is told on
-// occasion.
+// alike compares states of a recorder that does not record. How much room there is, and how long the pre-roll, is told
+// on occasion.
 func alike(a, b *recorderv1.RecorderState) bool {
 	if b == nil {
 		return false

@@ -76,7 +76,8 @@ func TestNoFolder(t *testing.T) {
 		d := p.Kit().Device()
 		return d.GetState() == devicev1.DeviceState_DEVICE_STATE_AWAY && strings.Contains(d.GetStateReason(), "folder")
 	})
-	if _, err := r.client.StartRecording(t.Context(), &recorderv1.StartRecordingRequest{}); status.Code(err) != codes.Unavailable {
+	if _, err := r.client.StartRecording(t.Context(),
+		&recorderv1.StartRecordingRequest{}); status.Code(err) != codes.Unavailable {
 		t.Errorf("started: %v", err)
 	}
 	if err := os.Remove(r.folder); err != nil {
@@ -98,7 +99,8 @@ func TestFull(t *testing.T) {
 	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "room") {
 		t.Errorf("%v", err)
 	}
-	if s := r.await(t, "nothing is wanted", idle); !strings.Contains(s.GetProblem(), "nothing can be recorded: too little room") {
+	if s := r.await(t, "nothing is wanted", idle); !strings.Contains(s.GetProblem(),
+		"nothing can be recorded: too little room") {
 		t.Errorf("%v", s)
 	}
 	r.unmarked(t, "delete recordings")
@@ -125,7 +127,8 @@ func TestFull(t *testing.T) {
 func (r *rig) unmarked(t *testing.T, says string) {
 	t.Helper()
 	_, err := r.client.AddMark(t.Context(), &recorderv1.AddMarkRequest{Text: "x"})
-	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "start a recording") {
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), says) ||
+		strings.Contains(err.Error(), "start a recording") {
 		t.Errorf("a mark: %v, want %q", err, says)
 	}
 }

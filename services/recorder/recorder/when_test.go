@@ -68,8 +68,10 @@ func TestDriven(t *testing.T) {
 func TestEStop(t *testing.T) {
 	r := start(t, func(c *recorder.Config) { c.OnEStop, c.Preroll, c.After = true, 20*time.Second, 500*time.Millisecond })
 	r.record(t)
-	r.await(t, "there is a pre-roll", func(s *recorderv1.RecorderState) bool { return s.GetPreroll().AsDuration() >= 500*time.Millisecond })
-	r.camera.state.Store(&controlv1.ControlState{Epoch: r.camera.epoch, EStop: &controlv1.EStop{Id: 5, PressTime: timestamppb.Now()}})
+	r.await(t, "there is a pre-roll",
+		func(s *recorderv1.RecorderState) bool { return s.GetPreroll().AsDuration() >= 500*time.Millisecond })
+	r.camera.state.Store(&controlv1.ControlState{Epoch: r.camera.epoch,
+		EStop: &controlv1.EStop{Id: 5, PressTime: timestamppb.Now()}})
 	if s := r.await(t, "it records", recording); s.GetStartedBy() != "e-stop" {
 		t.Errorf("%v", s)
 	}

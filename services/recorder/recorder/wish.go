@@ -78,8 +78,8 @@ const (
 	maxActuators = 256
 )
 
-// heard takes what an actuator says. It returns whether somebody has begun or ceased to drive, and whether an e-stop was
-// pressed.
+// heard takes what an actuator says. It returns whether somebody has begun or ceased to drive, and whether an e-stop
+// was pressed.
 func (d *drives) heard(device string, s *controlv1.ControlState, now time.Time) (changed, pressed bool) {
 	before, known := d.actuators[device]
 	if !known && len(d.actuators) >= maxActuators {

@@ -2,16 +2,16 @@
 //
 // # Concepts
 //
-// A [Reel] takes [Message] values in the order in which they came, and writes each to the file that is open. [Reel.Turn]
-// goes on in another file: it begins with the next key frame, or after a second. Each file can be read without the others:
-// it has a head of its own, the channels of its messages, and begins with what its devices said last of themselves and of
-// who drives them, which is repeated from the file before.
+// A [Reel] takes [Message] values in the order in which they came, and writes each to the file that is open.
+// [Reel.Turn] goes on in another file: it begins with the next key frame, or after a second. Each file can be read
+// without the others: it has a head of its own, the channels of its messages, and begins with what its devices said
+// last of themselves and of who drives them, which is repeated from the file before.
 //
 // # Times
 //
-// The log time of a message is the wall clock at the start of the recording plus what the monotonic clock says has passed
-// since. So it does not go back when somebody sets the clock. [Resume] is told what the present is in a recording that
-// another process has begun.
+// The log time of a message is the wall clock at the start of the recording plus what the monotonic clock says has
+// passed since. So it does not go back when somebody sets the clock. [Resume] is told what the present is in a
+// recording that another process has begun.
 //
 // # Errors
 //

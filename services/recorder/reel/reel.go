@@ -64,14 +64,14 @@ type lastKey struct {
 	direction      recording.Direction
 }
 
-// Begin begins a recording. Its log times count from start, which has a reading of the monotonic clock; messages that came
-// before that are as much earlier.
+// Begin begins a recording. Its log times count from start, which has a reading of the monotonic clock; messages that
+// came before that are as much earlier.
 func Begin(start time.Time, c Config) (*Reel, error) {
 	return begin(&Reel{config: c, base: start}, folder.Name{Start: start, Robot: c.Robot, Number: 1})
 }
 
-// Resume goes on with a recording that another process has begun, in the file that is named. The present, now, is at a time
-// of the recording; before is what it has so far.
+// Resume goes on with a recording that another process has begun, in the file that is named. The present, now, is at a
+// time of the recording; before is what it has so far.
 func Resume(now, at time.Time, next folder.Name, before *recorderv1.Recording, c Config) (*Reel, error) {
 	return begin(&Reel{config: c, base: now, shift: at.Sub(now.Round(0)), before: before}, next)
 }
@@ -200,7 +200,8 @@ func (r *Reel) close(p *part) {
 	r.config.Finished(Finished{p.name.String(), p.file.Sum()})
 }
 
-// Turn begins another file, to go on with at the next key frame, or after a second. Nothing happens if that is under way.
+// Turn begins another file, to go on with at the next key frame, or after a second. Nothing happens if that is under
+// way.
 func (r *Reel) Turn() error {
 	r.turns.Lock()
 	defer r.turns.Unlock()

@@ -108,7 +108,8 @@ func TestTurn(t *testing.T) {
 	if err := errors.Join(one.Turn(), one.Turn()); err != nil {
 		t.Fatal(err)
 	}
-	put(t, one, message(&video, now, false, delta), message(&state, now, false, "t"), message(&video, now, true, key), message(&video, now, false, rest))
+	put(t, one, message(&video, now, false, delta), message(&state, now, false, "t"), message(&video, now, true, key),
+		message(&video, now, false, rest))
 	if s := one.Stats(); s.Messages != 8 || len(s.Files) != 2 || !slices.Equal(s.Devices, []string{"front", "motors"}) {
 		t.Errorf("%+v", s)
 	}
@@ -256,8 +257,8 @@ func TestResume(t *testing.T) {
 	}
 	defer c.Done()
 	set := now.Add(-time.Hour) // the clock was set back
-	again, err := reel.Resume(set, now.Add(time.Minute).Round(0), c.Next, c.About, reel.Config{Folder: r.Writer, Robot: "rover",
-		Head: func(string, int) write.Head { return write.Head{} }})
+	again, err := reel.Resume(set, now.Add(time.Minute).Round(0), c.Next, c.About,
+		reel.Config{Folder: r.Writer, Robot: "rover", Head: func(string, int) write.Head { return write.Head{} }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -269,7 +270,8 @@ func TestResume(t *testing.T) {
 		t.Errorf("%s goes on as %s", one.Name(), again.Name())
 	}
 	s := again.Stats()
-	if s.Messages != 4 || s.Last.Sub(s.First) != time.Minute+time.Second || !slices.Equal(s.Devices, []string{"front", "motors"}) {
+	if s.Messages != 4 || s.Last.Sub(s.First) != time.Minute+time.Second ||
+		!slices.Equal(s.Devices, []string{"front", "motors"}) {
 		t.Errorf("%+v", s)
 	}
 	if err := again.End(); err != nil {

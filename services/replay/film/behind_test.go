@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/video/source"
 )
 
-// TestBehind: at the speed of the recording pictures are shown as much later as sound is; otherwise, and after a jump, at
-// their time. Their replay_time is when their turn was.
+// TestBehind: at the speed of the recording pictures are shown as much later as sound is; otherwise, and after a jump,
+// at their time. Their replay_time is when their turn was.
 func TestBehind(t *testing.T) {
 	all := recorded()
 	synctest.Test(t, func(t *testing.T) {

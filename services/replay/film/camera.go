@@ -15,8 +15,8 @@ type Config struct {
 	// Foreign says that another program recorded the frames. They are mended like those of a network camera; Waldo's are
 	// passed on as they are.
 	Foreign bool
-	// Behind is by how much pictures come after their turn, while the replay plays as fast as was recorded: sound, which is
-	// heard only then, takes that much longer to be heard than a picture to be seen.
+	// Behind is by how much pictures come after their turn, while the replay plays as fast as was recorded: sound, which
+	// is heard only then, takes that much longer to be heard than a picture to be seen.
 	Behind time.Duration
 }
 

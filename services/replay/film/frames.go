@@ -37,8 +37,8 @@ func newFrames(mend bool) *frames { return &frames{mend: mend, pictures: picture
 // restart says that the next frame does not continue the last one.
 func (s *frames) restart() { s.again = true }
 
-// take makes a frame of a message; without an error there may be none because a key frame has to come first. The frame's
-// time is that of its capture, and its epoch the recorded one.
+// take makes a frame of a message; without an error there may be none because a key frame has to come first. The
+// frame's time is that of its capture, and its epoch the recorded one.
 func (s *frames) take(message []byte) (source.Frame, bool, error) {
 	f, err := unmarshal(message)
 	if err == nil {

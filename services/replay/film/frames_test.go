@@ -26,9 +26,12 @@ func bad(t testing.TB) map[string][]byte {
 		"capture_time":     of(func(f *mediav1.VideoFrame) { f.CaptureTime = nil }),
 		"parameter sets":   of(func(f *mediav1.VideoFrame) { f.Data = []byte{0, 0, 0, 1, 0x65, 0x88, 0x84} }),
 		"video/AV1":        of(func(f *mediav1.VideoFrame) { f.Format.MediaType = "video/AV1" }),
-		"JPEG":             of(func(f *mediav1.VideoFrame) { f.Format.MediaType, f.Data = media.JPEG, []byte{0xff, 0xd8, 0} }),
-		"VP8":              of(func(f *mediav1.VideoFrame) { f.Format.MediaType, f.Data = media.VP8, []byte{1} }),
-		"pixel_format":     message(t, with(still(0), func(f *mediav1.VideoFrame) { f.Format.PixelFormat = "RGB" })),
+		"JPEG": of(func(f *mediav1.VideoFrame) {
+			f.Format.MediaType, f.Data = media.JPEG,
+				[]byte{0xff, 0xd8, 0}
+		}),
+		"VP8":          of(func(f *mediav1.VideoFrame) { f.Format.MediaType, f.Data = media.VP8, []byte{1} }),
+		"pixel_format": message(t, with(still(0), func(f *mediav1.VideoFrame) { f.Format.PixelFormat = "RGB" })),
 		"of its format has": message(t, with(still(0), func(f *mediav1.VideoFrame) {
 			f.Format.WidthPx = 4
 		})),
@@ -66,7 +69,8 @@ func TestResync(t *testing.T) {
 		shown  []int64 // sequences
 	}{
 		"it begins in the middle of a group": {all[7:12], []int64{10, 11}},
-		"one is missing":                     {append(append([]*mediav1.VideoFrame{}, all[:3]...), all[8:12]...), []int64{0, 1, 2, 10, 11}},
+		"one is missing": {append(append([]*mediav1.VideoFrame{}, all[:3]...), all[8:12]...),
+			[]int64{0, 1, 2, 10, 11}},
 		"one has no data": {[]*mediav1.VideoFrame{all[0], all[1], all[2], nothing, all[4], all[10]},
 			[]int64{0, 1, 2, 10}},
 		"another size": {append(append([]*mediav1.VideoFrame{}, all[28:30]...), larger[:3]...), []int64{30, 31, 32}},

@@ -73,7 +73,8 @@ func is(t *testing.T, f source.Frame, n int) {
 	}
 }
 
-// TestPlaces: each place is shown with everything that leads to it, in an epoch of its own, and what follows continues it.
+// TestPlaces: each place is shown with everything that leads to it, in an epoch of its own, and what follows continues
+// it.
 func TestPlaces(t *testing.T) {
 	r := newTestReel()
 	s := watch(t, r)

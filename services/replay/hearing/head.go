@@ -118,7 +118,8 @@ func (d *decoder) close() {
 // silence is how long it was silent before the last packet.
 func (d *decoder) silence() time.Duration { return d.from.Duration(d.filled) }
 
-// decode returns what a packet holds, after silence in place of what is missing before it. It is valid until the next call.
+// decode returns what a packet holds, after silence in place of what is missing before it. It is valid until the next
+// call.
 func (d *decoder) decode(f *mediav1.AudioFrame) ([]float32, error) {
 	if err := d.tune(f); err != nil {
 		return nil, err

@@ -70,12 +70,14 @@ func message(t testing.TB, f *mediav1.AudioFrame) []byte {
 func start(t *testing.T) (*Microphone, audiov1.AudioServiceClient) {
 	t.Helper()
 	var m *Microphone
-	kind := device.Kind[struct{}]{Name: "audio", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		m = New(kit, Config{})
-		return m, nil
-	}}
-	p, err := device.Start(kind, device.Settings{Robot: "test", Device: "voice", GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0",
-		NATS: "nats://127.0.0.1:1"}, struct{}{}, logtest.New(t, slog.LevelInfo))
+	kind := device.Kind[struct{}]{Name: "audio", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			m = New(kit, Config{})
+			return m, nil
+		}}
+	p, err := device.Start(kind,
+		device.Settings{Robot: "test", Device: "voice", GRPC: "127.0.0.1:0", Metrics: "127.0.0.1:0",
+			NATS: "nats://127.0.0.1:1"}, struct{}{}, logtest.New(t, slog.LevelInfo))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +133,8 @@ func (p *tape) begun(t *testing.T, listeners int) {
 	}
 }
 
-// TestPackets: who takes Opus gets what was recorded, in an epoch of its own after everything that interrupts the replay.
+// TestPackets: who takes Opus gets what was recorded, in an epoch of its own after everything that interrupts the
+// replay.
 func TestPackets(t *testing.T) {
 	m, c := start(t)
 	p := &tape{m, recorded(t, 8), time.Now()}

@@ -36,8 +36,8 @@ func (l *timeline) begin(epoch int64, captured, at time.Time) {
 	l.spans = append(l.spans, span{epoch, captured, at})
 }
 
-// moment is when sound is replayed that was captured at a time, and whose turn has come: as far from the beginning of the
-// span as it was recorded, so that blocks which came unevenly follow one another.
+// moment is when sound is replayed that was captured at a time, and whose turn has come: as far from the beginning of
+// the span as it was recorded, so that blocks which came unevenly follow one another.
 func (l *timeline) moment(captured, at time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -27,7 +27,8 @@ import (
 )
 
 // states makes a recording of a device that said nothing but its state, once a second.
-func states(t *testing.T, name string, attached []write.Attachment, seconds int, state func(second int) *devicev1.Device) string {
+func states(t *testing.T, name string, attached []write.Attachment, seconds int,
+	state func(second int) *devicev1.Device) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name+".mcap")
 	f, err := write.Create(path, write.Head{Attachments: attached}, write.Config{})
@@ -42,7 +43,8 @@ func states(t *testing.T, name string, attached []write.Attachment, seconds int,
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := f.Write(c, write.Message{Logged: recordingtest.Begin.Add(time.Duration(n) * second), Data: data}); err != nil {
+		if err := f.Write(c,
+			write.Message{Logged: recordingtest.Begin.Add(time.Duration(n) * second), Data: data}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -67,8 +69,8 @@ func answered(t *testing.T, after time.Duration, port string) write.Attachment {
 	return write.Attachment{Name: answers.Name("motors"), MediaType: answers.MediaType, Data: data}
 }
 
-// TestAnswers: what the device told of itself is answered as it was at the place. A device that became another version has
-// the services of both.
+// TestAnswers: what the device told of itself is answered as it was at the place. A device that became another version
+// has the services of both.
 func TestAnswers(t *testing.T) {
 	const serial, ingest = "waldo.serial.v1.SerialService", "waldo.ingest.v1.IngestService"
 	path := states(t, "motors", []write.Attachment{
@@ -141,7 +143,8 @@ func TestClash(t *testing.T) {
 }
 
 // awaitState waits for a state of a device.
-func awaitState(ctx context.Context, t *testing.T, conn *grpc.ClientConn, state devicev1.DeviceState, reason string) *devicev1.Device {
+func awaitState(ctx context.Context, t *testing.T, conn *grpc.ClientConn, state devicev1.DeviceState,
+	reason string) *devicev1.Device {
 	t.Helper()
 	watch, err := devicev1.NewDeviceServiceClient(conn).WatchDevice(ctx, &devicev1.WatchDeviceRequest{})
 	for err == nil {
@@ -194,7 +197,8 @@ func TestNeverThere(t *testing.T) {
 		(&camerav1.CaptureFrameResponse{}).ProtoReflect().Descriptor())}, 10, func(int) *devicev1.Device {
 		return &devicev1.Device{Kind: "camera", State: isAway, StateReason: reason, Streams: []*devicev1.StreamInfo{
 			{Name: "video", Direction: devicev1.StreamDirection_STREAM_DIRECTION_OUT, MessageType: "waldo.media.v1.VideoFrame"},
-			{Name: "speaker", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN, MessageType: "waldo.media.v1.AudioFrame"}}}
+			{Name: "speaker", Direction: devicev1.StreamDirection_STREAM_DIRECTION_IN,
+				MessageType: "waldo.media.v1.AudioFrame"}}}
 	})
 	r := newRig(t)
 	_, conn := r.start(t, path, "front")

@@ -19,9 +19,9 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// BenchmarkRecordReplayTiming replays 1,000 messages a second at the speed of the recording, and reports how far from their
-// times they reach a reader on the bus: before is negative. As wake-p99-ms it reports how late the machine meanwhile wakes a
-// goroutine that sleeps: on a busy one that is most of it.
+// BenchmarkRecordReplayTiming replays 1,000 messages a second at the speed of the recording, and reports how far from
+// their times they reach a reader on the bus: before is negative. As wake-p99-ms it reports how late the machine
+// meanwhile wakes a goroutine that sleeps: on a busy one that is most of it.
 func BenchmarkRecordReplayTiming(b *testing.B) {
 	const rate, span = 1000, 10 * second
 	path := filepath.Join(b.TempDir(), "drive.mcap")
@@ -107,7 +107,8 @@ func writeReadings(b *testing.B, path string, count, rate int) {
 	}
 	for n := range count {
 		at := time.Duration(n) * second / time.Duration(rate)
-		if err := f.Write(c, write.Message{Logged: recordingtest.Begin.Add(at), Data: reading(b, 1, at.Seconds())}); err != nil {
+		if err := f.Write(c,
+			write.Message{Logged: recordingtest.Begin.Add(at), Data: reading(b, 1, at.Seconds())}); err != nil {
 			b.Fatal(err)
 		}
 	}

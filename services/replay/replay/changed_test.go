@@ -26,14 +26,15 @@ func wide(pkg string) *descriptorpb.FileDescriptorSet {
 	}
 	return &descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{{
 		Name: proto.String("acme.proto"), Package: &pkg, Syntax: proto.String("proto3"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"), Field: []*descriptorpb.FieldDescriptorProto{
-			field("epoch", 1, descriptorpb.FieldDescriptorProto_TYPE_INT64),
-			field("celsius", 2, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE),
-			field("humidity", 9, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE)}}}}}}
+		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("Reading"),
+			Field: []*descriptorpb.FieldDescriptorProto{
+				field("epoch", 1, descriptorpb.FieldDescriptorProto_TYPE_INT64),
+				field("celsius", 2, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE),
+				field("humidity", 9, descriptorpb.FieldDescriptorProto_TYPE_DOUBLE)}}}}}}
 }
 
-// TestChangedBetweenFiles: a device that had another version in a later file is one device. A type that has grown goes on; a
-// stream whose messages have another type ends.
+// TestChangedBetweenFiles: a device that had another version in a later file is one device. A type that has grown goes
+// on; a stream whose messages have another type ends.
 func TestChangedBetweenFiles(t *testing.T) {
 	dir := t.TempDir()
 	var paths []string
@@ -51,7 +52,8 @@ func TestChangedBetweenFiles(t *testing.T) {
 			Direction: recording.Out, Type: pkg + ".Reading", Files: files})
 		for n := range 10 {
 			at := time.Duration(10*i+n) * second
-			if err := f.Write(c, write.Message{Logged: recordingtest.Begin.Add(at), Data: reading(t, 7, at.Seconds())}); err != nil {
+			if err := f.Write(c,
+				write.Message{Logged: recordingtest.Begin.Add(at), Data: reading(t, 7, at.Seconds())}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -74,8 +74,8 @@ func (c *condition) check() (changed <-chan struct{}, err error) {
 	return c.changed, errors.New(c.away)
 }
 
-// present returns nil once the device is there, or failed is closed, and otherwise why it is away, if it has not been told
-// yet, or that ctx has ended.
+// present returns nil once the device is there, or failed is closed, and otherwise why it is away, if it has not been
+// told yet, or that ctx has ended.
 func (c *condition) present(ctx context.Context, failed <-chan struct{}) error {
 	for {
 		c.mu.Lock()

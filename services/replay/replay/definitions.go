@@ -13,8 +13,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/descriptors"
 )
 
-// definitions are what a device said of its services and messages, the newest first. There are several if it became another
-// version while it was recorded.
+// definitions are what a device said of its services and messages, the newest first. There are several if it became
+// another version while it was recorded.
 type definitions []*descriptors.Set
 
 // newDefinitions reads definitions, the oldest first. Those that cannot be read are left out, and told in the error.
@@ -72,12 +72,13 @@ func (d definitions) of(s protoreflect.ServiceDescriptor) *descriptors.Set {
 	return nil
 }
 
-// services returns the services that the device had, but for the one that all devices have: each as it was last. One of an
-// older version is left out if its definitions clash with newer ones; it is named in left.
+// services returns the services that the device had, but for the one that all devices have: each as it was last. One of
+// an older version is left out if its definitions clash with newer ones; it is named in left.
 func (d definitions) services() (services []protoreflect.ServiceDescriptor, left []string) {
 	for _, set := range d {
 		for _, s := range servicesOf(set) {
-			known := slices.ContainsFunc(services, func(k protoreflect.ServiceDescriptor) bool { return k.FullName() == s.FullName() })
+			known := slices.ContainsFunc(services,
+				func(k protoreflect.ServiceDescriptor) bool { return k.FullName() == s.FullName() })
 			switch {
 			case known:
 			case set == d[0] || fits(services, s):

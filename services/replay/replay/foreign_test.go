@@ -17,7 +17,8 @@ import (
 	"github.com/waldo-robot/waldo/recording/recordingtest"
 )
 
-// foreignVideo writes a file as another program does: pictures as foxglove.CompressedVideo, and nothing that is Waldo's.
+// foreignVideo writes a file as another program does: pictures as foxglove.CompressedVideo, and nothing that is
+// Waldo's.
 func foreignVideo(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "foreign.mcap")

@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// heardAfter is how much longer a browser keeps sound than a picture: its buffer against jitter, and what the codec adds.
-	// On a quiet machine Chromium takes 17 to 25 ms, and 40 to 65 ms where programs wait for a CPU; BenchmarkRecordInStep
-	// measures what is left of it.
+	// heardAfter is how much longer a browser keeps sound than a picture: its buffer against jitter, and what the codec
+	// adds. On a quiet machine Chromium takes 17 to 25 ms, and 40 to 65 ms where programs wait for a CPU;
+	// BenchmarkRecordInStep measures what is left of it.
 	heardAfter = 25 * time.Millisecond
 	// mostBehind is by how much pictures come late at most. A recording that says more was made by two clocks.
 	mostBehind = 200 * time.Millisecond
@@ -24,8 +24,8 @@ const (
 	delayOf = 25
 )
 
-// behind is by how much pictures of a channel have to come after their turn so that sound, if any was recorded, is heard
-// with them. The sound is the device's own, or that of the first device that has some.
+// behind is by how much pictures of a channel have to come after their turn so that sound, if any was recorded, is
+// heard with them. The sound is the device's own, or that of the first device that has some.
 func (d *recorded) behind(pictures *play.Channel) time.Duration {
 	all := slices.Concat(d.Channels, d.recording.Channels())
 	i := slices.IndexFunc(all, isSound)
@@ -49,8 +49,8 @@ func isSound(c *play.Channel) bool {
 	return err == nil && converter.Kind() == foreign.Audio
 }
 
-// delay is how long after its capture a message of a channel usually came to the recorder; false if that cannot be, because
-// the clocks were not the same.
+// delay is how long after its capture a message of a channel usually came to the recorder; false if that cannot be,
+// because the clocks were not the same.
 func (d *recorded) delay(c *play.Channel) (usual time.Duration, ok bool) {
 	messages := d.recording.Messages(0, 0, func(one *play.Channel) bool { return one == c })
 	var converter *foreign.Converter

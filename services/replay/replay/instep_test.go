@@ -44,7 +44,8 @@ func TestBehind(t *testing.T) {
 	}
 }
 
-// recordBoth records a second of pictures, and of sound unless it is silent, which are logged so long after their capture.
+// recordBoth records a second of pictures, and of sound unless it is silent, which are logged so long after their
+// capture.
 func recordBoth(t *testing.T, path string, picture, sound time.Duration, silent bool) {
 	t.Helper()
 	f, err := write.Create(path, write.Head{}, write.Config{})

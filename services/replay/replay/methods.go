@@ -51,13 +51,14 @@ func (m *methods) source(response protoreflect.MessageDescriptor) (*output, prot
 
 // refuse is the error of methods that would do something.
 func (m *methods) refuse() error {
-	return status.Errorf(codes.FailedPrecondition, "%s is replayed from %s: it cannot be driven, changed or asked for what is "+
-		"not in the recording", m.device, m.recording)
+	return status.Errorf(codes.FailedPrecondition,
+		"%s is replayed from %s: it cannot be driven, changed or asked for what is "+
+			"not in the recording", m.device, m.recording)
 }
 
 // Call implements [device.Methods].
-func (m *methods) Call(_ context.Context, method protoreflect.MethodDescriptor, request *dynamicpb.Message) (proto.Message,
-	error) {
+func (m *methods) Call(_ context.Context, method protoreflect.MethodDescriptor,
+	request *dynamicpb.Message) (proto.Message, error) {
 	o, field := m.source(method.Output())
 	if o == nil || !reads(method) {
 		if roles.Tells(method) {
@@ -81,12 +82,13 @@ func (m *methods) tell(method protoreflect.MethodDescriptor, request *dynamicpb.
 	}
 	response, err := m.answered(method)
 	if err != nil {
-		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, whose answer cannot be read: %v", m.device,
-			m.recording, err)
+		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, whose answer cannot be read: %v",
+			m.device, m.recording, err)
 	}
 	if response == nil {
-		return nil, status.Errorf(codes.FailedPrecondition, "%s is replayed from %s, which has no answer of %s: the device gave "+
-			"none, or the recorder is of a version that did not ask", m.device, m.recording, method.Name())
+		return nil, status.Errorf(codes.FailedPrecondition,
+			"%s is replayed from %s, which has no answer of %s: the device gave "+
+				"none, or the recorder is of a version that did not ask", m.device, m.recording, method.Name())
 	}
 	return response, nil
 }

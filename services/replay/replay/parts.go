@@ -80,12 +80,14 @@ func (d *driver) feed(m medium, channels []*play.Channel) {
 	}
 }
 
-// pictures returns the channels of the stream from which a camera is made: there are several if its media type has changed.
+// pictures returns the channels of the stream from which a camera is made: there are several if its media type has
+// changed.
 func (d *driver) pictures() []*play.Channel {
 	named := map[string][]*play.Channel{}
 	for _, c := range d.found.outs() {
 		name := c.Waldo.Stream
-		if c.Waldo.Type == videoFrame && (name == video || strings.HasPrefix(name, video+"-")) && !d.found.info(name).GetSmall() {
+		if c.Waldo.Type == videoFrame && (name == video || strings.HasPrefix(name, video+"-")) &&
+			!d.found.info(name).GetSmall() {
 			named[name] = append(named[name], c)
 		}
 	}
@@ -164,8 +166,8 @@ func (d *driver) place() time.Time {
 	return d.found.recording.Begin().Add(place)
 }
 
-// again has a stream take another channel of its name, which it has because something has changed between two files. One
-// with messages of another type is left out: a stream has one.
+// again has a stream take another channel of its name, which it has because something has changed between two files.
+// One with messages of another type is left out: a stream has one.
 func (d *driver) again(o *output, c *play.Channel) {
 	if c.Waldo.Type == string(o.message.FullName()) {
 		d.streams[c] = o

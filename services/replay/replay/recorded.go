@@ -105,15 +105,16 @@ func (d *recorded) states() error {
 // silence finds the streams of a device that said nothing but its state, because it was away all the time: it has them
 // still.
 func (d *recorded) silence() {
-	if d.Foreign() || slices.ContainsFunc(d.Channels, func(c *play.Channel) bool { return c.Waldo.Direction == recording.Out }) {
+	if d.Foreign() ||
+		slices.ContainsFunc(d.Channels, func(c *play.Channel) bool { return c.Waldo.Direction == recording.Out }) {
 		return
 	}
 	for _, s := range d.about.GetStreams() {
 		if s.GetDirection() != devicev1.StreamDirection_STREAM_DIRECTION_OUT || d.sets.message(s.GetMessageType()) == nil {
 			continue
 		}
-		c := &play.Channel{Waldo: recording.Channel{Device: d.Name, Kind: d.Kind, Stream: s.GetName(), Direction: recording.Out,
-			Type: s.GetMessageType()}}
+		c := &play.Channel{Waldo: recording.Channel{Device: d.Name, Kind: d.Kind, Stream: s.GetName(),
+			Direction: recording.Out, Type: s.GetMessageType()}}
 		c.Topic = c.Waldo.Name()
 		if types := s.GetMediaTypes(); len(types) > 0 {
 			c.Waldo.Media = types[0]

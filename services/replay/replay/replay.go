@@ -149,8 +149,8 @@ func (d *driver) show(about *devicev1.Device) {
 	d.shown = now
 }
 
-// Run serves until ctx ends, or there is no picture or sound, or the device was away at this place of the recording. What is
-// played goes on meanwhile.
+// Run serves until ctx ends, or there is no picture or sound, or the device was away at this place of the recording.
+// What is played goes on meanwhile.
 func (d *driver) Run(ctx context.Context, ready func()) error {
 	failed := d.play()
 	if err := d.condition.present(ctx, failed); err != nil {

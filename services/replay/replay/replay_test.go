@@ -101,7 +101,8 @@ func callThermometer(ctx context.Context, t *testing.T, conn *grpc.ClientConn) {
 		t.Fatal("Melt cannot be called")
 	}
 	for method, err := range map[string]error{"Heat": refused, "Melt": melt.RecvMsg(empty)} {
-		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "thermo is replayed from drive.mcap") {
+		if status.Code(err) != codes.FailedPrecondition ||
+			!strings.Contains(err.Error(), "thermo is replayed from drive.mcap") {
 			t.Errorf("%s: %v", method, err)
 		}
 	}
@@ -135,7 +136,8 @@ func TestActuator(t *testing.T) {
 			break
 		}
 	}
-	if s, err := overBus.GetControl(ctx, &controlv1.GetControlRequest{}); err != nil || s.GetState().GetClock().AsDuration() < 3*second {
+	if s, err := overBus.GetControl(ctx, &controlv1.GetControlRequest{}); err != nil ||
+		s.GetState().GetClock().AsDuration() < 3*second {
 		t.Errorf("its state is %v, %v", s, err)
 	}
 	serial := serialv1.NewSerialServiceClient(conn)
@@ -168,11 +170,12 @@ func TestValidate(t *testing.T) {
 		config replay.Config
 		want   string
 	}{
-		"good":      {replay.Config{Files: []string{good}, As: "motors", Player: "player"}, ""},
-		"no file":   {replay.Config{As: "motors", Player: "player"}, "files: is missing"},
-		"no device": {replay.Config{Files: []string{good}, As: "arm", Player: "player"}, `as: the recording has no device "arm"; it has motors, thermo`},
-		"missing":   {replay.Config{Files: []string{good + "x"}, As: "motors", Player: "player"}, "no such file"},
-		"player":    {replay.Config{Files: []string{good}, As: "motors", Player: "The Player"}, "player"},
+		"good":    {replay.Config{Files: []string{good}, As: "motors", Player: "player"}, ""},
+		"no file": {replay.Config{As: "motors", Player: "player"}, "files: is missing"},
+		"no device": {replay.Config{Files: []string{good}, As: "arm", Player: "player"},
+			`as: the recording has no device "arm"; it has motors, thermo`},
+		"missing": {replay.Config{Files: []string{good + "x"}, As: "motors", Player: "player"}, "no such file"},
+		"player":  {replay.Config{Files: []string{good}, As: "motors", Player: "The Player"}, "player"},
 	} {
 		err := c.config.Validate()
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {

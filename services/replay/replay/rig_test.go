@@ -46,7 +46,8 @@ const second = time.Second
 // acme defines a kind that no program here was built with: a thermometer.
 func acme(t testing.TB) protoreflect.FileDescriptor {
 	t.Helper()
-	field := func(name string, n int32, of descriptorpb.FieldDescriptorProto_Type, message string) *descriptorpb.FieldDescriptorProto {
+	field := func(name string, n int32, of descriptorpb.FieldDescriptorProto_Type,
+		message string) *descriptorpb.FieldDescriptorProto {
 		f := &descriptorpb.FieldDescriptorProto{Name: &name, Number: &n, Type: &of,
 			Label: descriptorpb.FieldDescriptorProto_LABEL_OPTIONAL.Enum()}
 		if message != "" {
@@ -55,8 +56,8 @@ func acme(t testing.TB) protoreflect.FileDescriptor {
 		return f
 	}
 	method := func(name, output string, streams bool) *descriptorpb.MethodDescriptorProto {
-		return &descriptorpb.MethodDescriptorProto{Name: &name, InputType: proto.String(".acme.v1.Empty"), OutputType: &output,
-			ServerStreaming: &streams}
+		return &descriptorpb.MethodDescriptorProto{Name: &name, InputType: proto.String(".acme.v1.Empty"),
+			OutputType: &output, ServerStreaming: &streams}
 	}
 	file, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
 		Name: proto.String("acme/v1/acme.proto"), Package: proto.String("acme.v1"), Syntax: proto.String("proto3"),
@@ -122,8 +123,8 @@ func described(t testing.TB, device string, services []string, defined ...protor
 	return write.Attachment{Name: "descriptors/" + device, MediaType: "application/x-protobuf", Data: data}
 }
 
-// record makes a recording of 60 s: a thermometer says its degrees, which are the second, ten times a second, and a board
-// its state once a second, and what it was sent.
+// record makes a recording of 60 s: a thermometer says its degrees, which are the second, ten times a second, and a
+// board its state once a second, and what it was sent.
 func record(t testing.TB) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "drive.mcap")
@@ -136,8 +137,10 @@ func record(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	add := func(device, kind, stream string, direction recording.Direction, of string, files *descriptorpb.FileDescriptorSet) write.Channel {
-		c, err := f.Add(recording.Channel{Device: device, Kind: kind, Stream: stream, Direction: direction, Type: of, Files: files})
+	add := func(device, kind, stream string, direction recording.Direction, of string,
+		files *descriptorpb.FileDescriptorSet) write.Channel {
+		c, err := f.Add(recording.Channel{Device: device, Kind: kind, Stream: stream, Direction: direction, Type: of,
+			Files: files})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,7 +148,8 @@ func record(t testing.TB) string {
 	}
 	readings := add("thermo", "thermometer", "readings", recording.Out, "acme.v1.Reading",
 		&descriptorpb.FileDescriptorSet{File: []*descriptorpb.FileDescriptorProto{protodesc.ToFileDescriptorProto(file)}})
-	about := add("thermo", "thermometer", "", recording.State, "waldo.device.v1.Device", recordingtest.Files(&devicev1.Device{}))
+	about := add("thermo", "thermometer", "", recording.State, "waldo.device.v1.Device",
+		recordingtest.Files(&devicev1.Device{}))
 	control := add("motors", "serial", "control", recording.Out, "waldo.control.v1.ControlState",
 		recordingtest.Files(&controlv1.ControlState{}))
 	sent := add("motors", "serial", "tx", recording.In, "waldo.serial.v1.SerialMessage",

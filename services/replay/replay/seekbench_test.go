@@ -29,7 +29,8 @@ const (
 // scene are some seconds of a camera at 2 Mbit/s, with a key frame a second.
 func scene(b testing.TB, width, height, seconds int) (frames []*mediav1.VideoFrame) {
 	b.Helper()
-	format := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: int32(width), HeightPx: int32(height), FrameRateHz: rate}
+	format := &mediav1.VideoFormat{MediaType: media.H264, WidthPx: int32(width), HeightPx: int32(height),
+		FrameRateHz: rate}
 	e, err := standard.Codecs().NewEncoder(format, codec.Options{Bitrate: 2_000_000})
 	if err != nil {
 		b.Fatal(err)
@@ -84,8 +85,8 @@ func hour(b *testing.B) string {
 	return path
 }
 
-// BenchmarkRecordSeek goes to random places in a recording of an hour, and reports how long it takes from the player's word
-// to the picture at the place, over gRPC.
+// BenchmarkRecordSeek goes to random places in a recording of an hour, and reports how long it takes from the player's
+// word to the picture at the place, over gRPC.
 func BenchmarkRecordSeek(b *testing.B) {
 	path := hour(b)
 	for range b.N {

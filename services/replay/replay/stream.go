@@ -74,8 +74,8 @@ func (o *output) newest() []byte {
 	return o.last
 }
 
-// greet gives whoever begins to hold the stream the last message, as a device does that tells its state: while the player
-// pauses nothing else comes.
+// greet gives whoever begins to hold the stream the last message, as a device does that tells its state: while the
+// player pauses nothing else comes.
 func (o *output) greet(ctx context.Context) error {
 	if o.key != nil || o.passing {
 		return nil

@@ -12,8 +12,8 @@ import (
 )
 
 // Flags runs the program again, without the flags named in its command line and with their values in the environment,
-// under the names that package settings gives them, which also learns that they were flags. It returns if there is nothing to hide, or if the program cannot be
-// run again.
+// under the names that package settings gives them, which also learns that they were flags. It returns if there is
+// nothing to hide, or if the program cannot be run again.
 func Flags(names ...string) {
 	args, environ := move(os.Args, os.Environ(), names)
 	if len(args) == len(os.Args) {

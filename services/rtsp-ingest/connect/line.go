@@ -161,8 +161,8 @@ func (l *Line) begin() {
 	})
 }
 
-// failed notes that an attempt failed, or that a connection broke before it was healthy, and returns what to tell people.
-// The caller holds mu.
+// failed notes that an attempt failed, or that a connection broke before it was healthy, and returns what to tell
+// people. The caller holds mu.
 func (l *Line) failed(err error) error {
 	l.failures++
 	reason := feed.ReasonOf(err)
@@ -245,8 +245,8 @@ func (l *Line) patience() time.Duration {
 	return l.slow
 }
 
-// silent notes that pictures stayed away from a connection that had them for so long. If that was short, again and again,
-// the camera may send one each few seconds; then the next connection may be silent for twice as long.
+// silent notes that pictures stayed away from a connection that had them for so long. If that was short, again and
+// again, the camera may send one each few seconds; then the next connection may be silent for twice as long.
 func (l *Line) silent(lasted time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

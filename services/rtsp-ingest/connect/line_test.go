@@ -166,8 +166,8 @@ func timeout(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// A camera may send a picture each few seconds: after a few attempts its connection is left alone, though nothing told so
-// before. One that goes silent after many pictures is noticed as soon as ever.
+// A camera may send a picture each few seconds: after a few attempts its connection is left alone, though nothing told
+// so before. One that goes silent after many pictures is noticed as soon as ever.
 func TestAPictureEachFewSeconds(t *testing.T) {
 	for _, every := range []time.Duration{2500 * time.Millisecond, 7 * time.Second, 20 * time.Second} {
 		slow := script{pictures: -1, every: every}

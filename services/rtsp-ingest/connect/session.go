@@ -40,10 +40,11 @@ type session struct {
 	ended  chan struct{} // closed when Run has returned
 	err    error         // why, once ended is closed
 
-	mu     sync.Mutex
-	info   source.Info // of the pictures
-	waits  string      // why the last one could not be shown
-	behind string      // why those that come are too old to be shown, "" if they are not; the receiving goroutine changes it
+	mu    sync.Mutex
+	info  source.Info // of the pictures
+	waits string      // why the last one could not be shown
+	// why those that come are too old to be shown, "" if they are not; the receiving goroutine changes it
+	behind string
 	closed sync.Once
 }
 
@@ -139,8 +140,8 @@ func (s *session) picture(p feed.Picture) {
 // tooOld is by how much later than it could a picture may come from a camera that cannot be connected again.
 const tooOld = time.Second
 
-// fresh leaves out what a publisher sends far too late, until it has caught up and a key frame has come: nobody is to act
-// on it, and only the publisher can empty its queue.
+// fresh leaves out what a publisher sends far too late, until it has caught up and a key frame has come: nobody is to
+// act on it, and only the publisher can empty its queue.
 func (s *session) fresh(f source.Frame) (source.Frame, bool) {
 	delay := s.clock.Delay()
 	if !s.line.config.Pushed || !s.clock.Late() || delay <= tooOld {

@@ -13,7 +13,8 @@ import (
 // firstTime is the camera's time of the first picture, in milliseconds.
 const firstTime = 5000
 
-// preview sends pictures until ctx ends. A camera that could not run sends what is due: its stamps are those of a clock.
+// preview sends pictures until ctx ends. A camera that could not run sends what is due: its stamps are those of a
+// clock.
 func (v *insta360Viewer) preview(ctx context.Context) {
 	config := v.camera.config
 	start := time.Now()

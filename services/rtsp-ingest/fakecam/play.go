@@ -133,7 +133,8 @@ func (p *player) duration(n int) time.Duration {
 	return time.Duration(n) * time.Duration(p.media.Step) * time.Second / time.Duration(p.media.Clock)
 }
 
-// at is the place in the clip of unit n, endless. For a key picture that is wished for the clip is advanced to the next.
+// at is the place in the clip of unit n, endless. For a key picture that is wished for the clip is advanced to the
+// next.
 func (p *player) at(n int) int {
 	at := n + p.t.track.StartAt + p.ahead
 	if wish := p.camera.wishes(time.Now()); p.media.Video() && wish > p.obeyed {

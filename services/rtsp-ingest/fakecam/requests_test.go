@@ -101,8 +101,8 @@ func TestPauseAndHang(t *testing.T) {
 	answers(t, c.do("GET_PARAMETER", camera.URL(), id), 200)
 }
 
-// keptAlive plays and sends a request each 100 ms, for 2.5 s or until the connection ends. It returns whether that ended,
-// and whether so much time was between two requests that it may.
+// keptAlive plays and sends a request each 100 ms, for 2.5 s or until the connection ends. It returns whether that
+// ended, and whether so much time was between two requests that it may.
 func keptAlive(t *testing.T, camera *fakecam.Camera, method string, short bool) (ended, stalled bool) {
 	t.Helper()
 	c := dial(t, camera)

@@ -32,7 +32,8 @@ type speech struct {
 	talk        *device.In[*mediav1.AudioFrame]
 }
 
-func newSpeech(kit *device.Kit, tap *capture.Pipeline, talk func(context.Context) (feed.Voice, error)) (*speech, error) {
+func newSpeech(kit *device.Kit, tap *capture.Pipeline,
+	talk func(context.Context) (feed.Voice, error)) (*speech, error) {
 	speaker, err := playout.NewSpeaker(playout.Config{
 		Rate: heard.Rate, Channels: heard.Channels, MaxTalkers: maxTalkers, MaxTalk: maxTalk, Metrics: kit.Metrics,
 	}, loudspeaker.Block(heard), tap)

@@ -277,7 +277,8 @@ func TestTalkThatIsNotPossible(t *testing.T) {
 			camera := fakecam.Start(t, b.Config)
 			w := start(t, camera, talks)
 			for range 3 {
-				if _, err := w.say(tone(time.Second)); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), says) {
+				if _, err := w.say(tone(time.Second)); status.Code(err) != codes.Unavailable ||
+					!strings.Contains(err.Error(), says) {
 					t.Errorf("saying something: %v", err)
 				}
 			}
@@ -316,7 +317,8 @@ func TestTalkAfterSomebodyElse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.say(tone(time.Second)); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "somebody else") {
+	if _, err := w.say(tone(time.Second)); status.Code(err) != codes.Unavailable ||
+		!strings.Contains(err.Error(), "somebody else") {
 		t.Errorf("saying something: %v", err)
 	}
 	if err := theirs.Close(); err != nil {

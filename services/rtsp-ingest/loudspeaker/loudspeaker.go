@@ -112,8 +112,8 @@ func (l *Loudspeaker) talk(ctx context.Context, fill func([]float32)) error {
 	}
 }
 
-// say opens the back channel and says what there is to say. It returns when it was opened, zero if it was not, and why it
-// broke; nil if it is not needed any more.
+// say opens the back channel and says what there is to say. It returns when it was opened, zero if it was not, and why
+// it broke; nil if it is not needed any more.
 func (l *Loudspeaker) say(ctx context.Context, fill func([]float32)) (opened time.Time, err error) {
 	voice, err := l.config.Talk(ctx)
 	if err != nil {

@@ -232,7 +232,8 @@ func TestWhatCannotBeHeard(t *testing.T) {
 	} {
 		var list []feed.Sound
 		for i := range 2 * maxBad {
-			list = append(list, feed.Sound{Track: track, Data: []byte("\xffno sound at all!"), Time: time.Duration(i) * time.Second})
+			list = append(list,
+				feed.Sound{Track: track, Data: []byte("\xffno sound at all!"), Time: time.Duration(i) * time.Second})
 		}
 		h := hear(t, list)
 		last := h.states[len(h.states)-1]

@@ -135,8 +135,8 @@ func (c *Client) uri(ctx context.Context, p Profile, name, body string, schemes 
 	}
 	at, err := c.here(answer.value("Uri"))
 	if err != nil || !slices.Contains(schemes, at.Scheme) {
-		return address.Address{}, feed.Failf(feed.Unsupported, c.config.Key, "the camera's answer to %s holds no %s:// address",
-			name, strings.Join(schemes, ":// or "))
+		return address.Address{}, feed.Failf(feed.Unsupported, c.config.Key,
+			"the camera's answer to %s holds no %s:// address", name, strings.Join(schemes, ":// or "))
 	}
 	return at, nil
 }

@@ -141,8 +141,8 @@ func (c *Client) post(ctx context.Context, target string, o operation) (*node, [
 	case err != nil:
 		return nil, nil, c.failure(ctx, err)
 	case len(data) > maxBody:
-		return nil, nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera's answer to %s is longer than %d bytes", o.name,
-			maxBody)
+		return nil, nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera's answer to %s is longer than %d bytes",
+			o.name, maxBody)
 	case response.StatusCode == http.StatusUnauthorized && !o.open:
 		return nil, append([]string{}, response.Header.Values("WWW-Authenticate")...), nil
 	}
@@ -187,7 +187,8 @@ func (c *Client) failure(ctx context.Context, err error) error {
 		return feed.Failf(feed.Away, c.config.Key, "no answer from %s in %s: check the address and the port of ONVIF", where,
 			c.config.Limit)
 	}
-	return feed.Failf(feed.Away, c.config.Key, "%s does not answer by HTTP: check the address and the port of ONVIF", where)
+	return feed.Failf(feed.Away, c.config.Key, "%s does not answer by HTTP: check the address and the port of ONVIF",
+		where)
 }
 
 // read finds the body of an answer, or what the camera says is wrong.
@@ -198,14 +199,15 @@ func (c *Client) read(data []byte, status int, o operation) (*node, error) {
 	case fault != nil:
 		return nil, c.fault(fault, o)
 	case status >= 300 && status < 400:
-		return nil, feed.Failf(feed.Unsupported, c.config.Key, "the camera sends us on to another address (%d): write that one",
-			status)
+		return nil, feed.Failf(feed.Unsupported, c.config.Key,
+			"the camera sends us on to another address (%d): write that one", status)
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return nil, c.refused()
 	case status == http.StatusNotFound:
-		return nil, feed.Failf(feed.NotFound, c.config.Key, "the camera has no ONVIF at this path (404): check the path and the "+
-			"port, "+
-			"and that ONVIF is switched on")
+		return nil, feed.Failf(feed.NotFound, c.config.Key,
+			"the camera has no ONVIF at this path (404): check the path and the "+
+				"port, "+
+				"and that ONVIF is switched on")
 	case status != http.StatusOK:
 		return nil, feed.Failf(feed.Away, c.config.Key, "the camera answers %s with status %d", o.name, status)
 	case err != nil || body == nil:

@@ -60,8 +60,9 @@ func newConn(s *session, limits Limits, attributes map[string]string) *Conn {
 }
 
 // errBlind is of a publisher that stays, though people are told.
-var errBlind = feed.Failf(feed.Unreachable, "listen", "a publisher is there, but has sent no pictures in H.264 or H.265 yet: "+
-	"add a video source there, and choose one of these codecs")
+var errBlind = feed.Failf(feed.Unreachable, "listen",
+	"a publisher is there, but has sent no pictures in H.264 or H.265 yet: "+
+		"add a video source there, and choose one of these codecs")
 
 // find reads until it is known how pictures are sent. It may be called again after errBlind, which comes once.
 func (c *Conn) find(ctx context.Context) error {

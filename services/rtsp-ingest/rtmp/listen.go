@@ -106,7 +106,8 @@ func (l *Listener) Close() error {
 }
 
 // Open waits for a publisher that nobody has taken yet. If none comes, it returns an error that says so, and later,
-// while it waits again, one for each publisher that was refused or sends no pictures: then people know why there is none.
+// while it waits again, one for each publisher that was refused or sends no pictures: then people know why there is
+// none.
 func (l *Listener) Open(ctx context.Context) (*Conn, error) {
 	alone := time.NewTimer(l.config.Limits.Alone)
 	defer alone.Stop()

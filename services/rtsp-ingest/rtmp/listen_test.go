@@ -313,7 +313,8 @@ func TestPushByTLS(t *testing.T) {
 	if _, _, err := handshake.DoClient(plain, false, false); err == nil {
 		t.Error("RTMP without TLS is answered")
 	}
-	if _, err := l.Open(t.Context()); err == nil || !strings.Contains(err.Error(), "does not speak RTMPS: write rtmps://") {
+	if _, err := l.Open(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "does not speak RTMPS: write rtmps://") {
 		t.Error(err)
 	}
 	conn, err := tls.Dial("tcp", l.Addr().String(), &tls.Config{InsecureSkipVerify: true})

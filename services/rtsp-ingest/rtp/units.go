@@ -95,8 +95,8 @@ func (u *units) goesOn(p *rtp.Packet, n order.News) bool {
 	return n == order.News{} && len(p.Payload) > 0 && (u.fragments != nil || u.slices > 0) && u.format.continues(p.Payload)
 }
 
-// recognize finds out that the camera sends another codec than it announced: by parameter sets, which have no meaning in
-// the announced one.
+// recognize finds out that the camera sends another codec than it announced: by parameter sets, which have no meaning
+// in the announced one.
 func (u *units) recognize(payload []byte) {
 	format, mediaType := recognized(payload)
 	if format == nil || mediaType == u.mediaType {

@@ -25,8 +25,8 @@
 // # Sessions outlive a crash
 //
 // A camera with room for few viewers keeps a session for a minute or more after its viewer has died. So the id of a
-// session is noted in a file, and the next process adopts the session: it names the old id in SETUP. A back channel has a file of its own. The file holds
-// no address, name or password.
+// session is noted in a file, and the next process adopts the session: it names the old id in SETUP. A back channel has
+// a file of its own. The file holds no address, name or password.
 //
 // # What is not here
 //

@@ -46,7 +46,8 @@ func TestForeignServer(t *testing.T) {
 		tls  *tls.Config
 		udp  bool
 	}{
-		{name: "TCP"}, {name: "UDP", udp: true}, {name: "TLS", tls: &tls.Config{Certificates: []tls.Certificate{certificate}}},
+		{name: "TCP"}, {name: "UDP", udp: true},
+		{name: "TLS", tls: &tls.Config{Certificates: []tls.Certificate{certificate}}},
 		{name: "SRTP", tls: &tls.Config{Certificates: []tls.Certificate{certificate}}, udp: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,7 +99,8 @@ func (f *foreign) write(stop chan struct{}) {
 	defer pace.Stop()
 	for i := uint16(0); ; i++ {
 		_ = f.stream.WritePacketRTP(f.stream.Desc.Medias[0], &pion.Packet{
-			Header:  pion.Header{Version: 2, Marker: true, PayloadType: 96, SequenceNumber: i, Timestamp: uint32(i) * 900, SSRC: 7},
+			Header: pion.Header{Version: 2, Marker: true, PayloadType: 96, SequenceNumber: i, Timestamp: uint32(i) * 900,
+				SSRC: 7},
 			Payload: []byte{0x65, 0x88, 1, 2},
 		})
 		select {
@@ -135,7 +137,8 @@ func startServer(t *testing.T, f *foreign, secure *tls.Config) (server *gortspli
 		}
 		even, odd := pair(t)
 		server = &gortsplib.Server{
-			Handler: f, RTSPAddress: "127.0.0.1:0", TLSConfig: secure, Listen: func(string, string) (net.Listener, error) { return ln, nil },
+			Handler: f, RTSPAddress: "127.0.0.1:0", TLSConfig: secure,
+			Listen:        func(string, string) (net.Listener, error) { return ln, nil },
 			UDPRTPAddress: fmt.Sprintf("127.0.0.1:%d", even), UDPRTCPAddress: fmt.Sprintf("127.0.0.1:%d", odd),
 		}
 		if err = server.Start(); err == nil {

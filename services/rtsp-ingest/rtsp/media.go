@@ -86,8 +86,8 @@ func (d description) nameOne() bool {
 // old says whether pictures are MPEG-4 part 2: cameras that have another encoding too are better asked for that.
 func (s *stream) old() bool { return s.config.Track.MediaType == feed.MPEG4 }
 
-// stream returns the first encoding of a section that can be used, preferably not MPEG-4, or what is wrong with the last
-// one.
+// stream returns the first encoding of a section that can be used, preferably not MPEG-4, or what is wrong with the
+// last one.
 func (s *section) stream() (*stream, error) {
 	var found *stream
 	err := error(feed.Failf(feed.Unsupported, "", "no payload type"))

@@ -14,8 +14,8 @@ import (
 
 const maxHops = 5 // redirects
 
-// patience is how long to wait before adopting a session once more: a camera hands it over only when it has noticed that
-// the old connection is gone.
+// patience is how long to wait before adopting a session once more: a camera hands it over only when it has noticed
+// that the old connection is gone.
 var patience = []time.Duration{50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
 // Open connects to a camera, sets up its pictures and its sound, and starts them. What goes wrong is repaired where
@@ -305,7 +305,8 @@ func (c *Conn) setup(ctx context.Context, s *stream, more ...field) error {
 	return c.connected(t, parseTransport(r.fields.get("Transport")))
 }
 
-// setupTrack asks for a track: plain, and encrypted if that is refused. Over UDP, plain packets would be outside of TLS.
+// setupTrack asks for a track: plain, and encrypted if that is refused. Over UDP, plain packets would be outside of
+// TLS.
 func (c *Conn) setupTrack(ctx context.Context, t *track, s *stream, more fields) (*response, error) {
 	urls := targets(c.Address, c.base, s.control)
 	t.urls = urls
@@ -331,8 +332,8 @@ func (c *Conn) setupTrack(ctx context.Context, t *track, s *stream, more fields)
 	return r, nil
 }
 
-// askPlace asks for what needs a place at the camera. If there is none, an old session of ours that cannot be adopted any
-// more may hold it; some cameras end it when they are told to.
+// askPlace asks for what needs a place at the camera. If there is none, an old session of ours that cannot be adopted
+// any more may hold it; some cameras end it when they are told to.
 func (c *Conn) askPlace(ctx context.Context, method string, urls []string, extra fields) (*response, error) {
 	r, err := c.ask(ctx, method, urls, extra)
 	old := c.stale
@@ -409,8 +410,9 @@ func statusError(method string, r *response) error {
 		return feed.Failf(feed.Full, "url", "the camera has no room for another viewer (%d to %s): close other viewers, "+
 			"or wait a minute while it forgets dead ones", s, method)
 	case s == 461:
-		return &noTransport{feed.Failf(feed.Unsupported, "url", "url: the camera sends neither over TCP nor over UDP (461 to %s): "+
-			"allow RTP over TCP in its settings, or use its second stream", method)}
+		return &noTransport{feed.Failf(feed.Unsupported, "url",
+			"url: the camera sends neither over TCP nor over UDP (461 to %s): "+
+				"allow RTP over TCP in its settings, or use its second stream", method)}
 	case s == 551: // to what we require
 		return feed.Failf(feed.Unsupported, "", "it has no back channel (551 to %s): look for two-way audio in its settings",
 			method)

@@ -56,8 +56,9 @@ func run(t *testing.T, conn *rtsp.Conn) *viewer {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	v := &viewer{
-		Conn: conn, pictures: make(chan feed.Picture, 1024), sounds: make(chan feed.Sound, 1024), reports: make(chan feed.Report, 1024),
-		ended: make(chan error, 1),
+		Conn: conn, pictures: make(chan feed.Picture, 1024), sounds: make(chan feed.Sound, 1024),
+		reports: make(chan feed.Report, 1024),
+		ended:   make(chan error, 1),
 	}
 	go func() {
 		v.ended <- conn.Run(ctx, feed.Receiver{
@@ -158,21 +159,31 @@ var errs = []struct {
 	key    string
 	says   string
 }{
-	{"401", fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", Challenges: []string{`Token x="%n"`}}}, feed.Unsupported, "password", "digest or basic"},
+	{"401", fakecam.Config{Login: fakecam.Login{User: "bob", Password: "hunter2", Challenges: []string{`Token x="%n"`}}},
+		feed.Unsupported, "password", "digest or basic"},
 	{"403", answer("DESCRIBE", 403), feed.Refused, "user", "forbids"},
 	{"404", answer("DESCRIBE", 404), feed.NotFound, "url", "check the path"},
 	{"453", answer("SETUP", 453), feed.Full, "url", "no room"},
 	{"503", answer("DESCRIBE", 503), feed.Full, "url", "no room"},
 	{"500", answer("PLAY", 500), feed.Away, "url", "500 to PLAY"},
-	{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}}, feed.Away, "url", "closed the connection during DESCRIBE: close other viewers"},
-	{"hangs up later", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", Hangup: true}}}, feed.Away, "url", "closed the connection during SETUP: close other viewers"},
-	{"says nothing", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Silent: true}}}, feed.Away, "url", "does not answer DESCRIBE in 1s"},
-	{"no pictures", described("m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP7/90000\r\n"), feed.Unsupported, "url", "only video: VP7: set it to H.264"},
-	{"no description", fakecam.Config{SDP: func(string, string) string { return "" }}, feed.Unsupported, "url", "offers nothing at this address: check the path"},
-	{"only sound", described("m=audio 0 RTP/AVP 8\r\n"), feed.Unsupported, "url", "only audio (audio/PCMA): check the path"},
-	{"only sound of an unknown codec", described("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 X/8000\r\n"), feed.Unsupported, "url", "only audio: X: check the path"},
-	{"only data", described("m=application 0 RTP/AVP 96\r\n"), feed.Unsupported, "url", "only application: check the path"},
-	{"neither TCP nor UDP", fakecam.Config{Transport: fakecam.Transport{NoTCP: true, NoUDP: true}}, feed.Unsupported, "url", "neither over TCP nor over UDP (461 to SETUP): allow RTP over TCP"},
+	{"hangs up", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}}, feed.Away, "url",
+		"closed the connection during DESCRIBE: close other viewers"},
+	{"hangs up later", fakecam.Config{Answers: []fakecam.Answer{{Method: "SETUP", Hangup: true}}}, feed.Away, "url",
+		"closed the connection during SETUP: close other viewers"},
+	{"says nothing", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Silent: true}}}, feed.Away, "url",
+		"does not answer DESCRIBE in 1s"},
+	{"no pictures", described("m=video 0 RTP/AVP 96\r\na=rtpmap:96 VP7/90000\r\n"), feed.Unsupported, "url",
+		"only video: VP7: set it to H.264"},
+	{"no description", fakecam.Config{SDP: func(string, string) string { return "" }}, feed.Unsupported, "url",
+		"offers nothing at this address: check the path"},
+	{"only sound", described("m=audio 0 RTP/AVP 8\r\n"), feed.Unsupported, "url",
+		"only audio (audio/PCMA): check the path"},
+	{"only sound of an unknown codec", described("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 X/8000\r\n"), feed.Unsupported,
+		"url", "only audio: X: check the path"},
+	{"only data", described("m=application 0 RTP/AVP 96\r\n"), feed.Unsupported, "url",
+		"only application: check the path"},
+	{"neither TCP nor UDP", fakecam.Config{Transport: fakecam.Transport{NoTCP: true, NoUDP: true}}, feed.Unsupported,
+		"url", "neither over TCP nor over UDP (461 to SETUP): allow RTP over TCP"},
 }
 
 func answer(method string, status int) fakecam.Config {
@@ -194,7 +205,8 @@ func TestErrors(t *testing.T) {
 				t.Fatal("it plays")
 			}
 			e, ok := errors.AsType[*feed.Error](err)
-			if !ok || e.Reason != tt.reason || e.Key != tt.key || !strings.Contains(e.Text, tt.says) || strings.Contains(e.Text, "hunter2") {
+			if !ok || e.Reason != tt.reason || e.Key != tt.key || !strings.Contains(e.Text, tt.says) ||
+				strings.Contains(e.Text, "hunter2") {
 				t.Errorf("%#v: %v", e, err)
 			}
 		})
@@ -212,7 +224,8 @@ func TestAWrongPasswordIsTriedOnce(t *testing.T) {
 		t.Errorf("%d wrong logins", got)
 	}
 	config.Address.User, config.Address.Password = "", ""
-	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Refused || !strings.Contains(err.Error(), "wants user and password") {
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Refused ||
+		!strings.Contains(err.Error(), "wants user and password") {
 		t.Error(err)
 	}
 }
@@ -221,7 +234,8 @@ func TestNobodyListens(t *testing.T) {
 	camera := fakecam.Start(t, fakecam.Config{})
 	config := configFor(t, camera)
 	camera.Kill()
-	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Unreachable || !strings.Contains(err.Error(), "nothing listens") {
+	if _, err := rtsp.Open(soon(t), config); feed.ReasonOf(err) != feed.Unreachable ||
+		!strings.Contains(err.Error(), "nothing listens") {
 		t.Error(err)
 	}
 }
@@ -300,10 +314,11 @@ func TestAKeyFrameIsAskedFor(t *testing.T) {
 func TestRedirect(t *testing.T) {
 	target := fakecam.Start(t, fakecam.Config{})
 	to := func(url string) fakecam.Config {
-		return fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Edit: func(_ *fakecam.Request, r *fakecam.Response) {
-			r.Status = 302
-			r.Set("Location", url)
-		}}}}
+		return fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE",
+			Edit: func(_ *fakecam.Request, r *fakecam.Response) {
+				r.Status = 302
+				r.Set("Location", url)
+			}}}}
 	}
 	next(t, view(t, configFor(t, fakecam.Start(t, to(target.URL())))).pictures)
 	var loop *fakecam.Camera
@@ -311,7 +326,8 @@ func TestRedirect(t *testing.T) {
 		r.Status = 301
 		r.Set("Location", loop.URL())
 	}}}})
-	if _, err := rtsp.Open(soon(t), configFor(t, loop)); err == nil || !strings.Contains(err.Error(), "more than 5 times") {
+	if _, err := rtsp.Open(soon(t), configFor(t, loop)); err == nil ||
+		!strings.Contains(err.Error(), "more than 5 times") {
 		t.Error(err)
 	}
 	other := fakecam.Start(t, fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", Hangup: true}}})
@@ -319,7 +335,8 @@ func TestRedirect(t *testing.T) {
 	_, err := rtsp.Open(soon(t), config)
 	at, _, _ := strings.Cut(strings.TrimPrefix(other.URL(), "rtsp://"), "/")
 	e, ok := errors.AsType[*feed.Error](err)
-	if !ok || e.Reason != feed.Away || e.Key != "url" || !strings.Contains(e.Text, "closed the connection during DESCRIBE") ||
+	if !ok || e.Reason != feed.Away || e.Key != "url" ||
+		!strings.Contains(e.Text, "closed the connection during DESCRIBE") ||
 		!strings.HasSuffix(e.Text, " (the camera in url sent us on to "+at+")") {
 		t.Errorf("%#v: %v", e, err)
 	}
@@ -420,7 +437,8 @@ func TestAdoptionIsRefused(t *testing.T) {
 		{"no room before TEARDOWN", fakecam.Config{Answers: []fakecam.Answer{
 			{Method: "SETUP", When: nth(2), Status: 454}, {Method: "SETUP", When: nth(3), Status: 453}, ended,
 		}}, 0, true},
-		{"no description before TEARDOWN", fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", When: nth(2), Status: 503}, ended}}, 0, true},
+		{"no description before TEARDOWN",
+			fakecam.Config{Answers: []fakecam.Answer{{Method: "DESCRIBE", When: nth(2), Status: 503}, ended}}, 0, true},
 		{"no room", fakecam.Config{Session: fakecam.Session{Viewers: 1, Linger: time.Hour}}, feed.Full, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

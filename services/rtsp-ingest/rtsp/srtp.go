@@ -74,7 +74,8 @@ func newSecrets(ssrc uint32, uri string) (*secrets, field, error) {
 
 var errNoKey = errors.New("the camera sends no key that can be read")
 
-// accept takes the key of the camera: from the answer to SETUP, the section or the description, the first that there is.
+// accept takes the key of the camera: from the answer to SETUP, the section or the description, the first that there
+// is.
 func (s *secrets) accept(r *response, described string) error {
 	text := described
 	if value := r.fields.get("KeyMgmt"); value != "" {

@@ -23,8 +23,10 @@ func mustParse(t testing.TB, raw string) address.Address {
 // controls pairs what a camera says of its URLs with the ones that are asked, for rtsp://cam:8554/live?a=b.
 var controls = []struct{ base, control, want string }{
 	{"rtsp://cam:8554/live/", "trackID=1", "rtsp://cam:8554/live/trackID=1 rtsp://cam:8554/live?a=b/trackID=1"},
-	{"rtsp://cam:8554/live/", "/trackID=1", "rtsp://cam:8554/live/trackID=1 rtsp://cam:8554/live?a=b/trackID=1 rtsp://cam:8554/trackID=1"},
-	{"rtsp://cam:8554/live", "trackID=1", "rtsp://cam:8554/live/trackID=1 rtsp://cam:8554/live?a=b/trackID=1 rtsp://cam:8554/trackID=1"},
+	{"rtsp://cam:8554/live/", "/trackID=1",
+		"rtsp://cam:8554/live/trackID=1 rtsp://cam:8554/live?a=b/trackID=1 rtsp://cam:8554/trackID=1"},
+	{"rtsp://cam:8554/live", "trackID=1",
+		"rtsp://cam:8554/live/trackID=1 rtsp://cam:8554/live?a=b/trackID=1 rtsp://cam:8554/trackID=1"},
 	{"", "trackID=1", "rtsp://cam:8554/live?a=b/trackID=1 rtsp://cam:8554/trackID=1"},
 	{"", "", "rtsp://cam:8554/live?a=b"},
 	{"", "*", "rtsp://cam:8554/live?a=b"},
@@ -153,7 +155,8 @@ func TestPlace(t *testing.T) {
 	}
 	p.hold("12345678", time.Minute)
 	data, err := os.ReadFile(p.file)
-	if err != nil || strings.Contains(string(data)+p.file, "hunter2") || strings.Contains(string(data)+filepath.Base(p.file), "cam") {
+	if err != nil || strings.Contains(string(data)+p.file, "hunter2") ||
+		strings.Contains(string(data)+filepath.Base(p.file), "cam") {
 		t.Errorf("%s: %s, %v", p.file, data, err)
 	}
 	now := time.Now()
@@ -187,7 +190,8 @@ func TestPlace(t *testing.T) {
 
 func FuzzPlace(f *testing.F) {
 	for _, data := range []string{
-		`{"session":"12345678","timeout_seconds":60}`, `{"session":"a\r\nb","timeout_seconds":60}`, `{"timeout_seconds":-1}`, "", "{", "null",
+		`{"session":"12345678","timeout_seconds":60}`, `{"session":"a\r\nb","timeout_seconds":60}`, `{"timeout_seconds":-1}`,
+		"", "{", "null",
 	} {
 		f.Add([]byte(data))
 	}

@@ -148,8 +148,8 @@ func (t *track) push(data []byte, arrival time.Time, to feed.Receiver) {
 	t.assembler.Push(p, arrival, to)
 }
 
-// parsePacket reads an RTP packet, nil if it is none. Some cameras say that packets are padded which are not; padding is
-// zeros and their number.
+// parsePacket reads an RTP packet, nil if it is none. Some cameras say that packets are padded which are not; padding
+// is zeros and their number.
 func parsePacket(data []byte) *pion.Packet {
 	const version, padded = 2, 0x20
 	p := &pion.Packet{}
@@ -169,8 +169,8 @@ func parsePacket(data []byte) *pion.Packet {
 // taken for the camera's pictures: it has changed its type.
 const strangers = 64
 
-// mine tells whether a packet is one of the track. A camera that never uses the type it announced, or no more, means the
-// one it uses. Others are only counted, if they have the same source: repairs have one of their own.
+// mine tells whether a packet is one of the track. A camera that never uses the type it announced, or no more, means
+// the one it uses. Others are only counted, if they have the same source: repairs have one of their own.
 func (t *track) mine(p *pion.Packet) bool {
 	switch kind := p.PayloadType; {
 	case kind == t.config.PayloadType:

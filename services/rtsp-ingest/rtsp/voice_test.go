@@ -24,7 +24,8 @@ func TestTalk(t *testing.T) {
 	udpOnly.Transport.NoTCP = true
 	noRange, _ := fakecam.BehaviourNamed("backchannel-range")
 	noRange.Config.Tracks = speaker().Tracks
-	for name, config := range map[string]fakecam.Config{"TCP": speaker(), "UDP only": udpOnly, "no range": noRange.Config} {
+	for name, config := range map[string]fakecam.Config{"TCP": speaker(), "UDP only": udpOnly,
+		"no range": noRange.Config} {
 		t.Run(name, func(t *testing.T) {
 			camera := fakecam.Start(t, config)
 			v := view(t, configFor(t, camera))

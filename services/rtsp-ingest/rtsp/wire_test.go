@@ -42,10 +42,12 @@ var streams = []struct {
 }{
 	{"an answer", "RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n", []string{"200 "}, io.EOF},
 	{"a body", "RTSP/1.0 200 OK\r\nContent-length : 3\r\n\r\nabc$\x00\x00\x01x", []string{"200 abc", "$0 1"}, io.EOF},
-	{"a description without length", "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0", []string{"200 v=0"}, io.EOF},
+	{"a description without length", "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0", []string{"200 v=0"},
+		io.EOF},
 	{"line feeds", "RTSP/1.0 200 OK\nContent-Length: 3\n\nabc", []string{"200 abc"}, io.EOF},
 	{"another version", "RTSP/2.0 404\r\n\r\n", []string{"404 "}, io.EOF},
-	{"empty lines between", "\r\n\r\nRTSP/1.0 200 OK\r\n\r\n\r\n\nRTSP/1.0 201 Created\r\n\r\n", []string{"200 ", "201 "}, io.EOF},
+	{"empty lines between", "\r\n\r\nRTSP/1.0 200 OK\r\n\r\n\r\n\nRTSP/1.0 201 Created\r\n\r\n", []string{"200 ", "201 "},
+		io.EOF},
 	{"no fields", "RTSP/1.0 200 OK\r\n\r\n", []string{"200 "}, io.EOF},
 	{"a request", "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n", []string{"OPTIONS"}, io.EOF},
 	{"an unknown request", "WHO_ARE_YOU rtsp://x RTSP/1.0\r\n\r\n", []string{"WHO_ARE_YOU"}, io.EOF},
@@ -59,18 +61,23 @@ var streams = []struct {
 		"a part of a frame twice", rtpFrame(0, 1, 50) + rtpFrame(0, 2, 50)[40:] + rtpFrame(0, 3, 50),
 		[]string{"$0 62"}, io.EOF, // and the frame before the damage is given up with it
 	},
-	{"an answer in the damage", rtpFrame(0, 1, 500)[:300] + "RTSP/1.0 200 OK\r\n\r\n" + strings.Repeat("x", 300), []string{"200 "}, errFraming},
-	{"damage twice", rtpFrame(0, 1, 5) + "xx" + rtpFrame(0, 2, 5) + rtpFrame(0, 3, 5) + "xx" + rtpFrame(0, 4, 5) + "xx", nil, errFraming},
+	{"an answer in the damage", rtpFrame(0, 1, 500)[:300] + "RTSP/1.0 200 OK\r\n\r\n" + strings.Repeat("x", 300),
+		[]string{"200 "}, errFraming},
+	{"damage twice", rtpFrame(0, 1, 5) + "xx" + rtpFrame(0, 2, 5) + rtpFrame(0, 3, 5) + "xx" + rtpFrame(0, 4, 5) + "xx",
+		nil, errFraming},
 	{"only garbage", strings.Repeat("x", maxSkip+10), nil, errFraming},
 	{"a body without end", "RTSP/1.0 200 OK\r\nContent-Length: 9999999\r\n\r\n", nil, errFraming},
 	{"a head without end", "RTSP/1.0 200 OK\r\n" + strings.Repeat("x: y\r\n", 20000), nil, errFraming},
 	{"cut", "RTSP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nabc", []string{"200 abc"}, io.EOF},
 	{"neither length nor type", "RTSP/1.0 200 OK\r\n\r\nv=0\nm=video", []string{"200 v=0\nm=video"}, io.EOF},
-	{"counted too little, within a line", "RTSP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nv=0\r\nm=video 0\r\na=b\r\nRTSP/1.0 201 OK\r\n\r\n",
+	{"counted too little, within a line",
+		"RTSP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nv=0\r\nm=video 0\r\na=b\r\nRTSP/1.0 201 OK\r\n\r\n",
 		[]string{"200 v=0\r\nm=video 0\r\na=b\r\n", "201 "}, io.EOF},
-	{"counted right, and more at once", "RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0RTSP/1.0 201 OK\r\n\r\n",
+	{"counted right, and more at once",
+		"RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0RTSP/1.0 201 OK\r\n\r\n",
 		[]string{"200 v=0", "201 "}, io.EOF},
-	{"a frame behind a description without length", "RTSP/1.0 200 OK\r\n\r\nv=0\r\n" + rtpFrame(0, 1, 5), []string{"200 v=0\r\n", "$0 17"}, io.EOF},
+	{"a frame behind a description without length", "RTSP/1.0 200 OK\r\n\r\nv=0\r\n" + rtpFrame(0, 1, 5),
+		[]string{"200 v=0\r\n", "$0 17"}, io.EOF},
 	{"a length that is none", "RTSP/1.0 200 OK\r\nContent-Length: -1\r\n\r\nv=0\r\n", []string{"200 v=0\r\n"}, io.EOF},
 }
 
@@ -142,7 +149,8 @@ func FuzzMessage(f *testing.F) {
 }
 
 func TestFoldedFields(t *testing.T) {
-	_, f, err := parseHead([]byte("RTSP/1.0 200 OK\r\nPublic: OPTIONS,\r\n  PLAY\r\nWWW-Authenticate:a\r\nwww-authenticate: b\r\n"))
+	_, f, err := parseHead([]byte("RTSP/1.0 200 OK\r\nPublic: OPTIONS,\r\n  " +
+		"PLAY\r\nWWW-Authenticate:a\r\nwww-authenticate: b\r\n"))
 	if err != nil || f.get("public") != "OPTIONS, PLAY" || fmt.Sprint(f.all("WWW-Authenticate")) != "[a b]" {
 		t.Error(f, err)
 	}

@@ -8,8 +8,8 @@ import (
 // Slower is a [Writer] whose messages have numbers, so that a command can be carried out slower than it was given.
 type Slower interface {
 	// Speed is the share of full speed at which a payload moves: the greatest distance of any value from that of the safe
-	// payload, relative to the value's full scale. Scales are by key. A value without a scale counts as full speed, and one
-	// that is not finite as infinitely fast. False means that no number of the payload differs from the safe one.
+	// payload, relative to the value's full scale. Scales are by key. A value without a scale counts as full speed, and
+	// one that is not finite as infinitely fast. False means that no number of the payload differs from the safe one.
 	Speed(payload, safe []byte, scales map[string]float64) (share float64, ok bool)
 	// Slow returns the payload with the distance of all its numbers from the safe ones multiplied by a factor, from 0 (the
 	// safe payload) to 1 (unchanged). Integers are rounded towards the safe ones. Other values stay as they are.

@@ -339,7 +339,8 @@ func TestCommandsAreTold(t *testing.T) {
 	board := ptytest.New(t)
 	r := start(t, board.Path, motors(t))
 	r.awaitReady(t)
-	records, err := bus.Subscribe[*controlv1.CommandRecord](r.conn.Conn, r.Kit().Address().Out(actuator.Commands), stream.DropOldest(100))
+	records, err := bus.Subscribe[*controlv1.CommandRecord](r.conn.Conn, r.Kit().Address().Out(actuator.Commands),
+		stream.DropOldest(100))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,8 @@ func (p *stuckPort) Close() error {
 	return nil
 }
 
-// TestHangingDriver: a write that does not end is a hang, which the launcher and the watchdog of systemd hear of; a line
-// that waits for something to be read or written is none.
+// TestHangingDriver: a write that does not end is a hang, which the launcher and the watchdog of systemd hear of; a
+// line that waits for something to be read or written is none.
 func TestHangingDriver(t *testing.T) {
 	stuck := &stuckPort{writing: make(chan struct{}, 1), closed: make(chan struct{})}
 	kind := Kind()
@@ -60,7 +60,8 @@ func TestHangingDriver(t *testing.T) {
 	r.awaitReady(t)
 	loops := func() healthpb.HealthCheckResponse_ServingStatus {
 		t.Helper()
-		answer, err := healthpb.NewHealthClient(r.direct).Check(t.Context(), &healthpb.HealthCheckRequest{Service: vital.Loops})
+		answer, err := healthpb.NewHealthClient(r.direct).Check(t.Context(),
+			&healthpb.HealthCheckRequest{Service: vital.Loops})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -45,8 +45,8 @@ func newDriver(kit *device.Kit, config Config) (device.Driver, error) {
 	return d, nil
 }
 
-// newDriverOf opens ports with open, and counts as hanging if work on what was read, or to be written, takes longer than
-// longest.
+// newDriverOf opens ports with open, and counts as hanging if work on what was read, or to be written, takes longer
+// than longest.
 func newDriverOf(kit *device.Kit, config Config, open opener, longest time.Duration) (*driver, error) {
 	r, err := config.reading()
 	if err != nil {

@@ -27,10 +27,11 @@ type nothing struct{}
 func startEye(t *testing.T, r *rig) *eye {
 	t.Helper()
 	e := &eye{}
-	kind := device.Kind[nothing]{Name: "eye", Version: "1.0.0", New: func(kit *device.Kit, _ nothing) (device.Driver, error) {
-		e.out = device.NewOut[*mediav1.Capture](kit, actuator.Captures, device.OutOptions{})
-		return e, nil
-	}}
+	kind := device.Kind[nothing]{Name: "eye", Version: "1.0.0",
+		New: func(kit *device.Kit, _ nothing) (device.Driver, error) {
+			e.out = device.NewOut[*mediav1.Capture](kit, actuator.Captures, device.OutOptions{})
+			return e, nil
+		}}
 	p, err := device.Start(kind, device.Settings{Robot: "r", Device: "front", NATS: r.nats}, nothing{}, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -136,7 +137,8 @@ func (r *rig) awaitSafe(t *testing.T, causes ...controlv1.SafeCause) {
 // TestSightByFlags: without a file a board says by itself what its driver must see.
 func TestSightByFlags(t *testing.T) {
 	var section robot.Section
-	section.Override("control", "{safe: [0, 0], see: front, blind: {stop: 1s}, limit: {reaction: 30cm, speed: 1m/s}}", "--control")
+	section.Override("control", "{safe: [0, 0], see: front, blind: {stop: 1s}, limit: {reaction: 30cm, speed: 1m/s}}",
+		"--control")
 	section.Override("port", "sim", "--port")
 	section.Override("write", "<hh", "--write")
 	c := Defaults()
@@ -148,7 +150,8 @@ func TestSightByFlags(t *testing.T) {
 		t.Errorf("%+v", c.Control.Sight)
 	}
 	section.Override("control", "{safe: [0, 0], see: front, blind: off}", "--control")
-	if err := section.Decode(&c); err == nil || !strings.Contains(err.Error(), "--control: blind: off is for the section drive:") {
+	if err := section.Decode(&c); err == nil ||
+		!strings.Contains(err.Error(), "--control: blind: off is for the section drive:") {
 		t.Errorf("%v", err)
 	}
 }
@@ -159,25 +162,32 @@ func TestOfRobot(t *testing.T) {
 		device, control, drive string
 		see, bad               string
 	}{
-		"nothing":      {"motors", "control: {safe: [0, 0]}", "", "", ""},
-		"of another":   {"arm", "control: {safe: [0, 0]}", "see: front", "", ""},
-		"by drive":     {"motors", "control: {safe: [0, 0]}", "see: front", "front", ""},
-		"by control":   {"motors", "control: {safe: [0, 0], see: front}", "", "front", ""},
-		"of an arm":    {"arm", "control: {safe: [0, 0], see: front}", "see: front", "front", ""},
-		"twice":        {"motors", "control: {safe: [0, 0], see: front}", "see: front", "", "r:4: devices.motors.control.see: is set for this device in the section drive: as well"},
-		"no camera":    {"motors", "control: {safe: [0, 0], see: rear}", "", "", `r:4: devices.motors.control.see: there is no device "rear"`},
+		"nothing":    {"motors", "control: {safe: [0, 0]}", "", "", ""},
+		"of another": {"arm", "control: {safe: [0, 0]}", "see: front", "", ""},
+		"by drive":   {"motors", "control: {safe: [0, 0]}", "see: front", "front", ""},
+		"by control": {"motors", "control: {safe: [0, 0], see: front}", "", "front", ""},
+		"of an arm":  {"arm", "control: {safe: [0, 0], see: front}", "see: front", "front", ""},
+		"twice": {"motors", "control: {safe: [0, 0], see: front}", "see: front", "",
+			"r:4: devices.motors.control.see: is set for this device in the section drive: as well"},
+		"no camera": {"motors", "control: {safe: [0, 0], see: rear}", "", "",
+			`r:4: devices.motors.control.see: there is no device "rear"`},
 		"drive is bad": {"motors", "control: {safe: [0, 0]}", "see: rear", "", `r:6: drive.see: there is no device "rear"`},
-		"no actuator":  {"motors", "baud: 9600", "see: front", "", `r:6: drive.see: the device "motors" has no section control:`},
-		"off here":     {"motors", "control: {safe: [0, 0], see: front, blind: off}", "", "", "r:4: devices.motors.control.blind: off is for the section drive:"},
-		"no meaning":   {"motors", "control: {safe: [0, 0], limit: {reaction: 1m}}", "", "", "r:4: devices.motors.control.limit: has no meaning without see"},
+		"no actuator": {"motors", "baud: 9600", "see: front", "",
+			`r:6: drive.see: the device "motors" has no section control:`},
+		"off here": {"motors", "control: {safe: [0, 0], see: front, blind: off}", "", "",
+			"r:4: devices.motors.control.blind: off is for the section drive:"},
+		"no meaning": {"motors", "control: {safe: [0, 0], limit: {reaction: 1m}}", "", "",
+			"r:4: devices.motors.control.limit: has no meaning without see"},
 		"two errors": {"motors", "control: {safe: [0, 0], see: front, blind: {slow: 1s}, limit: {reaction: 1m}}", "", "",
-			"r:4: devices.motors.control.blind: slow is 1s and stop is 800ms (defaults 300ms and 800ms): stop must be the greater age\n" +
+			"r:4: devices.motors.control.blind: slow is 1s and stop is 800ms (defaults 300ms and 800ms): stop must be the " +
+				"greater age\n" +
 				"r:4: devices.motors.control.limit.speed: is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			file, err := robot.Parse("r", []byte("robot: a\ndevices:\n  front: {kind: camera}\n  motors: {kind: serial, port: sim, "+
-				"write: <hh, writeKeys: [left, right], "+tt.control+"}\n  arm: {kind: serial, port: sim, write: <hh, "+tt.control+
-				"}\ndrive: {device: motors, keys: {left: {forward: 200, turn: 60}}, "+tt.drive+"}\n"))
+			file, err := robot.Parse("r",
+				[]byte("robot: a\ndevices:\n  front: {kind: camera}\n  motors: {kind: serial, port: sim, "+
+					"write: <hh, writeKeys: [left, right], "+tt.control+"}\n  arm: {kind: serial, port: sim, write: <hh, "+tt.control+
+					"}\ndrive: {device: motors, keys: {left: {forward: 200, turn: 60}}, "+tt.drive+"}\n"))
 			if err != nil {
 				t.Fatal(err)
 			}

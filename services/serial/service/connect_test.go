@@ -28,7 +28,8 @@ func (port) Write(b []byte) (int, error) { return len(b), nil }
 // answering takes every command, and returns when the board has answered it.
 type answering struct{ answer func() }
 
-func (a answering) Submit(context.Context, *controlv1.CommandHeader, actuator.Command) (*controlv1.CommandReport, error) {
+func (a answering) Submit(context.Context, *controlv1.CommandHeader,
+	actuator.Command) (*controlv1.CommandReport, error) {
 	a.answer()
 	return &controlv1.CommandReport{}, nil
 }

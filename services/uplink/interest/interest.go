@@ -1,5 +1,5 @@
-// Package interest remembers which streams somebody at the hub reads: who holds them, and until when. A hold reaches the
-// device over the robot's leaf, and the uplink hears it too.
+// Package interest remembers which streams somebody at the hub reads: who holds them, and until when. A hold reaches
+// the device over the robot's leaf, and the uplink hears it too.
 //
 // A table is a state machine without goroutines or a clock. It is not safe for concurrent use.
 package interest

@@ -91,8 +91,8 @@ func (q *queue) again(f Frame) bool {
 	return false
 }
 
-// New returns a box whose messages wait for at most maxAge. Lost is told how many messages of a class were lost; it must
-// not call the box.
+// New returns a box whose messages wait for at most maxAge. Lost is told how many messages of a class were lost; it
+// must not call the box.
 func New(maxAge time.Duration, lost func(Class, int)) *Box {
 	return &Box{maxAge: maxAge, lose: lost, wake: make(chan struct{}, 1), queues: map[Stream]*queue{}}
 }

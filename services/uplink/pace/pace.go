@@ -84,8 +84,8 @@ type receipt struct {
 // New returns a window for a connection that has just been made.
 func New() *Window { return &Window{size: first, probing: true} }
 
-// Fits reports whether so many bytes may be sent now. A part may always that is alone on its way: otherwise much that is
-// small would keep it from a window that is small as well.
+// Fits reports whether so many bytes may be sent now. A part may always that is alone on its way: otherwise much that
+// is small would keep it from a window that is small as well.
 func (w *Window) Fits(bytes int) bool {
 	return int(w.size)-w.bytes >= min(bytes, SmallestPart) || w.parts == 0 && bytes >= telling
 }
@@ -166,7 +166,8 @@ func (w *Window) take(p piece, now time.Time) {
 	w.adapt(p, took, now)
 }
 
-// learn keeps the shortest round trip of this minute and the one before: of what tells of the queue, once there was any.
+// learn keeps the shortest round trip of this minute and the one before: of what tells of the queue, once there was
+// any.
 func (w *Window) learn(took time.Duration, tells bool, now time.Time) {
 	switch {
 	case w.baseAt.IsZero(), tells && !w.told:

@@ -3,10 +3,10 @@
 //
 // # Why it is apart
 //
-// Calls cross the link to the hub on a connection of the bus, the leaf (package embedded), which queues without a bound.
-// Pictures there would delay every call once the link is full, by seconds. So pictures never cross the leaf: this
-// process has a connection of its own, which carries no more than the link does at the moment (package pace), and loses
-// what has waited too long before it is sent (package outbox). If it dies, calls and states go on.
+// Calls cross the link to the hub on a connection of the bus, the leaf (package embedded), which queues without a
+// bound. Pictures there would delay every call once the link is full, by seconds. So pictures never cross the leaf:
+// this process has a connection of its own, which carries no more than the link does at the moment (package pace), and
+// loses what has waited too long before it is sent (package outbox). If it dies, calls and states go on.
 //
 // # What it learns and how
 //
@@ -23,8 +23,8 @@
 //
 // # Concurrency and shutdown
 //
-// Everything belongs to one connection to the hub: a goroutine that sends, one that follows which devices there are, one
-// or more for each device and each stream that is read. When the connection is lost or the kit ends the driver, all of
-// them end, what waits in the outbox is dropped, and the run returns after the last one; the kit starts the next.
+// Everything belongs to one connection to the hub: a goroutine that sends, one that follows which devices there are,
+// one or more for each device and each stream that is read. When the connection is lost or the kit ends the driver, all
+// of them end, what waits in the outbox is dropped, and the run returns after the last one; the kit starts the next.
 // Nothing but the metrics is kept from one connection to the next: the holds are renewed within a second.
 package uplink

@@ -70,8 +70,8 @@ func (r *relay) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer r.streams.Wait()
 	defer cancel()
-	holds, err := bus.Subscribe[*devicev1.HoldStreamRequest](r.hub, r.address.RPC(devicev1.DeviceService_ServiceDesc.ServiceName,
-		"HoldStream"), stream.DropOldest(holdQueue))
+	holds, err := bus.Subscribe[*devicev1.HoldStreamRequest](r.hub,
+		r.address.RPC(devicev1.DeviceService_ServiceDesc.ServiceName, "HoldStream"), stream.DropOldest(holdQueue))
 	if err != nil {
 		r.kit.Log.Error("the streams of a device are not sent", "of", r.address.Device, "error", err)
 		return

@@ -48,14 +48,15 @@ type camera struct {
 }
 
 func (c *camera) kind() device.Kind[struct{}] {
-	return device.Kind[struct{}]{Name: "camera", Version: "1.0.0", New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
-		camerav1.RegisterCameraServiceServer(k, c)
-		c.out = device.NewOut[*mediav1.VideoFrame](k, "video", device.OutOptions{MediaTypes: []string{media.H264}})
-		c.control = device.NewOut[*controlv1.ControlState](k, "control", device.OutOptions{})
-		c.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
-		c.epoch = k.Epoch()
-		return c, nil
-	}}
+	return device.Kind[struct{}]{Name: "camera", Version: "1.0.0",
+		New: func(k *device.Kit, _ struct{}) (device.Driver, error) {
+			camerav1.RegisterCameraServiceServer(k, c)
+			c.out = device.NewOut[*mediav1.VideoFrame](k, "video", device.OutOptions{MediaTypes: []string{media.H264}})
+			c.control = device.NewOut[*controlv1.ControlState](k, "control", device.OutOptions{})
+			c.in = device.NewIn[*mediav1.AudioFrame](k, "speaker", stream.DropOldest(10))
+			c.epoch = k.Epoch()
+			return c, nil
+		}}
 }
 
 // Run implements [device.Driver].
@@ -86,20 +87,23 @@ func (c *camera) film(ctx context.Context) error {
 			size *= 3
 		}
 		c.out.Publish(&mediav1.VideoFrame{Epoch: c.epoch, Sequence: n, KeyFrame: key, Data: make([]byte, size),
-			Format: &mediav1.VideoFormat{MediaType: media.H264}, Metadata: map[string]string{"at": time.Now().Format(time.RFC3339Nano)}})
+			Format:   &mediav1.VideoFormat{MediaType: media.H264},
+			Metadata: map[string]string{"at": time.Now().Format(time.RFC3339Nano)}})
 		c.control.Publish(&controlv1.ControlState{})
 	}
 }
 
 // RequestKeyFrame implements the CameraService.
-func (c *camera) RequestKeyFrame(context.Context, *camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
+func (c *camera) RequestKeyFrame(context.Context,
+	*camerav1.RequestKeyFrameRequest) (*camerav1.RequestKeyFrameResponse, error) {
 	c.asked.Add(1)
 	c.want.Store(true)
 	return &camerav1.RequestKeyFrameResponse{}, nil
 }
 
 // LimitBitrate implements the CameraService.
-func (c *camera) LimitBitrate(_ context.Context, r *camerav1.LimitBitrateRequest) (*camerav1.LimitBitrateResponse, error) {
+func (c *camera) LimitBitrate(_ context.Context,
+	r *camerav1.LimitBitrateRequest) (*camerav1.LimitBitrateResponse, error) {
 	c.limit.Store(r.GetBitrateBps())
 	return &camerav1.LimitBitrateResponse{BitrateBps: r.GetBitrateBps()}, nil
 }

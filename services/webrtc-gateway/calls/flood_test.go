@@ -119,7 +119,8 @@ func TestFlood(t *testing.T) {
 
 	c := newCaller(conn)
 	call := func() *Result {
-		return c.Call(t.Context(), &Call{By: visitors.Owner(), Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice"})
+		return c.Call(t.Context(),
+			&Call{By: visitors.Owner(), Device: "front", Method: "waldo.device.v1.DeviceService/GetDevice"})
 	}
 	var peers sync.WaitGroup
 	for range maxAtOnce {

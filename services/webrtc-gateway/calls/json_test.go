@@ -17,7 +17,8 @@ import (
 
 // texts are calls as peers send them, and their requests.
 var texts = []struct{ name, text, request, wrong string }{
-	{"a call", `{"id": 1, "device": "d", "method": "a/b", "request": {"n": 9007199254740993, "s": "\u00e9<"}}`, `{"n": 9007199254740993, "s": "\u00e9<"}`, ""},
+	{"a call", `{"id": 1, "device": "d", "method": "a/b", "request": {"n": 9007199254740993, "s": "\u00e9<"}}`,
+		`{"n": 9007199254740993, "s": "\u00e9<"}`, ""},
 	{"without a request", `{"id": 1, "device": "d", "method": "a/b"}`, "", ""},
 	{"with none", `{"id": 1, "device": "d", "method": "a/b", "request": null}`, "", ""},
 	{"with one that is no object", `{"id": 1, "device": "d", "method": "a/b", "request": "5s"}`, `"5s"`, ""},
@@ -98,8 +99,10 @@ func TestResult(t *testing.T) {
 	}{
 		"an object": {&Result{ID: 1, Response: json.RawMessage(`{"a":[1]}`)}, parsed(t, `{"id":1,"response":{"a":[1]}}`)},
 		"a value":   {&Result{ID: -2, Response: json.RawMessage(`21.5`)}, parsed(t, `{"id":-2,"value":21.5}`)},
-		"an error":  {Failed(3, errors.New("broken")), parsed(t, `{"id":3,"error":{"id":3,"code":"UNKNOWN","message":"broken"}}`)},
-		"garbage":   {Failed(3, status.Error(codes.NotFound, "\xff")), parsed(t, `{"id":3,"error":{"id":3,"code":"NOT_FOUND","message":"�"}}`)},
+		"an error": {Failed(3, errors.New("broken")),
+			parsed(t, `{"id":3,"error":{"id":3,"code":"UNKNOWN","message":"broken"}}`)},
+		"garbage": {Failed(3, status.Error(codes.NotFound, "\xff")),
+			parsed(t, `{"id":3,"error":{"id":3,"code":"NOT_FOUND","message":"�"}}`)},
 		"details": {Failed(0, status.ErrorProto(detailed)), parsed(t, `{"error":{"code":"ABORTED","message":"late }",
 			"details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"STALE"}]}}`)},
 	} {

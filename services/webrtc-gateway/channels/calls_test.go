@@ -21,7 +21,9 @@ var readCalls = []struct {
 	data string
 	ok   bool
 }{
-	{"a call", true, `{"id": 1, "device": "motors", "method": "waldo.serial.v1.SerialService/WriteMessage", "request": {"json": "{}"}}`, true},
+	{"a call", true,
+		`{"id": 1, "device": "motors", "method": "waldo.serial.v1.SerialService/WriteMessage", "request": {"json": "{}"}}`,
+		true},
 	{"of a newer peer", true, `{"id": 1, "priority": "high"}`, true},
 	{"nothing", true, ``, false},
 	{"another type", true, `[1]`, false},

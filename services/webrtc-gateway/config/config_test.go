@@ -146,22 +146,25 @@ func TestBad(t *testing.T) {
 			[]string{"gateway.http", "waldo token"}},
 		{"rendezvous without a token", base + "gateway: {rendezvous: {url: 'https://example.org'}}", nil, nil,
 			[]string{"gateway.rendezvous.url", "gateway.token", "waldo token"}},
-		{"rendezvous with a token that can be guessed", base + "gateway: {token: secret, rendezvous: {url: 'https://a'}}", nil,
-			nil, []string{"gateway.rendezvous.url", "16"}},
-		{"rendezvous in the clear", "", map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://example.org"},
+		{"rendezvous with a token that can be guessed", base + "gateway: {token: secret, rendezvous: {url: 'https://a'}}",
+			nil, nil, []string{"gateway.rendezvous.url", "16"}},
+		{"rendezvous in the clear", "",
+			map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://example.org"},
 			nil, []string{"WALDO_RENDEZVOUS_URL", "use https"}},
-		{"rendezvous that is no address", "", map[string]string{"WALDO_TOKEN": strong}, []string{"--rendezvous.url", "example"},
-			[]string{"--rendezvous.url", "https://host"}},
-		{"rendezvous with a secret in its address", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://x:y@a'}}",
-			nil, nil, []string{"gateway.rendezvous.url", "rendezvous.token"}},
+		{"rendezvous that is no address", "", map[string]string{"WALDO_TOKEN": strong},
+			[]string{"--rendezvous.url", "example"}, []string{"--rendezvous.url", "https://host"}},
+		{"rendezvous with a secret in its address", base + "gateway: {token: '" + strong +
+			"', rendezvous: {url: 'https://x:y@a'}}", nil, nil, []string{"gateway.rendezvous.url", "rendezvous.token"}},
 		{"guest token that can be guessed", base + "gateway: {token: '" + strong +
-			"', rendezvous: {url: 'https://a', guestToken: guest}}", nil, nil, []string{"gateway.rendezvous.guestToken", "guessed"}},
-		{"guest token that is the token", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://a', guestToken: '" +
-			strong + "'}}", nil, nil, []string{"gateway.rendezvous.guestToken", "must not see"}},
+			"', rendezvous: {url: 'https://a', guestToken: guest}}", nil, nil,
+			[]string{"gateway.rendezvous.guestToken", "guessed"}},
+		{"guest token that is the token", base + "gateway: {token: '" + strong +
+			"', rendezvous: {url: 'https://a', guestToken: '" + strong + "'}}", nil, nil,
+			[]string{"gateway.rendezvous.guestToken", "must not see"}},
 		{"guest token without a server", base + "gateway: {rendezvous: {guestToken: '" + strong + "'}}", nil, nil,
 			[]string{"gateway.rendezvous.url", "missing"}},
-		{"no authority", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://a', ca: nowhere.pem}}", nil, nil,
-			[]string{"gateway.rendezvous.ca", "nowhere.pem"}},
+		{"no authority", base + "gateway: {token: '" + strong + "', rendezvous: {url: 'https://a', ca: nowhere.pem}}", nil,
+			nil, []string{"gateway.rendezvous.ca", "nowhere.pem"}},
 		{"bad robot", "", nil, []string{"--robot", "My Robot"}, []string{"--robot", "lower-case"}},
 		{"bad level", "", nil, []string{"--log-level", "loud"}, []string{"--log-level", "debug"}},
 		{"fleet with a robot", base, nil, []string{"--fleet"}, []string{"fleet", "leave out robot-file"}},
@@ -170,7 +173,8 @@ func TestBad(t *testing.T) {
 		{"unknown flag", "", nil, []string{"--htpp", "x"}, []string{"htpp"}},
 		{"stray word", "", nil, []string{"start"}, []string{"start", "--key value"}},
 		{"no such file", "", nil, []string{"--robot-file", "/nowhere.yaml"}, []string{"/nowhere.yaml"}},
-		{"no way to send", base + "gateway: {udpBatch: maybe}", nil, nil, []string{"gateway.udpBatch", "use auto, on or off"}},
+		{"no way to send", base + "gateway: {udpBatch: maybe}", nil, nil,
+			[]string{"gateway.udpBatch", "use auto, on or off"}},
 		{"all at once", base + "gateway: {http: x, maxViewers: -1}", nil, nil,
 			[]string{"gateway.http", "gateway.maxViewers"}},
 	}
@@ -205,7 +209,8 @@ func TestRendezvous(t *testing.T) {
 	if r := c.Gateway.Rendezvous; r.URL != "https://example.org" || r.GuestToken != strong+"2" || r.Token != "the" {
 		t.Errorf("%+v", r)
 	}
-	if _, err := load(t, "", map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://127.0.0.1:8443"}); err != nil {
+	if _, err := load(t, "",
+		map[string]string{"WALDO_TOKEN": strong, "WALDO_RENDEZVOUS_URL": "http://127.0.0.1:8443"}); err != nil {
 		t.Error(err)
 	}
 }

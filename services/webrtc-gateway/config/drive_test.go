@@ -46,7 +46,8 @@ func TestDrive(t *testing.T) {
 			values: {key: "speed" terms: {axis: "lift" gain: 1}}
 			pads: {id: "Saitek" controls: {key: "axis1" value: "button3"}}
 			pads: {id: "Twin USB" controls: {key: "axis3" value: "axis2"} controls: {key: "button7" value: "-axis5"}}`},
-		"a known axis changed": {"drive: {device: motors, keys: {speed: {forward: 1}}, axes: {forward: {minus: [none], touch: none}}}", `
+		"a known axis changed": {"drive: {device: motors, keys: {speed: {forward: 1}}, axes: {forward: {minus: [none], " +
+			"touch: none}}}", `
 			device: "motors" rate_hz: 30
 			axes: {name: "forward" plus_keys: "KeyW" plus_keys: "ArrowUp" gamepad: "-axis1"}
 			values: {key: "speed" terms: {axis: "forward" gain: 1}}`},

@@ -120,8 +120,9 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	c.BusToken, tokenErr = given.LayToken(&section)
 	err = errors.Join(shared.Decode(&c.Settings), tokenErr, driveErr, given.Decode(&section, &c.Gateway))
 	if c.Fleet && c.Gateway.Rendezvous.URL != "" {
-		err = errors.Join(err, section.Locate(robot.BadField("rendezvous.url", "is for the gateway of one robot: leave it out "+
-			"with --fleet")))
+		err = errors.Join(err,
+			section.Locate(robot.BadField("rendezvous.url", "is for the gateway of one robot: leave it out "+
+				"with --fleet")))
 	}
 	err = errors.Join(err, c.useTLS(ofFile, environ))
 	if len(c.Devices) > 0 {
@@ -137,8 +138,9 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 // fleetWarnings are about what a gateway of a fleet lacks in all likelihood: it would start, and serve nobody.
 func (c *Config) fleetWarnings(environ func(string) string) (warnings []error) {
 	if _, narrowed := c.Gateway.HTTPAddress(); narrowed {
-		warnings = append(warnings, robot.BadField("token", "there is none, so only this machine reaches the list of robots: "+
-			"`waldo token create NAME --access-file FILE` makes one, and --access-file=FILE has it count here"))
+		warnings = append(warnings,
+			robot.BadField("token", "there is none, so only this machine reaches the list of robots: "+
+				"`waldo token create NAME --access-file FILE` makes one, and --access-file=FILE has it count here"))
 	}
 	if c.BusSeedFile == "" && c.BusToken == "" && environ("CREDENTIALS_DIRECTORY") == "" {
 		warnings = append(warnings, robot.BadField("bus-seed-file", "is missing: a hub knows a gateway by its key, which "+

@@ -59,7 +59,8 @@ func (r *Rendezvous) check(token string, bad func(key, format string, args ...an
 		bad("rendezvous.url", "needs gateway.token, with at least %d characters, for people to show to the robot that they "+
 			"may drive it (waldo token makes one)", access.MinToken)
 	case r.GuestToken == token:
-		bad("rendezvous.guestToken", "is the same as gateway.token, which the server must not see: make another (waldo token)")
+		bad("rendezvous.guestToken",
+			"is the same as gateway.token, which the server must not see: make another (waldo token)")
 	case r.GuestToken != "" && len(r.GuestToken) < access.MinToken:
 		bad("rendezvous.guestToken", "can be guessed: use at least %d characters (waldo token makes one)", access.MinToken)
 	}

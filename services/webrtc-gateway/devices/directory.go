@@ -82,8 +82,8 @@ func (d *Directory) CheckAccepts(device, name string) error {
 	return nil
 }
 
-// CheckHas returns nil for a device that produces one of these streams, or that has not announced itself yet. For others
-// it returns codes.FailedPrecondition.
+// CheckHas returns nil for a device that produces one of these streams, or that has not announced itself yet. For
+// others it returns codes.FailedPrecondition.
 func (d *Directory) CheckHas(device string, names ...string) error {
 	known, heard, _ := d.Get(device)
 	if !heard {

@@ -32,8 +32,9 @@ func TestJPEG(t *testing.T) {
 		}, "old has no JPEG at present, but video/H264: use WHEP", codes.FailedPrecondition},
 		"motors": {[]*devicev1.StreamInfo{{Name: "rx", Direction: out}},
 			"motors is not a camera: it is of the kind thing", codes.NotFound},
-		"screen": {[]*devicev1.StreamInfo{{Name: "video", Direction: in, MediaTypes: jpeg}}, "is not a camera", codes.NotFound},
-		"late":   {nil, "video-jpeg", codes.OK}, // says nothing yet
+		"screen": {[]*devicev1.StreamInfo{{Name: "video", Direction: in, MediaTypes: jpeg}}, "is not a camera",
+			codes.NotFound},
+		"late": {nil, "video-jpeg", codes.OK}, // says nothing yet
 	} {
 		if tt.streams != nil {
 			if err := conn.Publish((bus.Address{Robot: "demo", Device: name}).State(),

@@ -29,7 +29,8 @@ func startMediamtx(file string) (s *sender, err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(folder)) }() // it is read at the start
 	config := filepath.Join(folder, "mediamtx.yml")
 	text := fmt.Sprintf("logLevel: warn\nrtsp: false\nrtmp: false\nhls: false\nsrt: false\nmoq: false\n"+
-		"webrtcAddress: %s\nwebrtcLocalUDPAddress: %s\nwebrtcIPsFromInterfaces: false\nwebrtcAdditionalHosts: [127.0.0.1]\npaths: {front: {}}\n",
+		"webrtcAddress: %s\nwebrtcLocalUDPAddress: %s\nwebrtcIPsFromInterfaces: false\nwebrtcAdditionalHosts: "+
+		"[127.0.0.1]\npaths: {front: {}}\n",
 		address, ice)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return nil, err

@@ -66,7 +66,8 @@ func newRig(t *testing.T, linger time.Duration) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(robots.Close)
-	r := &rig{t: t, opened: make(chan *served, 100), state: &fleetv1.RobotState{Robot: "rover", Epoch: 1, Version: "1.0.0"}}
+	r := &rig{t: t, opened: make(chan *served, 100),
+		state: &fleetv1.RobotState{Robot: "rover", Epoch: 1, Version: "1.0.0"}}
 	robots.Reached(r.state)
 	r.instances = fleet.New(fleet.Config{Robots: robots, Ask: r.ask, Open: r.open, Linger: linger})
 	t.Cleanup(r.instances.Close)
@@ -182,7 +183,8 @@ func TestLinger(t *testing.T) {
 	r.ended(second)
 }
 
-// TestAway: while a robot does not answer its instance stays and is told why, and new ones are refused with that reason.
+// TestAway: while a robot does not answer its instance stays and is told why, and new ones are refused with that
+// reason.
 func TestAway(t *testing.T) {
 	for _, tt := range []struct {
 		err  error
@@ -211,7 +213,8 @@ func TestAway(t *testing.T) {
 	r := newRig(t, time.Hour)
 	r.answer(status.Error(codes.Unavailable, "nobody answers"))
 	for range 2 { // the second time it is known
-		if _, err := r.get("rover"); status.Code(err) != codes.Unavailable || !strings.Contains(err.Error(), "rover is away") {
+		if _, err := r.get("rover"); status.Code(err) != codes.Unavailable ||
+			!strings.Contains(err.Error(), "rover is away") {
 			t.Errorf("a robot that is away: %v", err)
 		}
 	}

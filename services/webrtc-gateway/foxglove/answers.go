@@ -10,8 +10,8 @@ import (
 	"github.com/waldo-robot/waldo/recording"
 )
 
-// Sub-protocols, the names under which clients ask for what is spoken here. Both mean the same, but the second was named
-// before there was playback.
+// Sub-protocols, the names under which clients ask for what is spoken here. Both mean the same, but the second was
+// named before there was playback.
 const (
 	SDK    = "foxglove.sdk.v1"
 	Legacy = "foxglove.websocket.v1"

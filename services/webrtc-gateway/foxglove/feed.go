@@ -146,7 +146,8 @@ func (f *feed) askKey() {
 
 // keyFrames asks the device for key frames, as members want them, until ctx ends.
 func (f *feed) keyFrames(ctx context.Context) {
-	camera := camerav1.NewCameraServiceClient(f.view.conn.Client(bus.Address{Robot: f.view.robot, Device: f.channel.device}))
+	camera := camerav1.NewCameraServiceClient(f.view.conn.Client(bus.Address{Robot: f.view.robot,
+		Device: f.channel.device}))
 	for {
 		select {
 		case <-ctx.Done():

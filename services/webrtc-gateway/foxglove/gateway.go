@@ -88,8 +88,8 @@ func (g *Gateway) Serve(of *visitors.Visitor, socket *websocket.Conn) {
 	newSession(g, share.Value, of, socket).run(ctx, cancel)
 }
 
-// info is the first message of a session, which begins with a player at a place; mayPlay says whether the client may tell
-// it what to do.
+// info is the first message of a session, which begins with a player at a place; mayPlay says whether the client may
+// tell it what to do.
 func (g *Gateway) info(p place, mayPlay bool) serverInfo {
 	i := serverInfo{
 		Op: "serverInfo", Name: g.config.Robot, Capabilities: always, SessionID: strconv.FormatInt(g.config.Epoch, 36),
@@ -110,8 +110,8 @@ func (g *Gateway) info(p place, mayPlay bool) serverInfo {
 
 // Timings of a session.
 const (
-	// patience is how long a client may take for one message. So often it is asked whether it is there, and may take as long
-	// to say so, unless it takes messages meanwhile.
+	// patience is how long a client may take for one message. So often it is asked whether it is there, and may take as
+	// long to say so, unless it takes messages meanwhile.
 	patience = 10 * time.Second
 	// endTimeout is how long the message may take that is being sent when the session ends.
 	endTimeout = 500 * time.Millisecond

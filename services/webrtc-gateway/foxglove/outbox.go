@@ -59,8 +59,8 @@ type queued struct {
 }
 
 // outbox is what waits for a client: answers, which are never lost, and the messages of its subscriptions. Of those the
-// oldest is lost when there are too many, they are too large together, or one has waited too long; of video everything up
-// to the next key frame. It is safe for concurrent use.
+// oldest is lost when there are too many, they are too large together, or one has waited too long; of video everything
+// up to the next key frame. It is safe for concurrent use.
 type outbox struct {
 	answers chan []byte
 	wake    chan struct{} // has a value when there may be messages

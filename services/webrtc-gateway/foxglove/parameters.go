@@ -31,8 +31,8 @@ func (p parameters) put(name, value string) {
 	}
 }
 
-// device adds what is known of a device. What it says of its hardware is below `attributes`, so that it cannot take the name
-// of anything else.
+// device adds what is known of a device. What it says of its hardware is below `attributes`, so that it cannot take the
+// name of anything else.
 func (p parameters) device(s *signalingv1.DeviceStatus) {
 	d := s.GetDevice()
 	name := d.GetName() + "."

@@ -82,8 +82,8 @@ func TestParametersOfADevice(t *testing.T) {
 		got = append(got, name+"="+value)
 	}
 	slices.Sort(got)
-	want := "front.attributes.driver=uvc front.attributes.state=x front.kind=camera front.reason=unplugged front.state=away " +
-		"front.version=1.0 new.kind=camera rear.state=gone"
+	want := "front.attributes.driver=uvc front.attributes.state=x front.kind=camera front.reason=unplugged " +
+		"front.state=away front.version=1.0 new.kind=camera rear.state=gone"
 	if strings.Join(got, " ") != want {
 		t.Errorf("%v", got)
 	}
@@ -109,10 +109,12 @@ func TestTellControl(t *testing.T) {
 		{"nothing new", driving, driving, ""},
 		{"taken", driving, state(controlv1.ControlPhase_CONTROL_PHASE_DRIVING, 0, "bob", nil), "2 bob drives"},
 		{"released", driving, free, "2 nobody drives; before: anna"},
-		{"blind", driving, state(controlv1.ControlPhase_CONTROL_PHASE_SAFE, controlv1.SafeCause_SAFE_CAUSE_BLIND, "anna", nil),
+		{"blind", driving,
+			state(controlv1.ControlPhase_CONTROL_PHASE_SAFE, controlv1.SafeCause_SAFE_CAUSE_BLIND, "anna", nil),
 			"3 stopped: the driver saw no picture that is new enough"},
-		{"e-stop", driving, state(controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED, controlv1.SafeCause_SAFE_CAUSE_E_STOP, "anna",
-			&controlv1.EStop{Id: 6, By: "bob"}), "4 e-stop by bob"},
+		{"e-stop", driving,
+			state(controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED, controlv1.SafeCause_SAFE_CAUSE_E_STOP, "anna",
+				&controlv1.EStop{Id: 6, By: "bob"}), "4 e-stop by bob"},
 		{"another e-stop", state(controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED, 0, "", pressed),
 			state(controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED, 0, "", &controlv1.EStop{Id: 7, By: "eve"}), "4 e-stop by eve"},
 		{"cleared", state(controlv1.ControlPhase_CONTROL_PHASE_E_STOPPED, 0, "", pressed), free, "2 the e-stop is cleared"},

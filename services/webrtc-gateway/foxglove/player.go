@@ -168,8 +168,8 @@ func placeOf(device string, s *playerv1.PlayerState, ago time.Duration) place {
 		return place{}
 	}
 	offset, length := s.GetOffset().AsDuration(), max(s.GetDuration().AsDuration(), 0)
-	at := place{device: device, name: s.GetName(), start: s.GetStartTime().AsTime(), jump: s.GetJump(), epoch: s.GetEpoch(),
-		status: paused, speed: s.GetSpeed()}
+	at := place{device: device, name: s.GetName(), start: s.GetStartTime().AsTime(), jump: s.GetJump(),
+		epoch: s.GetEpoch(), status: paused, speed: s.GetSpeed()}
 	at.end = at.start.Add(length)
 	switch {
 	case s.GetEnded():

@@ -20,8 +20,8 @@ func (s *session) pushChannels(ctx context.Context) error {
 	}
 }
 
-// tellChannels tells what has changed; the first time also that there is nothing. Subscriptions to channels that are gone
-// end.
+// tellChannels tells what has changed; the first time also that there is nothing. Subscriptions to channels that are
+// gone end.
 func (s *session) tellChannels(ctx context.Context, list []*channel, first bool) bool {
 	gone, come, orphans := s.changeChannels(list)
 	for _, one := range orphans {
@@ -41,8 +41,8 @@ func (s *session) tellChannels(ctx context.Context, list []*channel, first bool)
 	return true
 }
 
-// changeChannels takes over a list. It returns the channels that are gone, the advertisements of those that have come, and
-// the subscriptions that have lost their channel.
+// changeChannels takes over a list. It returns the channels that are gone, the advertisements of those that have come,
+// and the subscriptions that have lost their channel.
 func (s *session) changeChannels(list []*channel) (gone []uint32, come [][]byte, orphans []*subscription) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,8 +94,8 @@ func (s *session) newParameters() []parameter {
 	return s.parameters.news(s.gateway.parameters(s.view))
 }
 
-// pushPlace tells the client where the player is, until ctx ends, or there is another player than at the beginning: what the
-// session can do was said then.
+// pushPlace tells the client where the player is, until ctx ends, or there is another player than at the beginning:
+// what the session can do was said then.
 func (s *session) pushPlace(ctx context.Context) error {
 	var clock <-chan time.Time
 	if s.began.device != "" {

@@ -180,8 +180,8 @@ func parseBinary(data []byte) (request, error) {
 	return request{op: "?"}, fmt.Errorf("the binary opcode %d is not known here", data[0])
 }
 
-// parsePlayback reads a request to a player: command (1 byte: 0 play, 1 pause), speed (float32), whether there is a place
-// (1 byte), place (uint64), and an id with its length (uint32).
+// parsePlayback reads a request to a player: command (1 byte: 0 play, 1 pause), speed (float32), whether there is a
+// place (1 byte), place (uint64), and an id with its length (uint32).
 func parsePlayback(data []byte) (playbackRequest, error) {
 	const fixed = 1 + 4 + 1 + 8 + 4
 	if len(data) < fixed {

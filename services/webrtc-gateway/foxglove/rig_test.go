@@ -114,9 +114,10 @@ func (r *rig) as(role roles.Role) {
 // device starts a device of the robot.
 func (r *rig) device(name, kind string, open func(*device.Kit) device.Driver) *device.Process {
 	r.Helper()
-	k := device.Kind[struct{}]{Name: kind, Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		return open(kit), nil
-	}}
+	k := device.Kind[struct{}]{Name: kind, Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			return open(kit), nil
+		}}
 	p, err := device.Start(k, device.Settings{Robot: "rover", Device: name, NATS: r.bus}, struct{}{},
 		logtest.New(r.T, 0))
 	if err != nil {

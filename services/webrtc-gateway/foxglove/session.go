@@ -74,7 +74,8 @@ func (s *session) run(ctx context.Context, cancel context.CancelFunc) {
 	if !s.outbox.answer(ctx, encode(s.gateway.info(s.began, s.mayPlay))) {
 		return
 	}
-	for _, work := range []func(context.Context) error{s.write, s.pushChannels, s.pushParameters, s.pushPlace, s.keepAlive} {
+	for _, work := range []func(context.Context) error{s.write, s.pushChannels, s.pushParameters, s.pushPlace,
+		s.keepAlive} {
 		others.Go(func() {
 			s.end(work(ctx))
 			cancel()
@@ -239,8 +240,8 @@ func (s *session) send(ctx context.Context, data []byte) error {
 	return nil
 }
 
-// keepAlive returns when the client has vanished: it neither answers nor takes anything. One that is slow may answer late,
-// since its answer waits behind what is on the way to it.
+// keepAlive returns when the client has vanished: it neither answers nor takes anything. One that is slow may answer
+// late, since its answer waits behind what is on the way to it.
 func (s *session) keepAlive(ctx context.Context) error {
 	tick := time.NewTicker(s.gateway.patience)
 	defer tick.Stop()

@@ -228,8 +228,9 @@ func (p *player) Run(ctx context.Context, ready func()) error {
 // change changes the state, which is published.
 func (p *player) change(f func(*playerv1.PlayerState)) *playerv1.PlayerState {
 	old := <-p.turns
-	s := &playerv1.PlayerState{Epoch: old.Epoch, Jump: old.Jump, Playing: old.Playing, Offset: old.Offset, Clock: old.Clock,
-		Speed: old.Speed, Ended: old.Ended, Duration: old.Duration, StartTime: old.StartTime, Name: old.Name}
+	s := &playerv1.PlayerState{Epoch: old.Epoch, Jump: old.Jump, Playing: old.Playing, Offset: old.Offset,
+		Clock: old.Clock, Speed: old.Speed, Ended: old.Ended, Duration: old.Duration, StartTime: old.StartTime,
+		Name: old.Name}
 	f(s)
 	p.out.Publish(s)
 	p.turns <- s

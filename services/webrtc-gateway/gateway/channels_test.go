@@ -46,7 +46,8 @@ func (m motor) Run(ctx context.Context, ready func()) error {
 func (w *world) motors() *device.Process {
 	w.t.Helper()
 	p := w.startMotors()
-	w.eventually("the gateway knows the motors", func() bool { return strings.Contains(w.get("devices"), `"DEVICE_STATE_READY"`) })
+	w.eventually("the gateway knows the motors",
+		func() bool { return strings.Contains(w.get("devices"), `"DEVICE_STATE_READY"`) })
 	return p
 }
 
@@ -253,10 +254,12 @@ func TestCalls(t *testing.T) {
 					"INVALID_ARGUMENT", "method: "},
 				"a hold": {&signalingv1.Call{Device: "motors", Method: "waldo.device.v1.DeviceService/HoldStream"},
 					"INVALID_ARGUMENT", "method: "},
-				"unknown device": {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE", `demo/motor is not running: there is no device "motor"; there are: motors`},
+				"unknown device": {&signalingv1.Call{Device: "motor", Method: controlService + "GetControl"}, "UNAVAILABLE",
+					`demo/motor is not running: there is no device "motor"; there are: motors`},
 				"no name": {&signalingv1.Call{Device: "a.b", Method: controlService + "GetControl"}, "INVALID_ARGUMENT",
 					"device: "},
-				"unknown field": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire", Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},
+				"unknown field": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire",
+					Request: object(t, "holdr", "x")}, "INVALID_ARGUMENT", `request: not a waldo.control.v1.AcquireRequest`},
 				"not of its kind": {&signalingv1.Call{Device: "motors", Method: "waldo.camera.v1.CameraService/ListFormats"},
 					"INVALID_ARGUMENT", "the services are waldo.control.v1.ControlService"},
 				"a field is no text": {&signalingv1.Call{Device: "motors", Method: controlService + "Acquire",
@@ -317,7 +320,8 @@ func TestGarbageCalls(t *testing.T) {
 	for i := range flood {
 		calls.send(fmt.Sprintf(`{"id": %d, "device": "motors", "method": %q}`, i+1, controlService+"GetControl"))
 	}
-	calls.send(fmt.Sprintf(`{"id": %d, "device": "motors", "method": "x"}`, flood+1)) // refused without the device, but not before a place is free
+	// refused without the device, but not before a place is free
+	calls.send(fmt.Sprintf(`{"id": %d, "device": "motors", "method": "x"}`, flood+1))
 	w.eventually("the flood is over", func() bool {
 		calls.send(`{"id": 9999, "device": "motors", "method": "` + controlService + `GetControl"}`)
 		return decode(t, calls.until("the last", func(f frame) bool { return true }).data,

@@ -208,7 +208,8 @@ func TestRobotAway(t *testing.T) {
 	}
 	for path, want := range map[string]int{"r/rover/recordings": http.StatusOK,
 		"r/rover/recordings/file/recorder/a.mcap": http.StatusServiceUnavailable} {
-		if code, text := w.code(http.MethodGet, path); code != want || code != 200 && !strings.Contains(text, "rover is away") {
+		if code, text := w.code(http.MethodGet, path); code != want ||
+			code != 200 && !strings.Contains(text, "rover is away") {
 			t.Errorf("%s: %d %s", path, code, text)
 		}
 	}
@@ -444,7 +445,8 @@ func TestHubRemedy(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(g.Close)
-			for limit := time.Now().Add(20 * time.Second); !strings.Contains(log.String(), tt.want); time.Sleep(10 * time.Millisecond) {
+			for limit := time.Now().Add(20 * time.Second); !strings.Contains(log.String(),
+				tt.want); time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(limit) {
 					t.Fatalf("%q is not in:\n%s", tt.want, log.String())
 				}

@@ -60,7 +60,8 @@ func TestRecordedOffers(t *testing.T) {
 		if s := strings.Join(got, ", "); !strings.EqualFold(s, tt.want) {
 			t.Errorf("%s: the answer takes %s, want %s:\n%s", tt.file, s, tt.want, answer)
 		}
-		if _, first, _ := strings.Cut(answer, "a=candidate:"); !strings.Contains(strings.SplitN(first, "\r\n", 2)[0], " 127.0.0.1 ") {
+		if _, first, _ := strings.Cut(answer, "a=candidate:"); !strings.Contains(strings.SplitN(first, "\r\n", 2)[0],
+			" 127.0.0.1 ") {
 			t.Errorf("%s: the first candidate is %.80q", tt.file, first)
 		}
 		if who, _ := slot.Publisher(); who == nil {

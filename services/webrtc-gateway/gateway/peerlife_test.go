@@ -268,7 +268,8 @@ func TestSoundOfAPeer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if f.GetEpoch() != 77 || len(f.GetData()) != 2 || f.GetData()[1] != byte(f.GetSequence()) || f.GetSampleCount() != 960 {
+		if f.GetEpoch() != 77 || len(f.GetData()) != 2 || f.GetData()[1] != byte(f.GetSequence()) ||
+			f.GetSampleCount() != 960 {
 			t.Fatalf("heard %v", f)
 		}
 		if before != nil && (f.GetSequence() != before.GetSequence()+1 || f.GetSampleIndex() != before.GetSampleIndex()+960) {
@@ -285,7 +286,8 @@ func TestSoundOfAPeer(t *testing.T) {
 		return speaker.Audio(&mediav1.AudioFrame{Epoch: 5, Sequence: sequence, SampleIndex: 960 * sequence, SampleCount: 960,
 			Format: &mediav1.AudioFormat{MediaType: "audio/opus"}, Data: []byte{0x78, byte(sequence)}})
 	}
-	if err := speaker.Audio(&mediav1.AudioFrame{Format: &mediav1.AudioFormat{MediaType: "audio/raw"}, Data: []byte{1}}); status.
+	if err := speaker.Audio(&mediav1.AudioFrame{Format: &mediav1.AudioFormat{MediaType: "audio/raw"},
+		Data: []byte{1}}); status.
 		Code(err) != codes.InvalidArgument {
 		t.Errorf("raw sound: %v", err)
 	}

@@ -92,7 +92,8 @@ func newFarAt(t *testing.T, at rendezvous.Config, change func(*config.Config)) *
 		t.Fatal(err)
 	}
 	f.key = key.Fingerprint()
-	f.eventually("the robot is connected", func() bool { return strings.Contains(f.get("healthz"), `"rendezvous":"connected"`) })
+	f.eventually("the robot is connected",
+		func() bool { return strings.Contains(f.get("healthz"), `"rendezvous":"connected"`) })
 	return f
 }
 

@@ -16,7 +16,8 @@ import (
 func TestRendezvous(t *testing.T) {
 	t.Setenv("STATE_DIRECTORY", t.TempDir())
 	server, err := rendezvous.New(rendezvous.Config{Token: "of the server", ICE: func(robot string) tunnel.ICEServers {
-		return tunnel.ICEServers{Servers: []tunnel.ICEServer{{URLs: []string{"turn:relay.example"}, Username: "for " + robot}}}
+		return tunnel.ICEServers{Servers: []tunnel.ICEServer{{URLs: []string{"turn:relay.example"},
+			Username: "for " + robot}}}
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -24,13 +25,15 @@ func TestRendezvous(t *testing.T) {
 	defer server.Close()
 	site := httptest.NewServer(server.Handler())
 	defer site.Close()
-	c := &config.Config{Settings: config.Settings{Robot: "demo", NATS: "nats://" + freeAddress(t)}, Gateway: config.Defaults()}
+	c := &config.Config{Settings: config.Settings{Robot: "demo", NATS: "nats://" + freeAddress(t)},
+		Gateway: config.Defaults()}
 	c.Gateway.HTTP, c.Gateway.ICE, c.Gateway.Token = "127.0.0.1:0", "127.0.0.1:0", "sixteen-or-more!"
 	c.Gateway.Rendezvous = config.Rendezvous{URL: site.URL, Token: "of the server"}
 	for range 2 { // the second time with the same key
 		w := startWithoutBus(t, c)
 		far := &world{t: t, base: site.URL + "/r/demo/"}
-		w.eventually("the robot is connected", func() bool { return strings.Contains(w.get("healthz"), `"rendezvous":"connected"`) })
+		w.eventually("the robot is connected",
+			func() bool { return strings.Contains(w.get("healthz"), `"rendezvous":"connected"`) })
 		if got := far.get("healthz"); !strings.Contains(got, `"status"`) {
 			t.Errorf("through the server: %s", got)
 		}

@@ -136,7 +136,8 @@ func TestManyListenersCostOneStream(t *testing.T) {
 	}
 	w.eventually("one hold for five listeners", func() bool { return holders(w, "audio") == 1 })
 	metrics := w.get("metrics")
-	for _, name := range []string{`waldo_gateway_listeners{device="head"} 5`, `waldo_gateway_sounds 1`, `waldo_gateway_audio_hop_seconds_count{device="head"}`} {
+	for _, name := range []string{`waldo_gateway_listeners{device="head"} 5`, `waldo_gateway_sounds 1`,
+		`waldo_gateway_audio_hop_seconds_count{device="head"}`} {
 		if !strings.Contains(metrics, name) {
 			t.Errorf("/metrics has no %s", name)
 		}
@@ -358,7 +359,8 @@ func TestTalkEnds(t *testing.T) {
 		t.Errorf("the other is %q", f.GetTalker())
 	}
 	s.negotiateTracks(nil) // does not want to talk any more
-	w.eventually("one voice is left", func() bool { return strings.Contains(w.get("metrics"), `waldo_gateway_voices{device="head"} 1`) })
+	w.eventually("one voice is left",
+		func() bool { return strings.Contains(w.get("metrics"), `waldo_gateway_voices{device="head"} 1`) })
 	for len(e.heard) > 0 {
 		<-e.heard
 	}
@@ -377,7 +379,8 @@ func TestTalkEnds(t *testing.T) {
 	}
 	_ = other.socket.Close(websocket.StatusGoingAway, "")
 	_ = s.socket.Close(websocket.StatusGoingAway, "")
-	w.eventually("no voice is left", func() bool { return strings.Contains(w.get("metrics"), `waldo_gateway_voices{device="head"} 0`) })
+	w.eventually("no voice is left",
+		func() bool { return strings.Contains(w.get("metrics"), `waldo_gateway_voices{device="head"} 0`) })
 }
 
 // TestTalkOverARestart: the device is away for a while, and what is said then is not played later.

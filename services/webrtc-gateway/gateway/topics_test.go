@@ -71,7 +71,9 @@ func TestTopics(t *testing.T) {
 	if f := ann[0].next(); f.text || !bytes.Equal(f.data, data) { // not what she said herself
 		t.Errorf("ann hears %.100q", f.data)
 	}
-	if err := conn.Publish(bus.Topic("demo", "default"), &messagev1.Message{Topic: "default", Sender: "me", Body: &messagev1.Message_Text{Text: `"from a program"`}}); err != nil {
+	if err := conn.Publish(bus.Topic("demo", "default"),
+		&messagev1.Message{Topic: "default", Sender: "me",
+			Body: &messagev1.Message_Text{Text: `"from a program"`}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []*channel{ann[0], bob} {
@@ -95,8 +97,8 @@ func TestViewerOnATopic(t *testing.T) {
 		}
 	}
 	w := newWorld(t, func(c *config.Config) {
-		loaded, err := config.Load([]string{"--robot", "demo", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", c.NATS,
-			"--access-file", file}, func(string) string { return "" }, io.Discard)
+		loaded, err := config.Load([]string{"--robot", "demo", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats",
+			c.NATS, "--access-file", file}, func(string) string { return "" }, io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -245,7 +245,8 @@ func TestMetricsTellTheHop(t *testing.T) {
 	s.frames(20)
 	metrics := w.get("metrics")
 	for _, name := range []string{
-		`waldo_gateway_frame_hop_seconds_count{device="front"}`, `waldo_gateway_frame_capture_to_sent_seconds_count{device="front"}`,
+		`waldo_gateway_frame_hop_seconds_count{device="front"}`,
+		`waldo_gateway_frame_capture_to_sent_seconds_count{device="front"}`,
 		`waldo_gateway_viewers{device="front"} 1`, `waldo_gateway_peers 1`, `waldo_gateway_relays 1`,
 	} {
 		if !strings.Contains(metrics, name) {

@@ -86,7 +86,8 @@ func (s *sender) track(c webrtc.RTPCodecCapability, done chan<- struct{}) *webrt
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	transceiver, err := s.pc.AddTransceiverFromTrack(track, webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
+	transceiver, err := s.pc.AddTransceiverFromTrack(track,
+		webrtc.RTPTransceiverInit{Direction: webrtc.RTPTransceiverDirectionSendonly})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -198,7 +199,8 @@ func TestWHIP(t *testing.T) {
 		t.Error("no sound")
 	}
 	who, _ := slot.Publisher()
-	if who.GetProgram() != "OBS-Studio/31.0.0" || who.GetVia() != "whip" || !strings.HasPrefix(who.GetAddress(), "127.0.0.1:") {
+	if who.GetProgram() != "OBS-Studio/31.0.0" || who.GetVia() != "whip" ||
+		!strings.HasPrefix(who.GetAddress(), "127.0.0.1:") {
 		t.Errorf("%v sends", who)
 	}
 	// the first candidate is the address that the request came to, by UDP
@@ -231,10 +233,12 @@ func TestWHIPForOne(t *testing.T) {
 	w.publish(ann, "whip/guest?name=Ann")
 	w.sends(slot, "Ann")
 	response, text := w.request(http.MethodPost, "whip/guest?name=Bob", "application/sdp", bob.offer())
-	if response.StatusCode != http.StatusConflict || !strings.Contains(text, "Ann has the slot") || !strings.Contains(text, "?take") {
+	if response.StatusCode != http.StatusConflict || !strings.Contains(text, "Ann has the slot") ||
+		!strings.Contains(text, "?take") {
 		t.Errorf("Bob gets %s: %s", response.Status, text)
 	}
-	response, text = w.request(http.MethodPost, "whip/guest?take&name=Bob", "application/sdp", bob.pc.LocalDescription().SDP)
+	response, text = w.request(http.MethodPost, "whip/guest?take&name=Bob", "application/sdp",
+		bob.pc.LocalDescription().SDP)
 	if response.StatusCode != http.StatusCreated {
 		t.Fatalf("Bob gets %s: %s", response.Status, text)
 	}
@@ -271,12 +275,13 @@ func TestWHIPErrors(t *testing.T) {
 		status                   int
 		want                     string
 	}{
-		"no such device":   {"whip/nobody", "application/sdp", offer, 404, "guest: {kind: peer}"},
-		"a camera":         {"whip/front", "application/sdp", offer, 406, "guest: {kind: peer}"},
-		"JSON":             {"whip/guest", "application/json", "{}", 415, "application/sdp"},
-		"nothing":          {"whip/guest", "application/sdp", "", 400, "empty"},
-		"no section sends": {"whip/guest", "application/sdp", strings.ReplaceAll(offer, "sendonly", "recvonly"), 400, "direction sendonly"},
-		"a long name":      {"whip/guest?name=" + strings.Repeat("a", 65), "application/sdp", offer, 400, "64 characters"},
+		"no such device": {"whip/nobody", "application/sdp", offer, 404, "guest: {kind: peer}"},
+		"a camera":       {"whip/front", "application/sdp", offer, 406, "guest: {kind: peer}"},
+		"JSON":           {"whip/guest", "application/json", "{}", 415, "application/sdp"},
+		"nothing":        {"whip/guest", "application/sdp", "", 400, "empty"},
+		"no section sends": {"whip/guest", "application/sdp", strings.ReplaceAll(offer, "sendonly", "recvonly"), 400,
+			"direction sendonly"},
+		"a long name": {"whip/guest?name=" + strings.Repeat("a", 65), "application/sdp", offer, 400, "64 characters"},
 		"another codec": {"whip/guest", "application/sdp",
 			strings.ReplaceAll(only("AV2"), "opus/", "speex/"), 406, "AV2/90000"},
 		"too large": {"whip/guest", "application/sdp", strings.Repeat("a", 70_000), 413, "too large"},
@@ -286,7 +291,8 @@ func TestWHIPErrors(t *testing.T) {
 			t.Errorf("%s: %s: %s", name, response.Status, text)
 		}
 	}
-	if response, _ := w.request(http.MethodOptions, "whip/guest", "", ""); response.Header.Get("Accept-Post") != "application/sdp" {
+	if response, _ := w.request(http.MethodOptions, "whip/guest", "",
+		""); response.Header.Get("Accept-Post") != "application/sdp" {
 		t.Errorf("OPTIONS: %v", response.Header)
 	}
 }
@@ -299,7 +305,8 @@ func TestASessionShares(t *testing.T) {
 		n := w.session(0)
 		var wanted []*signalingv1.Track
 		for mid, stream := range tracks {
-			wanted = append(wanted, &signalingv1.Track{Mid: fmt.Sprint(mid), Device: "guest", Stream: stream, Talker: "Ann", Take: take})
+			wanted = append(wanted,
+				&signalingv1.Track{Mid: fmt.Sprint(mid), Device: "guest", Stream: stream, Talker: "Ann", Take: take})
 		}
 		offer := &signalingv1.Offer{Id: id, Sdp: s.offer(), Tracks: wanted}
 		data, err := protojson.Marshal(&signalingv1.PeerMessage{Body: &signalingv1.PeerMessage_Offer{Offer: offer}})

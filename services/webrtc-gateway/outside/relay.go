@@ -48,7 +48,8 @@ func (s server) secure() bool { return s.Scheme == stun.SchemeTypeTURNS }
 // relayURLs are the servers that can be relays.
 func (o *Outside) relayURLs() []server {
 	servers, _ := o.config.Servers()
-	return slices.DeleteFunc(parse(servers), func(s server) bool { return !s.relays() || s.secure() && s.Proto == stun.ProtoTypeUDP })
+	return slices.DeleteFunc(parse(servers),
+		func(s server) bool { return !s.relays() || s.secure() && s.Proto == stun.ProtoTypeUDP })
 }
 
 // relayEnded is closed when the current relay has ended; it never is if there is none.
@@ -129,7 +130,8 @@ func (o *Outside) openAny(ctx context.Context, blocked bool) *relay {
 	slices.SortStableFunc(list, func(a, b server) int { return cmp.Compare(order(a), order(b)) })
 	for _, s := range list {
 		// Nearly everybody reaches an address of IPv4.
-		for _, family := range []turn.RequestedAddressFamily{turn.RequestedAddressFamilyIPv4, turn.RequestedAddressFamilyIPv6} {
+		for _, family := range []turn.RequestedAddressFamily{turn.RequestedAddressFamilyIPv4,
+			turn.RequestedAddressFamilyIPv6} {
 			r, err := o.open(ctx, s, family)
 			if err == nil {
 				o.log.Info("a relay is open", "server", s.URI, "address", r.address)

@@ -16,7 +16,8 @@ import (
 const maxAsked = 4
 
 // askAll asks the servers for the addresses of the port. Blocked tells that there are servers and none has answered.
-func (o *Outside) askAll(ctx context.Context, servers []*signalingv1.IceServer) (mapped []netip.AddrPort, blocked bool) {
+func (o *Outside) askAll(ctx context.Context,
+	servers []*signalingv1.IceServer) (mapped []netip.AddrPort, blocked bool) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	targets, some := resolve(ctx, parse(servers))

@@ -109,8 +109,9 @@ func (p *Publishers) add(n *Publication) bool {
 func (p *Publishers) explain(device string, err error) error {
 	switch status.Code(err) {
 	case codes.Unimplemented:
-		return status.Errorf(codes.FailedPrecondition, "%s is not of the kind peer, and takes nobody's picture: publish to a "+
-			"device that is. To have one, add to devices in robot.yaml: guest: {kind: peer}", device)
+		return status.Errorf(codes.FailedPrecondition,
+			"%s is not of the kind peer, and takes nobody's picture: publish to a "+
+				"device that is. To have one, add to devices in robot.yaml: guest: {kind: peer}", device)
 	case codes.AlreadyExists:
 		return err
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:

@@ -243,7 +243,8 @@ func TestWishes(t *testing.T) {
 func TestTheSlotIsForOne(t *testing.T) {
 	r := newRig(t)
 	first := r.mustOpen()
-	if _, err := r.open(false); status.Code(err) != codes.AlreadyExists || !strings.Contains(err.Error(), "Ann has the slot") {
+	if _, err := r.open(false); status.Code(err) != codes.AlreadyExists ||
+		!strings.Contains(err.Error(), "Ann has the slot") {
 		t.Errorf("the second gets %v", err)
 	}
 	second, err := r.open(true)

@@ -9,8 +9,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
-// TestNewMediaWaitsForTheFarEnd: what is new in an offer is sent once the far end has said that the answer is in effect,
-// or when it does not say so for a second; what flowed before goes on meanwhile.
+// TestNewMediaWaitsForTheFarEnd: what is new in an offer is sent once the far end has said that the answer is in
+// effect, or when it does not say so for a second; what flowed before goes on meanwhile.
 func TestNewMediaWaitsForTheFarEnd(t *testing.T) {
 	for name, confirm := range map[string]bool{"confirmed": true, "never confirmed": false} {
 		t.Run(name, func(t *testing.T) {

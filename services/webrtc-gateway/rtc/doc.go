@@ -1,12 +1,11 @@
 // Package rtc makes the WebRTC connections that carry video and audio to viewers, and voices to the robot.
 //
-// A [Transport] is what all connections share: one UDP and one TCP port for all of ICE, one DTLS certificate, the codecs,
-// and how many peers there may be. An [Engine] makes the peers of one robot; engines of several robots may share a
-// transport. A [Peer] is one connection. The far end makes the offers; the peer answers each with the requested tracks,
-// and keeps them through later offers (more tracks, an ICE restart). It never makes an offer. Video and audio of a
-// device are separate media streams, so that a far end never delays one for the other. What the
-// far end sends goes to the speaker of a device (Opus, package talk) or to a [Sink]; a section with a sink may carry
-// media both ways.
+// A [Transport] is what all connections share: one UDP and one TCP port for all of ICE, one DTLS certificate, the
+// codecs, and how many peers there may be. An [Engine] makes the peers of one robot; engines of several robots may
+// share a transport. A [Peer] is one connection. The far end makes the offers; the peer answers each with the requested
+// tracks, and keeps them through later offers (more tracks, an ICE restart). It never makes an offer. Video and audio
+// of a device are separate media streams, so that a far end never delays one for the other. What the far end sends goes
+// to the speaker of a device (Opus, package talk) or to a [Sink]; a section with a sink may carry media both ways.
 //
 // Payload types and header extension numbers are those of the offer, section by section: two sections may number the
 // same codec differently. The answer names one codec per section, the one that is sent: the first that the device has

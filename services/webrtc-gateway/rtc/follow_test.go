@@ -169,7 +169,8 @@ func nominating(t *testing.T) *stun.Message {
 
 func candidateAt(t *testing.T, a net.UDPAddr) ice.Candidate {
 	t.Helper()
-	c, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: a.IP.String(), Port: a.Port, Component: 1})
+	c, err := ice.NewCandidateHost(&ice.CandidateHostConfig{Network: "udp", Address: a.IP.String(), Port: a.Port,
+		Component: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,8 +35,9 @@ func (o *offer) putBack(d *sdp.SessionDescription) {
 	for _, i := range o.foreign {
 		offered := o.rejected[i]
 		d.MediaDescriptions = slices.Insert(d.MediaDescriptions, i, &sdp.MediaDescription{
-			MediaName:             offered.MediaName,
-			ConnectionInformation: &sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4", Address: &sdp.Address{Address: "0.0.0.0"}},
+			MediaName: offered.MediaName,
+			ConnectionInformation: &sdp.ConnectionInformation{NetworkType: "IN", AddressType: "IP4",
+				Address: &sdp.Address{Address: "0.0.0.0"}},
 		})
 	}
 	for i, offered := range o.data {

@@ -42,8 +42,9 @@ type Incoming struct {
 func (s *section) chooseIncoming(out *codecs.Codec) error {
 	c, ok := received(s.content, s.kind())
 	if !ok || c == out {
-		return status.Errorf(codes.FailedPrecondition, "section %s offers no codec that the gateway accepts: that is %s, and "+
-			"the section lists %s", s.MID, codecs.Takes(s.kind()), names(s.content))
+		return status.Errorf(codes.FailedPrecondition,
+			"section %s offers no codec that the gateway accepts: that is %s, and "+
+				"the section lists %s", s.MID, codecs.Takes(s.kind()), names(s.content))
 	}
 	s.chosen = c
 	return nil

@@ -139,7 +139,8 @@ func TestSectionsForSinks(t *testing.T) {
 		{"both ways, far end only receives", "recvonly", Track{Stream: front, Sink: newBasin()}, "offer a=sendrecv"},
 		{"camera", "sendonly", Track{Stream: tracks.Stream{Name: Camera}, Sink: newBasin()}, ""},
 		{"camera of a section both ways", "sendrecv", Track{Stream: tracks.Stream{Name: Camera}, Sink: newBasin()}, ""},
-		{"camera of a receiver", "recvonly", Track{Stream: tracks.Stream{Name: Camera}, Sink: newBasin()}, "offer a=sendonly"},
+		{"camera of a receiver", "recvonly", Track{Stream: tracks.Stream{Name: Camera}, Sink: newBasin()},
+			"offer a=sendonly"},
 		{"microphone of a section of video", "sendonly", Track{Stream: tracks.Stream{Name: Microphone}}, "not audio"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

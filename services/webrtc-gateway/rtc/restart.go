@@ -37,7 +37,8 @@ func (p *Peer) Take(ctx context.Context, f Fragment) (*Fragment, error) {
 		return nil, p.addCandidates(f.Candidates)
 	}
 	if f.Pwd == "" {
-		return nil, status.Error(codes.InvalidArgument, "a=ice-pwd is missing: an ICE restart needs a new one beside a=ice-ufrag")
+		return nil, status.Error(codes.InvalidArgument,
+			"a=ice-pwd is missing: an ICE restart needs a new one beside a=ice-ufrag")
 	}
 	return p.restart(ctx, f)
 }

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestSpare: what can be left out gets a tenth of a path that is known to limit the connection, however much there is of
-// it, and everything of one that is not.
+// TestSpare: what can be left out gets a tenth of a path that is known to limit the connection, however much there is
+// of it, and everything of one that is not.
 func TestSpare(t *testing.T) {
 	tests := map[string]struct {
 		bytes     int

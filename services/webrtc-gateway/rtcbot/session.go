@@ -14,8 +14,9 @@ import (
 const defaultLabel = "default"
 
 // errGuest refuses clients that come through a rendezvous server: the server knows the token that let them in.
-var errGuest = status.Error(codes.PermissionDenied, "label: the guest token opens topics only, which have 1 to 64 letters, "+
-	"digits, hyphens and underscores: to call devices and to drive, use the robot's own token with the page or pkg/peer")
+var errGuest = status.Error(codes.PermissionDenied,
+	"label: the guest token opens topics only, which have 1 to 64 letters, "+
+		"digits, hyphens and underscores: to call devices and to drive, use the robot's own token with the page or pkg/peer")
 
 // Session is the connection of one client. It must be closed.
 type Session struct {

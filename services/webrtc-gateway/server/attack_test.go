@@ -66,8 +66,9 @@ func (g *guarded) attackers() []attacker {
 // newAttacked is a site with a token of each role, and tokens that are good no more.
 func newAttacked(t *testing.T) *guarded {
 	t.Helper()
-	g := newGuarded(t, tokens.Request{Name: "viewer", Role: roles.Viewer}, tokens.Request{Name: "driver", Role: roles.Driver},
-		tokens.Request{Name: "operator", Role: roles.Operator}, tokens.Request{Name: "admin", Role: roles.Admin},
+	g := newGuarded(t, tokens.Request{Name: "viewer", Role: roles.Viewer},
+		tokens.Request{Name: "driver", Role: roles.Driver}, tokens.Request{Name: "operator", Role: roles.Operator},
+		tokens.Request{Name: "admin", Role: roles.Admin},
 		tokens.Request{Name: "revoked", Role: roles.Admin},
 		tokens.Request{Name: "expired", Role: roles.Admin, Expires: time.Now().Add(2 * time.Second)},
 		tokens.Request{Name: "elsewhere", Role: roles.Admin, Robot: "another"})
@@ -170,7 +171,8 @@ var sessionAttacks = map[protoreflect.Name][]struct {
 	"offer": {
 		{"to see", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front"}]}}`, roles.Viewer},
 		{"to hear", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"audio"}]}}`, roles.Viewer},
-		{"to talk", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"speaker"}]}}`, roles.Driver},
+		{"to talk", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"speaker"}]}}`,
+			roles.Driver},
 		{"to send a picture", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"camera"}]}}`,
 			roles.Driver},
 		{"to take the slot of another", `{"offer":{"id":1,"sdp":"v=0","tracks":[{"mid":"0","device":"front",` +

@@ -43,7 +43,8 @@ func (c channels) Open(channel *rtc.Channel) {
 
 // serveSession serves a session on a channel. It holds the connection as long as the channel is open.
 func (s *Server) serveSession(channel *rtc.Channel, c *connection) {
-	t := &channelTransport{channel: channel, connection: c, frames: make(chan frame, maxUnread), joiner: parts.NewJoiner(maxMessage)}
+	t := &channelTransport{channel: channel, connection: c, frames: make(chan frame, maxUnread),
+		joiner: parts.NewJoiner(maxMessage)}
 	channel.OnMessage(t.arrived)
 	if !c.hold() {
 		channel.Close()

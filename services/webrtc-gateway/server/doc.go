@@ -48,12 +48,12 @@
 // elsewhere as the subprotocol `waldo-token.` with the token in base64url, or once as `?token=…`, which a browser
 // exchanges for a cookie. The cookie is not the token but a session, valid for a week after the last visit and for as
 // long as the token is, see [Logins]. What is open ends with its token: a session with the code 4003. The address of a
-// WHEP or WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a correct
-// one never waits. A request may present two tokens: those after the second do not count.
+// WHEP or WHIP session is secret, and suffices to change and end it. Wrong tokens are slowed down per address; a
+// correct one never waits. A request may present two tokens: those after the second do not count.
 //
 // A program that can be given nothing but an address gets a pass in it: /foxglove shows one to who may look. It is good
-// for that route of that robot and for 12 h, to connect as often as needed, and ends with the token or the login that it
-// was made with. A request with a pass may come from a page of any origin.
+// for that route of that robot and for 12 h, to connect as often as needed, and ends with the token or the login that
+// it was made with. A request with a pass may come from a page of any origin.
 //
 // # Through a rendezvous server
 //
@@ -73,9 +73,9 @@
 // header is trusted.
 //
 // Browsers send cookies to every port of a host. Over https the cookie's name starts with __Host-, or with __Secure-
-// behind a proxy, so no http server can plant one; but other programs on the robot's host that the same browser visits do receive it, and can use it here
-// until it expires. Give a program you do not trust another host name, or a proxy with a prefix for each: the cookie
-// stays in the folder of its page.
+// behind a proxy, so no http server can plant one; but other programs on the robot's host that the same browser visits
+// do receive it, and can use it here until it expires. Give a program you do not trust another host name, or a proxy
+// with a prefix for each: the cookie stays in the folder of its page.
 //
 // Who may drive still needs an actuator's lease, and people who talk are named at the speaker.
 //

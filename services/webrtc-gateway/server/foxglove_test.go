@@ -81,7 +81,8 @@ func TestPass(t *testing.T) {
 	if answer, _ := g.do(request{path: "/foxglove", headers: []string{wantsPage}}); answer.StatusCode != 401 {
 		t.Errorf("without a token: %s", answer.Status)
 	}
-	if answer, _ := g.do(request{path: "/foxglove", headers: []string{bearer(g.tokens["anna"])}}); answer.StatusCode != 426 {
+	if answer, _ := g.do(request{path: "/foxglove",
+		headers: []string{bearer(g.tokens["anna"])}}); answer.StatusCode != 426 {
 		t.Errorf("a program that asks for no WebSocket: %s", answer.Status)
 	}
 	_, page := g.do(request{path: "/foxglove", headers: []string{wantsPage, bearer(g.tokens["ben"])}})
@@ -172,7 +173,8 @@ func TestPassWithoutToken(t *testing.T) {
 	}
 }
 
-// TestFoxglovePage: its script and style are what its policy allows, and nothing that the robot is called becomes markup.
+// TestFoxglovePage: its script and style are what its policy allows, and nothing that the robot is called becomes
+// markup.
 func TestFoxglovePage(t *testing.T) {
 	s := newSite(t, Config{Foxglove: whoami{}, Token: "secret"}, 0)
 	answer, page := s.do(request{path: "/foxglove", headers: []string{wantsPage, bearer("secret")}})

@@ -154,8 +154,8 @@ func forAll(next http.Handler) http.Handler {
 	})
 }
 
-// audienceOf tells for whom a route is. A robot that is served decides for itself; for any other nothing is started, and
-// nothing told, before it is clear who asks.
+// audienceOf tells for whom a route is. A robot that is served decides for itself; for any other nothing is started,
+// and nothing told, before it is clear who asks.
 func (f *Front) audienceOf(r *http.Request, pattern string) audience {
 	if !slices.Contains(robotPatterns, pattern) {
 		return audienceOf(pattern, f.page.public(r.URL.Path))

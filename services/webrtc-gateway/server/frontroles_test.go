@@ -25,8 +25,8 @@ type twoRobots struct {
 }
 
 func (r *twoRobots) Since(uint64) ([]*fleetv1.RobotStatus, uint64, <-chan struct{}) {
-	return []*fleetv1.RobotStatus{{State: &fleetv1.RobotState{Robot: "arm"}}, {State: &fleetv1.RobotState{Robot: "rover"}}},
-		1, make(chan struct{})
+	return []*fleetv1.RobotStatus{{State: &fleetv1.RobotState{Robot: "arm"}},
+		{State: &fleetv1.RobotState{Robot: "rover"}}}, 1, make(chan struct{})
 }
 func (r *twoRobots) Away(string) string   { return "" }
 func (r *twoRobots) Watch() (stop func()) { return func() {} }

@@ -77,7 +77,8 @@ func (f *far) offer(sdp string, challenge []byte) *signalingv1.Offer {
 func TestRemoteSession(t *testing.T) {
 	f := newFar(t)
 	socket, w := f.dial("https://elsewhere.example")
-	if w.GetRobot() != "demo" || w.GetDrive() != nil || identity.Fingerprint(w.GetRemote().GetKey()) != f.key.Fingerprint() ||
+	if w.GetRobot() != "demo" || w.GetDrive() != nil ||
+		identity.Fingerprint(w.GetRemote().GetKey()) != f.key.Fingerprint() ||
 		len(w.GetRemote().GetChallenge()) != identity.ChallengeSize {
 		t.Fatalf("welcome: %v", w)
 	}
@@ -102,7 +103,8 @@ func TestRemoteSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(m, err)
 	}
-	err = identity.VerifyAnswer(f.key.Public(), m.GetAnswer().GetSignature(), "demo", w.GetRemote().GetChallenge(), offered, answered)
+	err = identity.VerifyAnswer(f.key.Public(), m.GetAnswer().GetSignature(), "demo", w.GetRemote().GetChallenge(),
+		offered, answered)
 	if err != nil {
 		t.Error(err)
 	}
@@ -141,9 +143,12 @@ func TestProofs(t *testing.T) {
 		make       func(challenge []byte) *signalingv1.Offer
 	}{
 		{"none", "PERMISSION_DENIED", func([]byte) *signalingv1.Offer { return &signalingv1.Offer{Sdp: mine} }},
-		{"random", "PERMISSION_DENIED", func([]byte) *signalingv1.Offer { return &signalingv1.Offer{Sdp: mine, Proof: wrong} }},
-		{"of another token", "PERMISSION_DENIED", func(c []byte) *signalingv1.Offer { return other("demo", "guess").offer(mine, c) }},
-		{"for another robot", "PERMISSION_DENIED", func(c []byte) *signalingv1.Offer { return other("rover", robotToken).offer(mine, c) }},
+		{"random", "PERMISSION_DENIED",
+			func([]byte) *signalingv1.Offer { return &signalingv1.Offer{Sdp: mine, Proof: wrong} }},
+		{"of another token", "PERMISSION_DENIED",
+			func(c []byte) *signalingv1.Offer { return other("demo", "guess").offer(mine, c) }},
+		{"for another robot", "PERMISSION_DENIED",
+			func(c []byte) *signalingv1.Offer { return other("rover", robotToken).offer(mine, c) }},
 		{"of an earlier session", "PERMISSION_DENIED", func([]byte) *signalingv1.Offer {
 			return f.offer(mine, earlier.GetRemote().GetChallenge())
 		}},
@@ -289,7 +294,8 @@ func TestRemoteRequests(t *testing.T) {
 		{request{path: "/picture/front", headers: []string{bearer(guestToken)}}, 403, "rendezvous"},
 		{request{path: "/ws/chat", headers: []string{bearer(guestToken)}}, 404, ""},
 		{request{method: "POST", path: "/whep/front", body: sdp, headers: []string{sdpType}}, 403, "guestToken"},
-		{request{method: "POST", path: "/whep/front", body: sdp, headers: []string{sdpType, bearer(robotToken)}}, 403, "change it"},
+		{request{method: "POST", path: "/whep/front", body: sdp, headers: []string{sdpType, bearer(robotToken)}}, 403,
+			"change it"},
 		{request{method: "POST", path: "/whep/front", body: sdp, headers: []string{sdpType, bearer(guestToken)}}, 201, "v=0"},
 		{request{method: "DELETE", path: "/whep/front/unknown"}, 404, ""},
 		{request{method: "POST", path: "/signal"}, 426, "WebSocket"},

@@ -133,8 +133,8 @@ func visitorOf(r *http.Request) *visitors.Visitor {
 }
 
 // clean takes empty and relative parts out of the path. [http.ServeMux] would send the client to the clean path
-// instead, and not know what prefix a proxy has taken off. The last slash of a robot's folder stays: what its page loads
-// is relative to that.
+// instead, and not know what prefix a proxy has taken off. The last slash of a robot's folder stays: what its page
+// loads is relative to that.
 func clean(r *http.Request) *http.Request {
 	cleaned := path.Clean("/" + r.URL.Path)
 	if strings.HasPrefix(cleaned, "/r/") && strings.HasSuffix(r.URL.Path, "/") {
@@ -191,7 +191,8 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 	default:
 		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins. If that is "+
 			"this page behind "+
-			"a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;", http.StatusForbidden)
+			"a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;",
+			http.StatusForbidden)
 		return false
 	}
 }

@@ -97,8 +97,8 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeHealth(w, s.config.BusConnected, "the bus is not reachable", s.config.Rendezvous)
 }
 
-// writeHealth answers with the health of a gateway. Rendezvous reports whether it is connected to its rendezvous server;
-// nil: it has none.
+// writeHealth answers with the health of a gateway. Rendezvous reports whether it is connected to its rendezvous
+// server; nil: it has none.
 func writeHealth(w http.ResponseWriter, connected func() bool, reason string, rendezvous func() bool) {
 	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must
 	// not hide the answer.

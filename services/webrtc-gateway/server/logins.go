@@ -19,8 +19,8 @@ import (
 //
 // The cookie of a token of the store names the token, and holds a code that only this machine can make: it is good for
 // as long as the token is, wherever that is looked up. The cookie of the shared token is derived from that token.
-// Neither is stored, so a gateway that restarts knows its visitors. Who signs out ends their login, and all that is open
-// by it; that is remembered as long as the process lives. They are safe for concurrent use.
+// Neither is stored, so a gateway that restarts knows its visitors. Who signs out ends their login, and all that is
+// open by it; that is remembered as long as the process lives. They are safe for concurrent use.
 type Logins struct {
 	shared   sessions // of the shared token
 	isShared bool

@@ -14,8 +14,8 @@ const (
 	passLife = 12 * time.Hour
 )
 
-// issuePass returns a pass for a purpose: what a program shows in an address, on behalf of somebody who has shown a token
-// or, where none is needed, has opened the page. It cannot be forged and is good for nothing else.
+// issuePass returns a pass for a purpose: what a program shows in an address, on behalf of somebody who has shown a
+// token or, where none is needed, has opened the page. It cannot be forged and is good for nothing else.
 func (l *Logins) issuePass(g tokens.Grant, of login, purpose string, now time.Time) string {
 	return l.passes(!g.IsNamed() && l.isShared, purpose).issueUntil(of, g.ID, now.Add(passLife))
 }
@@ -38,8 +38,8 @@ func (l *Logins) passes(shared bool, purpose string) sessions {
 	return l.named.forPurpose(purpose)
 }
 
-// passed returns what the pass in the address of a request gives. The error is one of the authority: ErrMissing without a
-// pass that is good here.
+// passed returns what the pass in the address of a request gives. The error is one of the authority: ErrMissing without
+// a pass that is good here.
 func (g *guard) passed(r *http.Request) shown {
 	missing := shown{err: tokens.ErrMissing}
 	value := r.URL.Query().Get(passParameter)
@@ -58,7 +58,8 @@ func (g *guard) passed(r *http.Request) shown {
 	return shown{grant: now, err: err, login: of}
 }
 
-// passFor returns a pass for the visitor who makes a request. It ends with the login of their browser, if they have one.
+// passFor returns a pass for the visitor who makes a request. It ends with the login of their browser, if they have
+// one.
 func (g *guard) passFor(r *http.Request, purpose string) string {
 	grant, now, of := visitorOf(r).Grant(), time.Now(), login("")
 	for _, value := range cookies(r) {

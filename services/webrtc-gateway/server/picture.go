@@ -258,7 +258,8 @@ func readPictureWord(text bool, data []byte) (word pictureWord, err error) {
 		return word, errors.New(`send text: {"got": 7}`)
 	}
 	if err := json.Unmarshal(data, &word); err != nil {
-		return pictureWord{}, errors.New(`not understood: send {"got": 7} for the last picture that was decoded, with "keyFrame": true if none can be`)
+		return pictureWord{},
+			errors.New(`not understood: send {"got": 7} for the last picture that was decoded, with "keyFrame": true if none can be`)
 	}
 	return word, nil
 }

@@ -135,7 +135,8 @@ func (v *visitor) socket(ticket string) {
 		v.t.Fatal(err)
 	}
 	defer func() { _ = socket.CloseNow() }()
-	if _, welcome, err := socket.Read(v.t.Context()); err != nil || !strings.Contains(string(welcome), `"welcome"`) || socket.Subprotocol() != subprotocol {
+	if _, welcome, err := socket.Read(v.t.Context()); err != nil || !strings.Contains(string(welcome), `"welcome"`) ||
+		socket.Subprotocol() != subprotocol {
 		v.t.Errorf("%s, %v, protocol %q", welcome, err, socket.Subprotocol())
 	}
 }

@@ -234,8 +234,8 @@ func TestRecordingsPage(t *testing.T) {
 		t.Errorf("%s, to %s", answer.Status, location)
 	}
 	answer, body := s.do(request{path: "/recordings", headers: []string{html, "Cookie: " + answer.Cookies()[0].String()}})
-	if answer.StatusCode != 200 || body != "<p>recordings" || !strings.Contains(answer.Header.Get("Content-Security-Policy"),
-		"media-src 'self' blob:") {
+	if answer.StatusCode != 200 || body != "<p>recordings" ||
+		!strings.Contains(answer.Header.Get("Content-Security-Policy"), "media-src 'self' blob:") {
 		t.Errorf("%s %s %v", answer.Status, body, answer.Header)
 	}
 }

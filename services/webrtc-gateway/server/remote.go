@@ -57,8 +57,9 @@ func (g *guard) serveRemote(w http.ResponseWriter, r *http.Request, next http.Ha
 	case preflight(r):
 		allowPreflight(w)
 	case r.URL.Query().Has("token"):
-		http.Error(w, "a token in the address is seen by the rendezvous server: if this was the robot's, change it. Open the "+
-			"link that `waldo link --token` prints", http.StatusForbidden)
+		http.Error(w,
+			"a token in the address is seen by the rendezvous server: if this was the robot's, change it. Open the "+
+				"link that `waldo link --token` prints", http.StatusForbidden)
 	default:
 		g.serveVisitor(w, r, next)
 	}

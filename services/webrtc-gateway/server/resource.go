@@ -113,7 +113,9 @@ func (s *Server) find(w http.ResponseWriter, r *http.Request) *resource {
 	found := s.resources[r.PathValue("id")]
 	s.mu.Unlock()
 	if found == nil || found.device != r.PathValue("device") {
-		fail(w, status.Error(codes.NotFound, "there is no such session, or it has ended: POST a new offer to the path of the device"))
+		fail(w,
+			status.Error(codes.NotFound,
+				"there is no such session, or it has ended: POST a new offer to the path of the device"))
 		return nil
 	}
 	return found
@@ -214,7 +216,8 @@ func (s *Server) iceLinks() []string {
 		for _, u := range server.GetUrls() {
 			link := fmt.Sprintf(`<%s>; rel="ice-server"`, u)
 			if server.GetUsername() != "" {
-				link += fmt.Sprintf(`; username=%q; credential=%q; credential-type="password"`, server.GetUsername(), server.GetCredential())
+				link += fmt.Sprintf(`; username=%q; credential=%q; credential-type="password"`, server.GetUsername(),
+					server.GetCredential())
 			}
 			links = append(links, link)
 		}

@@ -117,7 +117,8 @@ func TestRoutesNeedRoles(t *testing.T) {
 		}
 	}
 	_, metrics := g.do(request{path: "/metrics", headers: []string{bearer(g.tokens["anna"])}})
-	for _, want := range []string{`reason="role"} 7`, `reason="missing"} 1`, `reason="revoked"} 1`, `reason="unknown"} 1`} {
+	for _, want := range []string{`reason="role"} 7`, `reason="missing"} 1`, `reason="revoked"} 1`,
+		`reason="unknown"} 1`} {
 		if !strings.Contains(metrics, "waldo_gateway_refused_total{"+want) {
 			t.Errorf("metrics lack %s", want)
 		}
@@ -255,7 +256,8 @@ func TestViewersDoNotSend(t *testing.T) {
 		for _, role := range []roles.Role{roles.Viewer, roles.Driver} {
 			visitor := g.server.guard.visitors.EnterGuest(t.Context(), tokens.Grant{Name: "x", Role: role}, "")
 			n := &session{visitor: visitor}
-			if err := n.mayUse(rtc.Track{Stream: tracks.Stream{Device: "front", Name: stream}}); (err == nil) != role.Allows(want) {
+			if err := n.mayUse(rtc.Track{Stream: tracks.Stream{Device: "front",
+				Name: stream}}); (err == nil) != role.Allows(want) {
 				t.Errorf("a %v, %s: %v", role, stream, err)
 			}
 			visitor.Leave()

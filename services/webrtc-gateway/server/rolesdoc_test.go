@@ -128,12 +128,15 @@ func writeRoles(to io.Writer) {
 	say("| admin | change settings and restart processes |")
 	say("| service | do at one device what a driver does, and nothing elsewhere |\n")
 	say("Whoever has the shared token (`WALDO_TOKEN`) is an admin, and so is everybody on the same machine where there is no")
-	say("token at all. The rules are the same over gRPC and through the gateway. The bus allows the methods below by role, and")
+	say("token at all. The rules are the same over gRPC and through the gateway. The bus allows the methods below by " +
+		"role, and")
 	say("subjects as [bus.md](bus.md) lists them.\n")
 	say("## Methods\n")
 	say("Methods of your own devices need a driver, or a viewer if only their responses are a stream; the option")
-	say("`waldo.access.v1.role` says otherwise. gRPC's health and reflection services need a viewer. The server of the bus does")
-	say("not know your definitions, and a device cannot tell who calls it there, so over the bus only admins call methods of")
+	say("`waldo.access.v1.role` says otherwise. gRPC's health and reflection services need a viewer. The server of the " +
+		"bus does")
+	say("not know your definitions, and a device cannot tell who calls it there, so over the bus only admins call " +
+		"methods of")
 	say("your own devices, and devices that have them under `may: {call: …}`. `waldo call` uses the bus.\n")
 	say("| method | role |\n| --- | --- |")
 	for _, s := range services() {
@@ -151,7 +154,8 @@ func writeRoles(to io.Writer) {
 	say("| read a topic | %v |", roles.ReadTopic)
 	say("| write to a topic | %v |", roles.WriteTopic)
 	say("\nWho may only read a topic is told so on its data channel when they write: once, `{\"error\": {\"code\":")
-	say("\"PERMISSION_DENIED\", …}}`, which is the event `refused` of a channel of waldo.js. What they wrote is dropped and counted.")
+	say("\"PERMISSION_DENIED\", …}}`, which is the event `refused` of a channel of waldo.js. What they wrote is dropped " +
+		"and counted.")
 	say("\n## Routes of the gateway\n")
 	say("| route | role | |\n| --- | --- | --- |")
 	for _, r := range Routes() {

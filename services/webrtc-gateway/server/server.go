@@ -179,8 +179,9 @@ func New(engine *rtc.Engine, directory Directory, c Config) (*Server, error) {
 		full: "responses with Motion JPEG are being sent already: try again when one has ended, or use WHEP"}
 	s.downloads = sockets{most: maxDownloads, full: "files are being sent already: try again when one has ended"}
 	s.topicSockets = sockets{most: maxTopics, full: "WebSockets are open on topics already: try again when one has ended"}
-	s.foxgloveSockets = sockets{most: maxFoxglove, full: "clients of Foxglove's protocol are connected already: try again " +
-		"when one has left"}
+	s.foxgloveSockets = sockets{most: maxFoxglove,
+		full: "clients of Foxglove's protocol are connected already: try again " +
+			"when one has left"}
 	s.dialInSockets = sockets{most: maxDialIns, full: "robots have dialed in already"}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	page, err := newPage(c.Page, robotPages)

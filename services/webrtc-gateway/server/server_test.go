@@ -393,7 +393,8 @@ func TestHealthDevicesMetrics(t *testing.T) {
 	if answer, body := s.do(request{path: "/healthz"}); answer.StatusCode != 200 || !strings.Contains(body, `"degraded"`) {
 		t.Errorf("healthz without a bus: %s %s", answer.Status, body)
 	}
-	if answer, body := s.do(request{path: "/devices"}); answer.Header.Get("Content-Type") != "application/json" || !strings.Contains(body, `"rear"`) {
+	if answer, body := s.do(request{path: "/devices"}); answer.Header.Get("Content-Type") != "application/json" ||
+		!strings.Contains(body, `"rear"`) {
 		t.Errorf("devices: %v %s", answer.Header, body)
 	}
 	if _, body := s.do(request{path: "/metrics"}); !strings.Contains(body, "waldo_gateway_signalling_sessions 0") {
@@ -421,7 +422,8 @@ func TestCloseEndsSessions(t *testing.T) {
 		headers: []string{sdpType}}); answer.StatusCode != 503 {
 		t.Errorf("after the end: %s", answer.Status)
 	}
-	if answer, body := s.do(request{path: "/signal", headers: []string{"Connection: Upgrade", "Upgrade: websocket"}}); answer.
+	if answer, body := s.do(request{path: "/signal",
+		headers: []string{"Connection: Upgrade", "Upgrade: websocket"}}); answer.
 		StatusCode != 503 || !strings.Contains(body, "is stopping") {
 		t.Errorf("a session after the end: %s: %s", answer.Status, body)
 	}

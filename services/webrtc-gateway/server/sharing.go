@@ -50,8 +50,8 @@ func (s *sharing) answer(ctx context.Context, peer *rtc.Peer, sdp string, tracks
 }
 
 // prepare gives sinks to the tracks that need them, and returns the publications that it opened for that.
-func (s *sharing) prepare(ctx context.Context, peer *rtc.Peer, tracks []rtc.Track) (opened map[string]*publish.Publication,
-	err error) {
+func (s *sharing) prepare(ctx context.Context, peer *rtc.Peer,
+	tracks []rtc.Track) (opened map[string]*publish.Publication, err error) {
 	opened = make(map[string]*publish.Publication)
 	for i := range tracks {
 		t := &tracks[i]

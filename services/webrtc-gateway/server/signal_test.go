@@ -103,15 +103,25 @@ var badMessages = []struct{ name, text, code, says string }{
 	{"wrong type", `{"ping":{"id":"seven"}}`, "INVALID_ARGUMENT", "PeerMessage"},
 	{"empty offer", `{"offer":{"id":3}}`, "INVALID_ARGUMENT", "sdp"},
 	{"garbage offer", `{"offer":{"id":3,"sdp":"v=1"}}`, "INVALID_ARGUMENT", "sdp"},
-	{"unknown device", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail"}]}}`, "NOT_FOUND", "front, rear"},
-	{"unknown stream", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"smell"}]}}`, "INVALID_ARGUMENT", "tracks[0].stream"},
-	{"a speaker that is none", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"speaker"}]}}`, "FAILED_PRECONDITION", "accepts no stream"},
-	{"unknown device to talk at", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail","stream":"speaker"}]}}`, "NOT_FOUND", "front, rear"},
-	{"a talker of two lines", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"audio","talker":"a\nb"}]}}`, "INVALID_ARGUMENT", "tracks[0].talker"},
-	{"a talker with too long a name", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"` + strings.Repeat("é", maxTalker+1) + `"}]}}`,
-		"INVALID_ARGUMENT", "at most 64"},
-	{"a talker from right to left", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"\u202enna"}]}}`, "INVALID_ARGUMENT", "printable"},
-	{"candidate before an offer", `{"candidate":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ host"}}`, "FAILED_PRECONDITION", "offer"},
+	{"unknown device", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail"}]}}`, "NOT_FOUND",
+		"front, rear"},
+	{"unknown stream", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"smell"}]}}`,
+		"INVALID_ARGUMENT", "tracks[0].stream"},
+	{"a speaker that is none", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"speaker"}]}}`,
+		"FAILED_PRECONDITION", "accepts no stream"},
+	{"unknown device to talk at",
+		`{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"tail","stream":"speaker"}]}}`, "NOT_FOUND",
+		"front, rear"},
+	{"a talker of two lines",
+		`{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","stream":"audio","talker":"a\nb"}]}}`,
+		"INVALID_ARGUMENT", "tracks[0].talker"},
+	{"a talker with too long a name", `{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"` +
+		strings.Repeat("é", maxTalker+1) + `"}]}}`, "INVALID_ARGUMENT", "at most 64"},
+	{"a talker from right to left",
+		`{"offer":{"id":3,"sdp":"v=0","tracks":[{"mid":"0","device":"front","talker":"\u202enna"}]}}`, "INVALID_ARGUMENT",
+		"printable"},
+	{"candidate before an offer", `{"candidate":{"candidate":"candidate:1 1 udp 1 127.0.0.1 9 typ host"}}`,
+		"FAILED_PRECONDITION", "offer"},
 }
 
 func TestSignalRefuses(t *testing.T) {
@@ -146,9 +156,12 @@ func TestSignalOfferErrors(t *testing.T) {
 	}
 	tests := []struct{ name, text, code, says string }{
 		{"no such section", say(sdp, `[{"mid":"9","device":"front"}]`), "INVALID_ARGUMENT", "a=mid:9"},
-		{"one section twice", say(sdp, `[{"mid":"0","device":"front"},{"mid":"0","device":"rear"}]`), "INVALID_ARGUMENT", "twice"},
-		{"no common codec", say(strings.ReplaceAll(sdp, "H264", "H266"), `[{"mid":"0","device":"front"}]`), "FAILED_PRECONDITION", "H264"},
-		{"too large", say(sdp+strings.Repeat("a=x\r\n", 20_000), `[{"mid":"0","device":"front"}]`), "INVALID_ARGUMENT", "65536"},
+		{"one section twice", say(sdp, `[{"mid":"0","device":"front"},{"mid":"0","device":"rear"}]`), "INVALID_ARGUMENT",
+			"twice"},
+		{"no common codec", say(strings.ReplaceAll(sdp, "H264", "H266"), `[{"mid":"0","device":"front"}]`),
+			"FAILED_PRECONDITION", "H264"},
+		{"too large", say(sdp+strings.Repeat("a=x\r\n", 20_000), `[{"mid":"0","device":"front"}]`), "INVALID_ARGUMENT",
+			"65536"},
 	}
 	for _, tt := range tests {
 		k.send(tt.text)

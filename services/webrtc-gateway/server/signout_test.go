@@ -15,8 +15,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/watcher"
 )
 
-// TestSignOut: a login ends with all that is open by it, wherever its cookie was copied to. The token stays good, and so
-// does what another browser has opened with it.
+// TestSignOut: a login ends with all that is open by it, wherever its cookie was copied to. The token stays good, and
+// so does what another browser has opened with it.
 func TestSignOut(t *testing.T) {
 	g := newGuarded(t, tokens.Request{Name: "anna", Role: roles.Viewer})
 	browser := func() (cookie *http.Cookie, header string) {
@@ -49,8 +49,8 @@ func TestSignOut(t *testing.T) {
 		t.Errorf("a foreign page signs her out: %s", answer.Status)
 	}
 	answer, _ := g.do(request{method: "POST", path: "/logout", headers: []string{header, "Origin: " + g.URL}})
-	if gone := answer.Cookies(); answer.StatusCode != http.StatusNoContent || len(gone) != 1 || gone[0].Name != cookie.Name ||
-		gone[0].MaxAge >= 0 || gone[0].Value != "" || gone[0].Path != cookie.Path {
+	if gone := answer.Cookies(); answer.StatusCode != http.StatusNoContent || len(gone) != 1 ||
+		gone[0].Name != cookie.Name || gone[0].MaxAge >= 0 || gone[0].Value != "" || gone[0].Path != cookie.Path {
 		t.Errorf("%s, cookies %v", answer.Status, gone)
 	}
 	var err error

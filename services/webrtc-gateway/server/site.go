@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// free are the routes that any page may link to: they are served from memory, or by a robot of a fleet, which asks again.
+// free are the routes that any page may link to: they are served from memory, or by a robot of a fleet, which asks
+// again.
 var free = append([]string{pagePattern, "GET /healthz", folderPattern}, robotPatterns...)
 
 // fromSite refuses what a browser requests for a foreign page, except for the free routes. Pictures, frames and links

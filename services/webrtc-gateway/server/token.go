@@ -230,8 +230,8 @@ func (g *guard) signOut(w http.ResponseWriter, r *http.Request) {
 // set in, as the browser sees it, and so for the whole of this robot and nothing else, wherever a proxy puts it.
 func besidePage(r *http.Request) bool { return strings.LastIndexByte(r.URL.Path, '/') == 0 }
 
-// Prefixes of a cookie's name that make browsers take the cookie from https only, and with the first from this host only
-// and for all of its paths. Behind a proxy other paths may be others'.
+// Prefixes of a cookie's name that make browsers take the cookie from https only, and with the first from this host
+// only and for all of its paths. Behind a proxy other paths may be others'.
 const (
 	hostPrefix   = "__Host-"
 	securePrefix = "__Secure-"

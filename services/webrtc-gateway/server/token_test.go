@@ -135,8 +135,8 @@ func TestSessionCookie(t *testing.T) {
 	}
 }
 
-// TestHostCookie: over TLS of the gateway itself the cookie is bound to the host; a proxy that speaks TLS to the gateway
-// may have other programs on other paths.
+// TestHostCookie: over TLS of the gateway itself the cookie is bound to the host; a proxy that speaks TLS to the
+// gateway may have other programs on other paths.
 func TestHostCookie(t *testing.T) {
 	s := newSite(t, Config{Token: "a-secret"}, 0)
 	for forwarded, want := range map[string]string{

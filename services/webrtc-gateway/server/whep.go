@@ -101,7 +101,8 @@ func (s *Server) whepTracks(offer, video, audio string) ([]rtc.Track, error) {
 func notAllowed(methods string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Allow", methods)
-		http.Error(w, "this is for WHEP players, WHIP clients and RTCBot, which use "+methods+"; the page is at /", http.StatusMethodNotAllowed)
+		http.Error(w, "this is for WHEP players, WHIP clients and RTCBot, which use "+methods+"; the page is at /",
+			http.StatusMethodNotAllowed)
 	}
 }
 

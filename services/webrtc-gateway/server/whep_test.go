@@ -46,7 +46,8 @@ func TestWHEP(t *testing.T) {
 		!strings.HasPrefix(body, "v=0") {
 		t.Fatalf("%s %v %s", answer.Status, h, body)
 	}
-	if links := strings.Join(h.Values("Link"), "\n"); !strings.Contains(links, `<stun:stun.example:3478>; rel="ice-server"`) ||
+	if links := strings.Join(h.Values("Link"), "\n"); !strings.Contains(links,
+		`<stun:stun.example:3478>; rel="ice-server"`) ||
 		!strings.Contains(links, `username="u"; credential="c"`) {
 		t.Errorf("Link: %s", links)
 	}

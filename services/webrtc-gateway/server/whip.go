@@ -57,7 +57,8 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	query := r.URL.Query()
 	name := query.Get("name")
 	if utf8.RuneCountInString(name) > maxTalker || !text.IsPrintable(name) {
-		return nil, "", status.Errorf(codes.InvalidArgument, "name: use at most %d characters, all of them printable", maxTalker)
+		return nil, "", status.Errorf(codes.InvalidArgument, "name: use at most %d characters, all of them printable",
+			maxTalker)
 	}
 	peer, err := s.newPeer(r)
 	if err != nil {
@@ -83,7 +84,8 @@ func (s *Server) openWHIP(r *http.Request, device, offer string) (*resource, str
 	return s.newResource(r, device, peer), answer, nil
 }
 
-func (s *Server) publish(r *http.Request, device string, who *peerv1.Publisher, take bool) (*publish.Publication, error) {
+func (s *Server) publish(r *http.Request, device string, who *peerv1.Publisher,
+	take bool) (*publish.Publication, error) {
 	if s.config.Publishers == nil {
 		return nil, errNoPublishers
 	}

@@ -176,7 +176,8 @@ func TestPauseOfAReplay(t *testing.T) {
 		s := &sink{ssrc: 1}
 		l := r.listener(s)
 		begin := time.Now()
-		for i, p := range []struct{ replayed, sent time.Duration }{{0, 0}, {2 * time.Second, 2*time.Second + 70*time.Millisecond}} {
+		for i, p := range []struct{ replayed, sent time.Duration }{{0, 0},
+			{2 * time.Second, 2*time.Second + 70*time.Millisecond}} {
 			time.Sleep(time.Until(begin.Add(p.sent)))
 			f := word(int64(i+1), int64(i), int64(i)*960)
 			f.ReplayTime = timestamppb.New(begin.Add(p.replayed))

@@ -11,8 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/internal/fakecam"
 )
 
-// TestStandstill: a viewer gets the picture at which a replay stands still again until it says that it has it. Nothing of
-// a live robot is repeated.
+// TestStandstill: a viewer gets the picture at which a replay stands still again until it says that it has it. Nothing
+// of a live robot is repeated.
 func TestStandstill(t *testing.T) {
 	for _, tt := range []struct {
 		name         string

@@ -30,8 +30,8 @@ func newTimeline() timeline {
 	return timeline{outSequence: uint16(rand.Uint32()), outTimestamp: rand.Uint32()}
 }
 
-// place returns the packet of a frame that came, or is replayed, at a time; nil for one that is late or repeated, and how
-// many are missing before it.
+// place returns the packet of a frame that came, or is replayed, at a time; nil for one that is late or repeated, and
+// how many are missing before it.
 func (t *timeline) place(f *mediav1.AudioFrame, now time.Time) (p *frame, missed int64) {
 	steps, samples, begins := t.step(f, now)
 	if steps == 0 {

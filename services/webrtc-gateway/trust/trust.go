@@ -113,8 +113,9 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, reads bool) {
 		return
 	}
 	w.Header().Set("Upgrade", "TLS/1.2")
-	http.Error(w, "the robot answers other machines by https only: use https:// in place of http://; if a token was sent, "+
-		"others on the network may have seen it, so change it", http.StatusUpgradeRequired)
+	http.Error(w,
+		"the robot answers other machines by https only: use https:// in place of http://; if a token was sent, "+
+			"others on the network may have seen it, so change it", http.StatusUpgradeRequired)
 }
 
 // secured returns the address of a request by https; not ok if its host is none.
@@ -156,7 +157,8 @@ func (h *handler) authority(w http.ResponseWriter) (*x509.Certificate, bool) {
 	w.Header().Set("Cache-Control", "no-store")
 	c, err := certs.ReadAuthority(h.config.Folder)
 	if err != nil {
-		http.Error(w, "the robot has no certificate authority yet: it is made when the robot starts", http.StatusServiceUnavailable)
+		http.Error(w, "the robot has no certificate authority yet: it is made when the robot starts",
+			http.StatusServiceUnavailable)
 	}
 	return c, err == nil
 }

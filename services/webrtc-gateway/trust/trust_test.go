@@ -64,7 +64,8 @@ func TestHandler(t *testing.T) {
 		{"on this machine", "GET", "/", here, false, html, 200, "page"},
 		{"on this machine, posting", "POST", "/whep/front", here, false, nil, 200, "page"},
 		{"a browser elsewhere", "GET", "/?token=x", elsewhere, false, html, 200, fingerprint},
-		{"a program elsewhere", "GET", "/mjpeg/front?fps=5", elsewhere, false, nil, 307, "https://rover.local:8080/mjpeg/front?fps=5"},
+		{"a program elsewhere", "GET", "/mjpeg/front?fps=5", elsewhere, false, nil, 307,
+			"https://rover.local:8080/mjpeg/front?fps=5"},
 		{"a program elsewhere, posting", "POST", "/whip/guest", elsewhere, false, nil, 426, "by https only"},
 		{"health", "GET", "/healthz", elsewhere, false, nil, 200, "page"},
 		{"the authority", "GET", "/ca.crt", elsewhere, false, nil, 200, "BEGIN CERTIFICATE"},
@@ -72,13 +73,15 @@ func TestHandler(t *testing.T) {
 		{"the trust page with TLS", "GET", "/trust", elsewhere, true, nil, 200, fingerprint},
 		{"a proof", "GET", "/.well-known/acme-challenge/" + token, elsewhere, false, nil, 200, "proof"},
 		{"no proof", "GET", "/.well-known/acme-challenge/other", elsewhere, false, nil, 404, "no such proof"},
-		{"a file elsewhere", "GET", "/.well-known/acme-challenge/../../etc/passwd", elsewhere, false, nil, 404, "no such proof"},
+		{"a file elsewhere", "GET", "/.well-known/acme-challenge/../../etc/passwd", elsewhere, false, nil, 404,
+			"no such proof"},
 		{"whether TLS works", "GET", "/trusted", elsewhere, true, nil, 204, ""},
 	}
 	for _, tt := range tests {
 		response := ask(h, tt.method, tt.path, tt.from, tt.secure, tt.header...)
 		body, _ := io.ReadAll(response.Body)
-		if got := string(body) + response.Header.Get("Location"); response.StatusCode != tt.status || !strings.Contains(got, tt.says) {
+		if got := string(body) + response.Header.Get("Location"); response.StatusCode != tt.status ||
+			!strings.Contains(got, tt.says) {
 			t.Errorf("%s: %d %q", tt.name, response.StatusCode, got)
 		}
 	}
@@ -120,7 +123,8 @@ var hosts = []struct{ host, port, want string }{
 	{"rover.local", "80", "https://rover.local:80/x"},
 	{"[fd00::1]:8080", "8080", "https://[fd00::1]:8080/x"},
 	{"[fd00::1]", "80", "https://[fd00::1]:80/x"},
-	{"a@b", "8080", ""}, {"a/b", "8080", ""}, {"", "8080", ""}, {"a b", "8080", ""}, {"a:b", "8080", ""}, {"a?b", "80", ""}, {"\xb7", "80", ""},
+	{"a@b", "8080", ""}, {"a/b", "8080", ""}, {"", "8080", ""}, {"a b", "8080", ""}, {"a:b", "8080", ""},
+	{"a?b", "80", ""}, {"\xb7", "80", ""},
 }
 
 func TestSecured(t *testing.T) {

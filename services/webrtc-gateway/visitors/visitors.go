@@ -133,8 +133,8 @@ func (v *Visitor) User() string {
 	return v.Grant().Name
 }
 
-// Sign returns a context for calls on behalf of the visitor: from their address and, if they have a token of their own, in
-// its name.
+// Sign returns a context for calls on behalf of the visitor: from their address and, if they have a token of their own,
+// in its name.
 func (v *Visitor) Sign(ctx context.Context) context.Context {
 	if v == nil {
 		return ctx

@@ -21,8 +21,8 @@ func TestSign(t *testing.T) {
 	} {
 		visitor := v.Enter(t.Context(), tt.grant, tt.from)
 		ctx := visitor.Sign(t.Context())
-		if user, token, from := access.User(ctx), access.TokenID(ctx), access.From(ctx); user != tt.user || token != tt.token ||
-			from != tt.from {
+		if user, token, from := access.User(ctx), access.TokenID(ctx), access.From(ctx); user != tt.user ||
+			token != tt.token || from != tt.from {
 			t.Errorf("%s: %q, %q, %q", name, user, token, from)
 		}
 		visitor.Leave()

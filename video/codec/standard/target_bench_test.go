@@ -12,8 +12,8 @@ import (
 )
 
 // BenchmarkNewTarget changes the bit rate of an encoder from 2 Mbit/s, without anything that keeps it to that: how many
-// frames pass until eight of them have at most a tenth more, what the rate is afterwards, and how many mean frames a key
-// frame has.
+// frames pass until eight of them have at most a tenth more, what the rate is afterwards, and how many mean frames a
+// key frame has.
 func BenchmarkNewTarget(b *testing.B) {
 	for _, mediaType := range []string{media.H264, media.VP8} {
 		for _, size := range [][2]int{{1280, 720}, {640, 360}} {
@@ -29,8 +29,8 @@ func BenchmarkNewTarget(b *testing.B) {
 }
 
 func benchTarget(b *testing.B, mediaType string, width, height, target int) {
-	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: mediaType, WidthPx: int32(width), HeightPx: int32(height),
-		FrameRateHz: 30}, codec.Options{Bitrate: 2_000_000})
+	e, err := Codecs().NewEncoder(&mediav1.VideoFormat{MediaType: mediaType, WidthPx: int32(width),
+		HeightPx: int32(height), FrameRateHz: 30}, codec.Options{Bitrate: 2_000_000})
 	if err != nil {
 		b.Fatal(err)
 	}

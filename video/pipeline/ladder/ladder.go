@@ -154,8 +154,8 @@ func sizesOf(full Step) []Step {
 
 func even(side float64) int { return max(2, int(math.Round(side/2))*2) }
 
-// rateFor is the highest rate that can be had, of those that leave out pictures regularly. A rate above last must be had
-// with a margin; a last of 0 is the full rate.
+// rateFor is the highest rate that can be had, of those that leave out pictures regularly. A rate above last must be
+// had with a margin; a last of 0 is the full rate.
 func rateFor(full Step, can, last float64) float64 {
 	if last == 0 {
 		last = full.rate()

@@ -114,8 +114,8 @@ func TestTheWayDownAndUp(t *testing.T) {
 	}
 }
 
-// TestAnyHistory has random bit rates: whatever they are, pictures are possible, sizes are far enough apart, the bits of
-// a pixel are enough where the rate can still fall, and the whole picture comes back in the end.
+// TestAnyHistory has random bit rates: whatever they are, pictures are possible, sizes are far enough apart, the bits
+// of a pixel are enough where the rate can still fall, and the whole picture comes back in the end.
 func TestAnyHistory(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 13))

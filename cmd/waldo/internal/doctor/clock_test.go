@@ -12,8 +12,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/version"
 )
 
-// TestClockAndCertificate: what is said of the clock, and of the certificate that the robot has made for itself, while the
-// clock goes through the years. A clock that is wrong is no fault of the certificate.
+// TestClockAndCertificate: what is said of the clock, and of the certificate that the robot has made for itself, while
+// the clock goes through the years. A clock that is wrong is no fault of the certificate.
 func TestClockAndCertificate(t *testing.T) {
 	made := version.Day.AddDate(0, 1, 0)
 	ends := made.AddDate(1, 0, 0)

@@ -37,7 +37,8 @@ func checkDevices(_ context.Context, s *System, report report) {
 			_, err := os.Stat(s.path(node))
 			switch {
 			case errors.Is(err, fs.ErrNotExist):
-				report(Error, "plug it in; these are there: "+s.like(node), fmt.Sprintf("%s: %s %s is not there", d.Name, key, node))
+				report(Error, "plug it in; these are there: "+s.like(node),
+					fmt.Sprintf("%s: %s %s is not there", d.Name, key, node))
 			case err != nil:
 				report(Error, "look at the rights of the folders above it", fmt.Sprintf("%s: %s: %v", d.Name, key, err))
 			}

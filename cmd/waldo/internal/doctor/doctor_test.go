@@ -33,7 +33,8 @@ func healthy(t *testing.T) (*doctor.System, string) {
 	t.Helper()
 	root := t.TempDir()
 	for file, text := range map[string]string{
-		"etc/passwd":                                "root:x:0:0::/root:/bin/sh\npi:x:" + uid() + ":1000::/home/pi:/bin/sh\nwaldo:x:" + uid() + ":990::/:\n",
+		"etc/passwd": "root:x:0:0::/root:/bin/sh\npi:x:" + uid() +
+			":1000::/home/pi:/bin/sh\nwaldo:x:" + uid() + ":990::/:\n",
 		"etc/group":                                 "root:x:0:\nvideo:x:44:pi\ndialout:x:20:pi,other\naudio:x:29:\n",
 		"dev/video0":                                "",
 		"dev/video1":                                "",
@@ -200,7 +201,8 @@ var machines = map[string]ill{
 	}, "certificates", doctor.Error, "sites of the internet, below dev", "waldo trust --new"},
 	"not in the group": {func(_ *testing.T, s *doctor.System, _ string) {
 		s.User = "other"
-	}, "groups", doctor.Error, "other is not in the group video, which front needs", "usermod --append --groups video other"},
+	}, "groups", doctor.Error, "other is not in the group video, which front needs",
+		"usermod --append --groups video other"},
 	"no such group": {func(t *testing.T, _ *doctor.System, root string) {
 		put(t, root, "etc/group", "root:x:0:\nvideo:x:44:pi\n", 0o640)
 	}, "groups", doctor.Error, "there is no group dialout, which motors needs", "groupadd --system dialout"},

@@ -10,8 +10,8 @@ import (
 // FuzzAccounts: whatever stands in the files of users and groups, the doctor goes on, and only who is named in one is
 // found.
 func FuzzAccounts(f *testing.F) {
-	for _, seed := range []string{"video:x:44:rover,waldo\n", "waldo:x:997:997::/var/lib/waldo:/bin/false\n", "waldo:x:-1\n", ":::\n",
-		"waldo:x:99999999999999999999:\n", "", "\n\n"} {
+	for _, seed := range []string{"video:x:44:rover,waldo\n", "waldo:x:997:997::/var/lib/waldo:/bin/false\n",
+		"waldo:x:-1\n", ":::\n", "waldo:x:99999999999999999999:\n", "", "\n\n"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

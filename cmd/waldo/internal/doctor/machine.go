@@ -18,9 +18,10 @@ func checkClock(_ context.Context, s *System, report report) {
 	now := s.Now()
 	switch {
 	case now.Before(version.Day):
-		report(Error, "timedatectl set-ntp true, or a clock with a battery; the robot drives without, but tokens that end, and "+
-			"certificates of others, are not valid", fmt.Sprintf("the clock shows %s, before this version of Waldo was made",
-			now.UTC().Format(time.DateTime)))
+		report(Error,
+			"timedatectl set-ntp true, or a clock with a battery; the robot drives without, but tokens that end, and "+
+				"certificates of others, are not valid", fmt.Sprintf("the clock shows %s, before this version of Waldo was made",
+				now.UTC().Format(time.DateTime)))
 	case !s.Synchronized():
 		report(Warning, "timedatectl set-ntp true, or a time server within reach",
 			"nothing sets the clock: times of pictures cannot be compared with those of other machines")
@@ -74,8 +75,10 @@ type limit struct {
 var kernelLimits = []limit{
 	{"/proc/sys/fs/inotify/max_user_instances", 64, "devices notice hardware, and files, by inotify"},
 	{"/proc/sys/fs/inotify/max_user_watches", 8192, "devices notice hardware, and files, by inotify"},
-	{"/proc/sys/net/core/rmem_max", 1 << 20, "the gateway receives media with a buffer of 1 MiB; with less, packets are lost"},
-	{"/proc/sys/net/core/wmem_max", 2 << 20, "the gateway sends key frames with a buffer of 2 MiB; with less, packets are lost"},
+	{"/proc/sys/net/core/rmem_max", 1 << 20,
+		"the gateway receives media with a buffer of 1 MiB; with less, packets are lost"},
+	{"/proc/sys/net/core/wmem_max", 2 << 20,
+		"the gateway sends key frames with a buffer of 2 MiB; with less, packets are lost"},
 }
 
 // leastFiles is what a gateway with 200 viewers needs, and as much again.

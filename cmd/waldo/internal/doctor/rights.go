@@ -110,7 +110,8 @@ func checkState(_ context.Context, s *System, report report) {
 	}
 	if owner, id := ownerOf(info), s.id(); id >= 0 && owner != id {
 		report(Error, fmt.Sprintf("chown -R %d %s", id, s.State),
-			fmt.Sprintf("%s belongs to user %d, and the robot runs as user %d: no e-stop survives a restart", s.State, owner, id))
+			fmt.Sprintf("%s belongs to user %d, and the robot runs as user %d: no e-stop survives a restart", s.State, owner,
+				id))
 	}
 	if info.Mode()&0o002 != 0 {
 		report(Error, "chmod o-w "+s.State, s.State+" can be changed by everybody")

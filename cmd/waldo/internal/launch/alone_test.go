@@ -41,7 +41,8 @@ func TestAlone(t *testing.T) {
 		}
 	}
 	checked := plan("demo", nats)
-	if err := checked.CheckFile(t.Context()); err != nil || !strings.Contains(strings.Join(checked.Warnings(), "\n"), want) {
+	if err := checked.CheckFile(t.Context()); err != nil ||
+		!strings.Contains(strings.Join(checked.Warnings(), "\n"), want) {
 		t.Errorf("CheckFile: %v, warnings %q", err, checked.Warnings())
 	}
 	for _, other := range []*Plan{plan("demo", "nats://127.0.0.1:21698"), plan("rover", nats)} {

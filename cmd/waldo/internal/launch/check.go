@@ -52,8 +52,8 @@ func (p *Plan) checkBus() error {
 	return nil
 }
 
-// CheckFile is Check for a file that is not run now. If the robot is running, which is only a warning, the addresses are
-// not tried: it listens on them.
+// CheckFile is Check for a file that is not run now. If the robot is running, which is only a warning, the addresses
+// are not tried: it listens on them.
 func (p *Plan) CheckFile(ctx context.Context) error {
 	release, err := p.claim()
 	if err == nil {
@@ -61,15 +61,17 @@ func (p *Plan) CheckFile(ctx context.Context) error {
 		return errors.Join(p.checkProcesses(ctx, nil), p.checkTLS(true), p.checkBus())
 	}
 	bad := errors.Join(p.checkPrograms(ctx), p.checkTLS(true), p.checkBus())
-	p.warnings = append(p.warnings, fmt.Sprintf("%v. The addresses were not tried; `waldo reload` takes the file over", err))
+	p.warnings = append(p.warnings,
+		fmt.Sprintf("%v. The addresses were not tried; `waldo reload` takes the file over", err))
 	return bad
 }
 
-// CheckUnits is Check for a plan that units of systemd will run. Those of running, if it is not nil, have its addresses.
+// CheckUnits is Check for a plan that units of systemd will run. Those of running, if it is not nil, have its
+// addresses.
 func (p *Plan) CheckUnits(ctx context.Context, running *Plan) error { return p.check(ctx, running) }
 
-// CheckImage is Check for a plan of a system that does not run yet. No addresses are tried: they are those of the machine
-// on which it is made.
+// CheckImage is Check for a plan of a system that does not run yet. No addresses are tried: they are those of the
+// machine on which it is made.
 func (p *Plan) CheckImage(ctx context.Context) error {
 	return errors.Join(p.checkPrograms(ctx), p.checkTLS(false))
 }

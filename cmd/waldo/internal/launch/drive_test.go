@@ -58,7 +58,8 @@ func TestErrorsAreToldOnce(t *testing.T) {
 	for _, err := range got {
 		texts = append(texts, err.Error())
 	}
-	if want := []string{bad.Error(), "r:4: drive.rate: is out of range"}; !slices.Equal(texts, want) || !errors.Is(got[0], bad) {
+	if want := []string{bad.Error(), "r:4: drive.rate: is out of range"}; !slices.Equal(texts, want) ||
+		!errors.Is(got[0], bad) {
 		t.Errorf("%q, want %q", texts, want)
 	}
 }

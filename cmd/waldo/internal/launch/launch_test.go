@@ -179,7 +179,8 @@ func TestCheckProcess(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := checkProcess(ctx, script("exec sleep 60"), ""); err == nil || !strings.Contains(err.Error(), "did not end") {
+	if _, err := checkProcess(ctx, script("exec sleep 60"), ""); err == nil ||
+		!strings.Contains(err.Error(), "did not end") {
 		t.Errorf("a program that hangs: got %v", err)
 	}
 }

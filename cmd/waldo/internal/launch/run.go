@@ -63,8 +63,9 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	printer.Printf("waldo", "robot %s, bus %s", p.robot.Name, access.RedactURL(natsURL))
 	p.warnUnconfined(printer)
 	s := &server{
-		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p, audit: audits,
-		wake: make(chan struct{}, 1), slots: map[string]*slot{},
+		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p,
+		audit: audits,
+		wake:  make(chan struct{}, 1), slots: map[string]*slot{},
 	}
 	if err := s.serve(); err != nil {
 		return err
@@ -101,14 +102,16 @@ func Audit(robotName, process string, environ func(string) string, log *slog.Log
 	return audit.Open(audit.Path(folder, robotName, process), log)
 }
 
-// warnUnconfined says which devices the robot's own bus lets do everything. Without a token everybody on this machine may.
+// warnUnconfined says which devices the robot's own bus lets do everything. Without a token everybody on this machine
+// may.
 func (p *Plan) warnUnconfined(printer *supervise.Printer) {
 	if p.natsURL() != "" || p.config.Token == "" {
 		return
 	}
 	for _, name := range permissions.Unconfined(p.robot) {
-		printer.Printf("waldo", "%s is of a kind of your own and may do everything on the bus: say under `may:` what it needs, "+
-			"see docs/bus.md", name)
+		printer.Printf("waldo",
+			"%s is of a kind of your own and may do everything on the bus: say under `may:` what it needs, "+
+				"see docs/bus.md", name)
 	}
 }
 

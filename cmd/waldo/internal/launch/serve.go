@@ -233,8 +233,9 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 	case robot.Builtin:
 		return nil, &fixedError{"this is the built-in robot, so there is no file to read again: start waldo up with one"}
 	case robot.Replayed:
-		return nil, &fixedError{"this robot is made of a recording, so there is no file to read again: stop waldo replay, and " +
-			"start it with other files or options"}
+		return nil,
+			&fixedError{"this robot is made of a recording, so there is no file to read again: stop waldo replay, and " +
+				"start it with other files or options"}
 	}
 	r, err := robot.Load(p.robot.File)
 	if err != nil {
@@ -245,7 +246,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 		return nil, &fixedError{fmt.Sprintf("%s: robot: cannot change from %s to %s while the robot runs: restart "+
 			"waldo up", r.File, p.robot.Name, r.Name)}
 	case !r.TLS.Equal(&p.robot.TLS):
-		return nil, &fixedError{r.File + ": tls: cannot change while the robot runs: restart waldo up. A new certificate in " +
+		return nil, &fixedError{r.File +
+			": tls: cannot change while the robot runs: restart waldo up. A new certificate in " +
 			"the same files, or of the robot's own authority, needs no restart"}
 	case r.NATS != p.robot.NATS:
 		return nil, &fixedError{r.File + ": nats: cannot change while the robot runs: restart waldo up"}

@@ -1,5 +1,5 @@
-// Package replayed describes the robot that a recording is replayed as: a player, a device for each that was recorded, and
-// a gateway, all on ports of their own.
+// Package replayed describes the robot that a recording is replayed as: a player, a device for each that was recorded,
+// and a gateway, all on ports of their own.
 //
 // Nothing here starts a goroutine or keeps a file open.
 package replayed
@@ -29,7 +29,8 @@ const defaultName = "replay"
 // free is any free port of this machine only.
 const free = "127.0.0.1:0"
 
-// Files returns the paths of a recording's files. One that is the first of several of a recording stands for all of them.
+// Files returns the paths of a recording's files. One that is the first of several of a recording stands for all of
+// them.
 func Files(given []string) ([]string, error) {
 	var all []string
 	for _, path := range given {
@@ -56,7 +57,8 @@ type Options struct {
 func Robot(r *play.Recording, o Options) ([]byte, error) {
 	devices, _ := r.Devices()
 	if len(devices) == 0 {
-		return nil, errors.New("there is no device in the recording, and no pictures of another program: nothing can be replayed")
+		return nil,
+			errors.New("there is no device in the recording, and no pictures of another program: nothing can be replayed")
 	}
 	name, err := nameOf(r, o.Name)
 	if err != nil {
@@ -110,8 +112,8 @@ func nameOf(r *play.Recording, given string) (string, error) {
 	return about["robot"], nil
 }
 
-// addresses returns where the gateway serves the page, where media comes from, and where n devices serve gRPC. They stay
-// the same if a process restarts.
+// addresses returns where the gateway serves the page, where media comes from, and where n devices serve gRPC. They
+// stay the same if a process restarts.
 func addresses(http string, n int) (page, ice string, devices []string, err error) {
 	host, _, err := net.SplitHostPort(cmp.Or(http, free))
 	if err != nil {

@@ -97,12 +97,13 @@ func TestRobot(t *testing.T) {
 	if err := player.Decode(&keys); err != nil {
 		t.Fatal(err)
 	}
-	if len(keys.Files) != 2 || keys.Files[1] != `/recordings/"c": d.mcap` || keys.Start != time.Millisecond || !keys.Loop ||
-		keys.Paused || !keys.Messages || keys.Speed != 2 {
+	if len(keys.Files) != 2 || keys.Files[1] != `/recordings/"c": d.mcap` || keys.Start != time.Millisecond ||
+		!keys.Loop || keys.Paused || !keys.Messages || keys.Speed != 2 {
 		t.Errorf("the player has %+v", keys)
 	}
 	host, port, err := net.SplitHostPort(r.Gateway.Text("http"))
-	if err != nil || host != "127.0.0.1" || port == "0" || r.Gateway.Text("ice") == r.Gateway.Text("http") || r.Name != "rover" {
+	if err != nil || host != "127.0.0.1" || port == "0" || r.Gateway.Text("ice") == r.Gateway.Text("http") ||
+		r.Name != "rover" {
 		t.Errorf("robot %s, gateway %s, %s", r.Name, r.Gateway.Text("http"), r.Gateway.Text("ice"))
 	}
 }
@@ -113,7 +114,8 @@ func TestNames(t *testing.T) {
 		{"rover", "", "rover"}, {"rover", "other", "other"}, {"", "", "replay"}, {"The Rover!", "", "replay"},
 	} {
 		r := describe(t, record(t, c.recorded, "front"), replayed.Options{Name: c.given, HTTP: "0.0.0.0:8123"})
-		if r.Name != c.want || r.Gateway.Text("http") != "0.0.0.0:8123" || !strings.HasPrefix(r.Gateway.Text("ice"), "0.0.0.0:") {
+		if r.Name != c.want || r.Gateway.Text("http") != "0.0.0.0:8123" ||
+			!strings.HasPrefix(r.Gateway.Text("ice"), "0.0.0.0:") {
 			t.Errorf("%q, %q: robot %s at %s, %s", c.recorded, c.given, r.Name, r.Gateway.Text("http"), r.Gateway.Text("ice"))
 		}
 	}
@@ -143,7 +145,8 @@ func TestFiles(t *testing.T) {
 	for _, c := range []struct {
 		given []string
 		want  int
-	}{{[]string{path("1")}, 3}, {[]string{path("2")}, 1}, {[]string{path("1"), path("4")}, 2}, {[]string{"other.mcap"}, 1}} {
+	}{{[]string{path("1")}, 3}, {[]string{path("2")}, 1}, {[]string{path("1"), path("4")}, 2},
+		{[]string{"other.mcap"}, 1}} {
 		got, err := replayed.Files(c.given)
 		if err != nil || len(got) != c.want || !filepath.IsAbs(got[0]) {
 			t.Errorf("%v: %v, %v", c.given, got, err)

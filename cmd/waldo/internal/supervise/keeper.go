@@ -38,8 +38,8 @@ type keeper struct {
 
 // newKeeper requires the supervisor's mu.
 func newKeeper(s *Supervisor, p Process) *keeper {
-	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), upgrades: make(chan upgrade), process: p,
-		started: make(chan struct{}), done: make(chan struct{}), after: s.leaving[p.Name],
+	k := &keeper{name: p.Name, whole: s, printer: s.printer, again: make(chan struct{}, 1), upgrades: make(chan upgrade),
+		process: p, started: make(chan struct{}), done: make(chan struct{}), after: s.leaving[p.Name],
 		status: Status{Name: p.Name, Reason: "it is being started"}}
 	k.ctx, k.cancel = context.WithCancel(s.ctx)
 	return k

@@ -11,8 +11,8 @@ import (
 	"github.com/waldo-robot/waldo/pkg/handover"
 )
 
-// upgradeLimit bounds an upgrade whose successor neither fails nor gets on. It is more than a successor takes to fail by
-// itself, and less than callers wait, who are to learn the reason.
+// upgradeLimit bounds an upgrade whose successor neither fails nor gets on. It is more than a successor takes to fail
+// by itself, and less than callers wait, who are to learn the reason.
 const upgradeLimit = 50 * time.Second
 
 // Errors of [Supervisor.Upgrade].
@@ -142,8 +142,8 @@ func (k *keeper) kill(next *running, why string) error {
 	return errors.New("the new process " + why)
 }
 
-// succeeded makes a successor the process that runs. Only now can it be asked for signs of life: before, its predecessor
-// may have answered at its address.
+// succeeded makes a successor the process that runs. Only now can it be asked for signs of life: before, its
+// predecessor may have answered at its address.
 func (k *keeper) succeeded(next *running) {
 	next.hung, next.unwatch = watch(k.ctx, next.child, next.process)
 	k.began(next)

@@ -36,7 +36,8 @@ func (a *actors) start(_ Process, output io.Writer, files []*os.File) (child, er
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.starts++
-	c := &actor{fake: fake{output: output, signals: make(chan syscall.Signal, 2), ended: make(chan exit, 1), number: a.starts}}
+	c := &actor{fake: fake{output: output, signals: make(chan syscall.Signal, 2), ended: make(chan exit, 1),
+		number: a.starts}}
 	for i, to := range []**handover.Conn{&c.channel, &c.predecessor} {
 		if files[i] == nil {
 			continue
@@ -195,7 +196,8 @@ func TestASuccessorThatHangs(t *testing.T) {
 	s, a := theatre(t, either, either, hangs)
 	s.upgradeLimit = 50 * time.Millisecond
 	before := pid(s)
-	if err := s.Upgrade(t.Context(), "front", false); err == nil || !strings.Contains(err.Error(), "within 50ms, and was killed") {
+	if err := s.Upgrade(t.Context(), "front", false); err == nil ||
+		!strings.Contains(err.Error(), "within 50ms, and was killed") {
 		t.Errorf("it says %v", err)
 	}
 	if pid(s) != before || a.starts != 3 {

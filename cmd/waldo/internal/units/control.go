@@ -137,8 +137,8 @@ func (c *Control) List(ctx context.Context, names []string) ([]Status, error) {
 // lookAgain is how long Settled waits between two looks.
 const lookAgain = 200 * time.Millisecond
 
-// Settled is List once all units run or do not: what is just starting has that long to get ready. One that crashes again
-// and again is seen as it is at the end.
+// Settled is List once all units run or do not: what is just starting has that long to get ready. One that crashes
+// again and again is seen as it is at the end.
 func (c *Control) Settled(ctx context.Context, names []string, within time.Duration) ([]Status, error) {
 	limit := time.After(within)
 	for {

@@ -42,7 +42,8 @@ func TestEveryField(t *testing.T) {
 	}{
 		"robot": {"robot: rover", "robot: mole", []string{"bus", "front", "gateway", "gps", "motors"}},
 		// The devices after it have other addresses.
-		"devices":      {"  motors: {kind: serial, port: sim, ", "  arm: {kind: serial}\n  motors: {kind: serial, port: sim, ", []string{"arm", "gateway", "motors"}},
+		"devices": {"  motors: {kind: serial, port: sim, ",
+			"  arm: {kind: serial}\n  motors: {kind: serial, port: sim, ", []string{"arm", "gateway", "motors"}},
 		"devices.kind": {"{kind: camera,", "{kind: lidar,", []string{"front", "gateway"}},
 		"devices.grpc": {"127.0.0.1:7200", "127.0.0.1:7201", []string{"front"}},
 		"devices.may":  {"[gps/rx]", "[gps/state]", nil}, // the bus reads its keys again without a restart
@@ -51,8 +52,9 @@ func TestEveryField(t *testing.T) {
 		"gateway":      {"127.0.0.1:8090", "127.0.0.1:8091", []string{"gateway"}},
 		"nats.listen":  {"127.0.0.1:4300", "127.0.0.1:4301", []string{"bus", "front", "gateway", "gps", "motors"}},
 		// The bus is elsewhere, and somebody has to issue the certificate all the same.
-		"nats.url": {`listen: "127.0.0.1:4300"`, `url: "nats://10.0.0.2:4222"`, []string{"bus", "front", "gateway", "gps", "motors"}},
-		"fleet":    {"nats:", "fleet: {hub: \"tls://hub.example:7422\"}\nnats:", []string{"bus"}},
+		"nats.url": {`listen: "127.0.0.1:4300"`, `url: "nats://10.0.0.2:4222"`,
+			[]string{"bus", "front", "gateway", "gps", "motors"}},
+		"fleet": {"nats:", "fleet: {hub: \"tls://hub.example:7422\"}\nnats:", []string{"bus"}},
 		"fleet.media": {"nats:", "fleet: {hub: \"tls://hub.example:7422\", media: \"tls://hub.example:4222\"}\nnats:",
 			[]string{"bus"}},
 		"tls.names": {"rover.lan", "rover.example", []string{"bus", "front", "gateway", "gps", "motors"}},

@@ -7,10 +7,12 @@ import (
 
 // statuses are what `systemctl show` prints of a unit.
 var statuses = map[string]Status{
-	"Id=waldo-device@front.service\nMainPID=7\nActiveState=active\nStatusText=ready\n": {Name: "front", PID: 7, Active: true, Reason: "ready"},
-	"Id=waldo-gateway.service\nMainPID=7\nActiveState=activating\nStatusText=\nResult=success\n": {Name: "gateway", PID: 7, Moving: true,
-		Reason: "it does not get ready: journalctl -u waldo-gateway.service tells why"},
-	"Id=waldo-bus.service\nMainPID=0\nActiveState=inactive\nResult=success\n": {Name: "bus", Reason: "its unit is inactive"},
+	"Id=waldo-device@front.service\nMainPID=7\nActiveState=active\nStatusText=ready\n": {Name: "front", PID: 7,
+		Active: true, Reason: "ready"},
+	"Id=waldo-gateway.service\nMainPID=7\nActiveState=activating\nStatusText=\nResult=success\n": {Name: "gateway", PID: 7,
+		Moving: true, Reason: "it does not get ready: journalctl -u waldo-gateway.service tells why"},
+	"Id=waldo-bus.service\nMainPID=0\nActiveState=inactive\nResult=success\n": {Name: "bus",
+		Reason: "its unit is inactive"},
 	"Id=waldo-bus.service\nMainPID=x=\nActiveState=failed\nResult=exit-code\nExecMainStatus=78\n": {Name: "bus",
 		Reason: "its configuration is wrong: journalctl -u waldo-bus.service tells why"},
 	"MainPID=7": {}, "": {}, "\n\n=": {},

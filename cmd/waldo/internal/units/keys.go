@@ -27,8 +27,8 @@ const (
 	seedSuffix, tokenSuffix = ".seed", ".token"
 )
 
-// issue makes what the processes of a robot prove themselves by. Keys that there are stay, so it can be repeated while the
-// robot runs. Only root can read the folder; systemd hands each unit its own.
+// issue makes what the processes of a robot prove themselves by. Keys that there are stay, so it can be repeated while
+// the robot runs. Only root can read the folder; systemd hands each unit its own.
 func (i *Installation) issue(r *robot.Robot) error {
 	wanted := map[string][]byte{}
 	token, err := i.token()

@@ -69,7 +69,8 @@ func TestKeys(t *testing.T) {
 	if second["eye.token"] != token || !strings.HasPrefix(second["front.token"], "sha256:") {
 		t.Errorf("devices get %v", second)
 	}
-	if again := install(t, i, with); !reflect.DeepEqual(again, Changes{}) || !reflect.DeepEqual(credentials(t, i), second) {
+	if again := install(t, i, with); !reflect.DeepEqual(again, Changes{}) ||
+		!reflect.DeepEqual(credentials(t, i), second) {
 		t.Errorf("done again, it changes %v", again)
 	}
 	install(t, i, rover+"nats: {url: \"nats://10.0.0.2\"}\n")

@@ -186,9 +186,10 @@ func TestBad(t *testing.T) {
 		spoil func(*Installation) error
 		says  string
 	}{
-		"not a robot":     {"robots: x\n", nil, "given.yaml:1"},
-		"missing package": {rover + "  ear: {kind: audio}\n", nil, "given.yaml:5: devices.ear.kind: there is no program waldo-audio"},
-		"its package":     {rover + "  ear: {kind: audio}\n", nil, "(it is in the package waldo-audio)"},
+		"not a robot": {"robots: x\n", nil, "given.yaml:1"},
+		"missing package": {rover + "  ear: {kind: audio}\n", nil,
+			"given.yaml:5: devices.ear.kind: there is no program waldo-audio"},
+		"its package": {rover + "  ear: {kind: audio}\n", nil, "(it is in the package waldo-audio)"},
 		"no gateway": {rover, func(i *Installation) error { return os.Remove(i.host(programs + "/waldo-gateway")) },
 			"waldo-gateway"},
 		"no user": {rover, func(i *Installation) error { return os.WriteFile(i.host("/etc/group"), nil, 0o600) },

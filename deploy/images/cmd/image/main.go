@@ -28,10 +28,11 @@ func run() error {
 	flag.StringVar(&d.Version, "version", "", "its version, and the image's tag")
 	flag.StringVar(&d.Certificates, "certificates", "/etc/ssl/certs/ca-certificates.crt", "public authorities, as PEM")
 	created := flag.Int64("created", 0, "time that everything in the image bears, in seconds of Unix")
-	flag.Func("port", "port that the program listens at, as 7100/udp; may be given several times", func(port string) error {
-		d.Ports = append(d.Ports, port)
-		return nil
-	})
+	flag.Func("port", "port that the program listens at, as 7100/udp; may be given several times",
+		func(port string) error {
+			d.Ports = append(d.Ports, port)
+			return nil
+		})
 	flag.Func("argument", "what the program gets by default; may be given several times", func(argument string) error {
 		d.Arguments = append(d.Arguments, argument)
 		return nil

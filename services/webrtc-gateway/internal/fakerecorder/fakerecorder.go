@@ -55,11 +55,11 @@ type Recorder struct {
 func Start(url, robot, name string, recordings map[string]Recording) (*Recorder, error) {
 	r := &Recorder{recordings: recordings, state: &recorderv1.RecorderState{
 		Phase: recorderv1.RecorderPhase_RECORDER_PHASE_IDLE, FreeBytes: 12_345_678_901}}
-	kind := device.Kind[struct{}]{Name: "recorder", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver,
-		error) {
-		recorderv1.RegisterRecorderServiceServer(kit, r)
-		return r, nil
-	}}
+	kind := device.Kind[struct{}]{Name: "recorder", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			recorderv1.RegisterRecorderServiceServer(kit, r)
+			return r, nil
+		}}
 	var err error
 	r.Process, err = device.Start(kind, device.Settings{Robot: robot, Device: name, NATS: url}, struct{}{}, nil)
 	return r, err
@@ -103,7 +103,8 @@ func (r *Recorder) StartRecording(
 	_ context.Context, q *recorderv1.StartRecordingRequest,
 ) (*recorderv1.StartRecordingResponse, error) {
 	s := &recorderv1.RecorderState{Phase: recorderv1.RecorderPhase_RECORDER_PHASE_RECORDING, StartedBy: q.GetBy(),
-		FreeBytes: 12_345_678_901, Recording: &recorderv1.Recording{Name: "now.mcap", StartTime: timestamppb.Now(), Open: true}}
+		FreeBytes: 12_345_678_901,
+		Recording: &recorderv1.Recording{Name: "now.mcap", StartTime: timestamppb.Now(), Open: true}}
 	r.SetState(s)
 	return &recorderv1.StartRecordingResponse{State: s}, nil
 }

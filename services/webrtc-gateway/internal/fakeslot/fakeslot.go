@@ -44,14 +44,15 @@ type Slot struct {
 // Start starts a life of a device on a bus.
 func Start(url, robot, name string) (*Slot, error) {
 	s := &Slot{Video: make(chan *mediav1.VideoFrame, 1000), Audio: make(chan *mediav1.AudioFrame, 1000)}
-	kind := device.Kind[struct{}]{Name: "peer", Version: "1.0.0", New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
-		peerv1.RegisterPeerServiceServer(kit, s)
-		s.kit = kit
-		s.camera = device.NewIn[*mediav1.VideoFrame](kit, "camera", stream.DropOldest(256))
-		s.microphone = device.NewIn[*mediav1.AudioFrame](kit, "microphone", stream.DropOldest(256))
-		s.wishes = device.NewOut[*peerv1.Wish](kit, "wishes", device.OutOptions{})
-		return s, nil
-	}}
+	kind := device.Kind[struct{}]{Name: "peer", Version: "1.0.0",
+		New: func(kit *device.Kit, _ struct{}) (device.Driver, error) {
+			peerv1.RegisterPeerServiceServer(kit, s)
+			s.kit = kit
+			s.camera = device.NewIn[*mediav1.VideoFrame](kit, "camera", stream.DropOldest(256))
+			s.microphone = device.NewIn[*mediav1.AudioFrame](kit, "microphone", stream.DropOldest(256))
+			s.wishes = device.NewOut[*peerv1.Wish](kit, "wishes", device.OutOptions{})
+			return s, nil
+		}}
 	var err error
 	s.Process, err = device.Start(kind, device.Settings{Robot: robot, Device: name, NATS: url}, struct{}{}, nil)
 	return s, err

@@ -44,15 +44,16 @@ type trial struct {
 }
 
 const (
-	coarseEvery  = 900 * time.Millisecond
-	coarseLasts  = 3                      // rounds that a queue must last
-	coarseLoses  = 2                      // rounds that losses must last
-	coarseQueue  = 150 * time.Millisecond // that is long
-	coarseNoise  = 4                      // times the noise, by which it must be longer
-	coarseGrows  = 0.1                    // seconds in a second by which a queue grows that must be ours
-	coarseLess   = 0.8                    // of what a cut answered must be left for it to be right
-	coarseMore   = 2                      // times the queue before a cut that must be ours
-	coarseSent   = 0.93                   // of what was sent before a cut must be sent to tell that it was in vain, or less
+	coarseEvery = 900 * time.Millisecond
+	coarseLasts = 3                      // rounds that a queue must last
+	coarseLoses = 2                      // rounds that losses must last
+	coarseQueue = 150 * time.Millisecond // that is long
+	coarseNoise = 4                      // times the noise, by which it must be longer
+	coarseGrows = 0.1                    // seconds in a second by which a queue grows that must be ours
+	coarseLess  = 0.8                    // of what a cut answered must be left for it to be right
+	coarseMore  = 2                      // times the queue before a cut that must be ours
+	// of what was sent before a cut must be sent to tell that it was in vain, or less
+	coarseSent   = 0.93
 	coarseTrial  = 2 * time.Second
 	coarseFew    = 0.02 // share of losses up to which the rate grows
 	coarseGrow   = 1.08 // in a round
