@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/coder/websocket"
+
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/pkg/certs/certstest"
 )
