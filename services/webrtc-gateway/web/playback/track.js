@@ -207,6 +207,20 @@ export class Track {
   }
 
   /**
+   * Whether the element has everything between where it is and a target. A seek to the end of what it has does not come to
+   * an end before more comes there, and nothing may come if the place has left.
+   * @param {number} target
+   */
+  #joined(target) {
+    const { buffered, currentTime } = this.#element;
+    for (let i = 0; i < buffered.length; i += 1) {
+      const [start, end] = [buffered.start(i), buffered.end(i)];
+      if (start <= target && target < end) return start <= currentTime && currentTime < end;
+    }
+    return false;
+  }
+
+  /**
    * Browsers let go of what they have when they run short. What should be at the place and is not is fetched again, once:
    * then there is a hole in the stream.
    * @param {number} place
@@ -224,13 +238,14 @@ export class Track {
   #follow(place, speed, moving) {
     const element = this.#element;
     const target = this.#target(place);
+    const busy = element.seeking && target !== null && this.#joined(target);
     if (target === null || !moving) {
       if (!element.paused) element.pause();
-      if (target !== null && Math.abs(element.currentTime - target) > 0.001 && !element.seeking) element.currentTime = target;
+      if (target !== null && Math.abs(element.currentTime - target) > 0.001 && !busy) element.currentTime = target;
       return;
     }
     const off = element.currentTime - target;
-    if (Math.abs(off) > JUMP_S * Math.max(1, speed) && !element.seeking) element.currentTime = target;
+    if (Math.abs(off) > JUMP_S * Math.max(1, speed) && !busy) element.currentTime = target;
     const nudge = Math.abs(off) < STEP_S[this.#kind] ? 0 : Math.max(-MOST_NUDGE, Math.min(MOST_NUDGE, -off * GAIN / Math.max(1, speed)));
     const rate = Math.max(RATES[0], Math.min(RATES[1], speed * (1 + nudge)));
     if (Math.abs(element.playbackRate - rate) > 0.004) element.playbackRate = rate;

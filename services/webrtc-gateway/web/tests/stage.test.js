@@ -367,3 +367,21 @@ test('a recorder that does not get to the place is left alone', async () => {
   assert.ok(r.asked.length < 30, `asked ${r.asked.length} times`);
   assert.equal(r.track.stateAt(14.5), 'empty');
 });
+
+test('a seek that cannot come to an end is given up when the place has left', async () => {
+  for (const playing of [false, true]) {
+    const r = rig();
+    r.stage.seek(50.5);
+    if (playing) r.stage.play();
+    await r.run(2);
+    Object.assign(r.element, { ranges: [[1, 2], ...r.element.ranges], currentTime: 1.999, seeking: true });
+    await r.run(0.1);
+    assert.ok(Math.abs(r.element.currentTime - r.stage.place) < 0.2, `${r.element.currentTime} of ${r.stage.place}`);
+    const { currentTime } = r.element;
+    r.element.paused = true;
+    r.stage.seek(r.stage.place + 1);
+    r.element.paused = true;
+    r.stage.tick();
+    assert.equal(r.element.currentTime, currentTime, 'one in what is there comes to its end first');
+  }
+});
