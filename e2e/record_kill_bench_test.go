@@ -5,34 +5,30 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/e2e/harness"
 	"github.com/waldo-robot/waldo/recording/folder"
 	"github.com/waldo-robot/waldo/recording/read"
-	"github.com/waldo-robot/waldo/recording/write"
 )
 
 // life is that of one process of a recorder.
 type life struct {
-	began  time.Time // its first file
+	began  time.Time // nothing had come before that
 	killed time.Time // zero: it was not
 }
 
 // BenchmarkRecordKills kills the recorder 200 times, at random moments of three seconds, while it records four cameras,
 // sound and 1,000 structs a second. Afterwards every file has to open, the messages of each stream have to be there
-// once and in order, without a hole but for the crashes, and all of it has to be one recording. It reports how much is
-// missing before a crash and around it, and how late messages come to the recorder: on a busy machine that, and the
-// disk, are what more than the time of a chunk is missing for. WALDO_RECORD_KILLS=20 kills less often.
+// once and in order, and all of it has to be one recording. It reports how much is missing before a crash and around
+// it, how many messages are missing elsewhere, and how late messages come to the recorder: on a busy machine that, and
+// the disk, are what more than the time of a chunk is missing for. WALDO_RECORD_KILLS=20 kills less often.
 func BenchmarkRecordKills(b *testing.B) {
 	kills := short(200, 10)
 	if text := os.Getenv("WALDO_RECORD_KILLS"); text != "" {
@@ -43,16 +39,18 @@ func BenchmarkRecordKills(b *testing.B) {
 	}
 	r := startRecordRig(b)
 	r.start(b)
-	lives := []life{r.awaitLife(b, 0)}
+	r.awaitLife(b, 0)
+	lives := []life{{}}
 	for n := range kills {
-		time.Sleep(rand.N(3 * time.Second)) // a random moment
+		r.live(b, &lives[n], rand.N(3*time.Second))
 		q, err := r.about.GetDevice(b.Context(), &devicev1.GetDeviceRequest{})
 		if err != nil {
 			b.Fatal(err)
 		}
 		lives[n].killed = time.Now()
 		harness.Crash(b, int(q.GetDevice().GetPid()))
-		lives = append(lives, r.awaitLife(b, q.GetDevice().GetEpoch()))
+		r.awaitLife(b, q.GetDevice().GetEpoch())
+		lives = append(lives, life{})
 	}
 	time.Sleep(2 * time.Second) // so that something is recorded after the last one
 	one := r.stop(b)
@@ -61,7 +59,7 @@ func BenchmarkRecordKills(b *testing.B) {
 		strings.Contains(list[0].GetProblem(), "the file before") {
 		b.Errorf("%d recordings, %v: %v", len(list), err, list)
 	}
-	times, late := r.once(b, one)
+	times, late, lost := r.once(b, one)
 	before, around := missingOf(lives, times)
 	for what, found := range map[string][]float64{"missing": before, "gap": around, "late": late} {
 		slices.Sort(found)
@@ -70,6 +68,7 @@ func BenchmarkRecordKills(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(len(one.GetFiles())), "files")
+	b.ReportMetric(float64(lost), "lost")
 	b.ReportMetric(0, "ns/op")
 	over, _ := slices.BinarySearch(before, 1)
 	load, _ := os.ReadFile("/proc/loadavg") // for people
@@ -78,7 +77,7 @@ func BenchmarkRecordKills(b *testing.B) {
 }
 
 // awaitLife waits until another process than that of an epoch records.
-func (r *recordRig) awaitLife(b *testing.B, before int64) life {
+func (r *recordRig) awaitLife(b *testing.B, before int64) {
 	b.Helper()
 	harness.Until(b, "the recorder records", func() error {
 		ctx, cancel := context.WithTimeout(b.Context(), time.Second) // nobody answers what reached the one that was killed
@@ -90,29 +89,52 @@ func (r *recordRig) awaitLife(b *testing.B, before int64) life {
 		}
 		return err
 	})
-	open, err := filepath.Glob(filepath.Join(r.folder, "*"+write.PartSuffix))
-	if err != nil || len(open) != 1 {
-		b.Fatalf("files are open: %v, %v", open, err)
-	}
-	var about unix.Statx_t
-	if err := unix.Statx(unix.AT_FDCWD, open[0], 0, unix.STATX_BTIME, &about); err != nil ||
-		about.Mask&unix.STATX_BTIME == 0 {
-		b.Fatalf("the file system does not say when a file began: %v", err)
-	}
-	return life{began: time.Unix(about.Btime.Sec, int64(about.Btime.Nsec))}
 }
 
-// once checks that the messages of each stream are there once, in order, and without holes in a file. It returns their
-// times, and how many seconds after their capture those are.
-func (r *recordRig) once(b *testing.B, one *recorderv1.Recording) (times []time.Time, late []float64) {
+// live lets a recorder live for a time, and looks when messages begin to come to it.
+func (r *recordRig) live(b *testing.B, l *life, d time.Duration) {
+	b.Helper()
+	const few = 50 // states come before the streams are open
+	first := int64(-1)
+	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(min(10*time.Millisecond, max(time.Until(end), 0))) {
+		asked := time.Now()
+		q, err := r.client.GetRecorder(b.Context(), &recorderv1.GetRecorderRequest{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		count := q.GetState().GetRecording().GetMessageCount()
+		if first < 0 {
+			first = count
+		}
+		if count > first+few {
+			time.Sleep(time.Until(end))
+			return
+		}
+		l.began = asked
+	}
+	l.began = time.Now()
+}
+
+// once checks that the messages of each stream are there once and in order. It returns their times, how many seconds
+// after their capture those are, and how many messages are missing in the middle of a file.
+func (r *recordRig) once(b *testing.B, one *recorderv1.Recording) (times []time.Time, late []float64, lost int64) {
 	b.Helper()
 	last := map[string]int64{}
 	for _, name := range one.GetFiles() {
-		in := map[string]bool{}
+		in, begin := map[string]bool{}, time.Time{}
 		r.numbered(b, name, func(m read.Message) {
 			of, at := m.Channel.Record.Topic, int64(m.Sequence)
-			if before, has := last[of]; has && (at <= before || in[of] && at != before+1) {
+			if begin.IsZero() {
+				begin = m.Logged
+			}
+			before, has := last[of]
+			switch {
+			case has && at <= before:
 				b.Errorf("%s: message %d of %s comes after %d", name, at, of, before)
+			case in[of] && at != before+1:
+				lost += at - before - 1
+				b.Logf("%s: %d of %s are missing %v after it begins", name, at-before-1, of,
+					m.Logged.Sub(begin).Round(time.Millisecond))
 			}
 			last[of], in[of] = at, true
 			if n := len(times); n > 0 && m.Logged.Before(times[n-1]) {
@@ -124,7 +146,7 @@ func (r *recordRig) once(b *testing.B, one *recorderv1.Recording) (times []time.
 	if len(last) != recordedCameras+2 {
 		b.Errorf("%d streams are recorded", len(last))
 	}
-	return times, late
+	return times, late, lost
 }
 
 // missingOf returns of each crash how much of what was recorded is missing, in seconds, and from when to when nothing
