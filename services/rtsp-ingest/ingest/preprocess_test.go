@@ -3,7 +3,6 @@ package ingest
 import (
 	"context"
 	"testing"
-	"time"
 
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
@@ -30,7 +29,7 @@ func TestPreprocess(t *testing.T) {
 	defer sub.Close()
 	hold := conn.Hold(onBus, "video", "test")
 	defer hold.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	decoder := openh264.NewDecoder()
 	defer decoder.Close()

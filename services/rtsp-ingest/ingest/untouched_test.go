@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
@@ -29,7 +28,7 @@ func awaitStreams(t *testing.T, conn *bus.Conn, want, passes string) {
 		t.Fatal(err)
 	}
 	defer sub.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	got, now := "", ""
 	for {
@@ -86,7 +85,8 @@ func slicesOf(units [][]byte) (coded [][]byte) {
 	return coded
 }
 
-// What is published as H.265 is what the camera sent, from a key frame on and without a gap.
+// What is published as H.265 is what the camera sent, from a key frame on and without a gap. After one, which a busy machine
+// may make, it goes on with a key frame.
 func TestH265IsPublishedUntouched(t *testing.T) {
 	clip := fakecam.Clip("plain.h265")
 	fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: clip}}})
@@ -98,21 +98,21 @@ func TestH265IsPublishedUntouched(t *testing.T) {
 	defer sub.Close()
 	hold := conn.Hold(onBus, "video-h265", "test")
 	defer hold.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	at := -1 // in the clip
-	for n := range 2 * len(clip.Units) {
+	for n := 0; n < 2*len(clip.Units); n++ {
 		f, err := sub.Next(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got := slicesOf(slices.Collect(annexb.NALs(f.GetData())))
 		is := func(u fakecam.Unit) bool { return slices.EqualFunc(slicesOf(u.Data), got, bytes.Equal) }
-		if n == 0 {
-			at = slices.IndexFunc(clip.Units, is)
+		if n == 0 || f.GetKeyFrame() && !is(clip.Units[at%len(clip.Units)]) {
+			n, at = 0, slices.IndexFunc(clip.Units, is)
 		}
 		if f.GetFormat().GetMediaType() != media.H265 || at < 0 || !is(clip.Units[at%len(clip.Units)]) ||
-			n == 0 && !f.GetKeyFrame() || f.GetSequence() != int64(n) {
+			n == 0 && !f.GetKeyFrame() || f.GetSequence() < int64(n) {
 			t.Fatalf("frame %d (key frame %v, sequence %d) is not what the camera sent", n, f.GetKeyFrame(), f.GetSequence())
 		}
 		at++

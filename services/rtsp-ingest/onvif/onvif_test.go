@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long an event may take before a test fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // client asks a fake camera.
 func client(t testing.TB, camera *fakecam.ONVIFCamera, user string, password address.Secret) *Client {

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long an event may take before a test fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // rig is a Mover with a fake camera.
 type rig struct {
