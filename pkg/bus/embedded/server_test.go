@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long the tests wait for what must happen; it is only reached when it does not.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func start(t *testing.T, cfg embedded.Config) *embedded.Server {
 	t.Helper()

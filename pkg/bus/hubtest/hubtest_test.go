@@ -73,9 +73,13 @@ func TestCalls(t *testing.T) {
 	if len(found.GetStateReason()) != size {
 		t.Errorf("the answer has %d bytes", len(found.GetStateReason()))
 	}
-	if all, err := cloud.Devices(t.Context()); err != nil || len(all) != 1 {
-		t.Errorf("the gateway finds %v, %v", all, err)
-	}
+	hubtest.Await(t, "the gateway finds the device", func() bool { // which may be late to describe itself
+		all, err := cloud.Devices(t.Context())
+		if err != nil || len(all) > 1 {
+			t.Errorf("the gateway finds %v, %v", all, err)
+		}
+		return len(all) == 1
+	})
 	r.Close()
 	hubtest.Await(t, "the robot is away", func() bool {
 		_, err := get(t, cloud, front)

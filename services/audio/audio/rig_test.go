@@ -34,7 +34,7 @@ import (
 	"github.com/waldo-robot/waldo/sound/pcm"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { os.Exit(leakFree(m)) }
 

@@ -99,7 +99,7 @@ func TestCommands(t *testing.T) {
 		{Peer: "d", Device: "motors", Method: "waldo.device.v1.DeviceService/GetDescriptors"},
 	} {
 		call.By = visitors.Owner()
-		c.Call(t.Context(), call)
+		patiently(t, c, call)
 	}
 	if !slices.Equal(told.all, []string{"a motors"}) {
 		t.Errorf("told %q", told.all)

@@ -61,12 +61,23 @@ func TestLargeAnswer(t *testing.T) {
 		if err := conn.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		r := newCaller(conn).Call(t.Context(), &Call{By: visitors.Owner(),
+		r := patiently(t, newCaller(conn), &Call{By: visitors.Owner(),
 			Device: name, Method: "waldo.device.v1.DeviceService/GetDevice", Request: json.RawMessage("{}")})
 		if code(r) != want {
 			t.Errorf("%s: %v, want %q", name, r.Err, want)
 		}
 	}
+}
+
+// patiently calls again while a device does not answer in time, as on a busy machine.
+func patiently(t *testing.T, c *Caller, call *Call) (r *Result) {
+	t.Helper()
+	for range 20 {
+		if r = c.Call(t.Context(), call); code(r) != "DEADLINE_EXCEEDED" {
+			break
+		}
+	}
+	return r
 }
 
 func connect(t *testing.T) *bus.Conn {
