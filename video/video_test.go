@@ -34,7 +34,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // clip is a whole driver: it plays access units, of which the first is a key frame, over and over.
 type clip struct {

@@ -28,7 +28,7 @@ import (
 )
 
 // patience is how long an event may take before a test fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // motor is a whole device with an actuator.
 type motor struct {

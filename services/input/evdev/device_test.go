@@ -24,7 +24,7 @@ import (
 	"github.com/waldo-robot/waldo/services/input/source"
 )
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // path is where the tests plug in their pad.
 const path = "/dev/input/event5"

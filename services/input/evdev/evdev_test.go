@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // await polls until a condition holds that wakes nobody.
 func await(t testing.TB, what string, done func() bool) {

@@ -27,7 +27,7 @@ import (
 )
 
 // patience is how long an event may take before a test fails. It does not measure anything.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 

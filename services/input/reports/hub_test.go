@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 func key(c linux.EvCode, v int32) source.Event {
 	return source.Event{Type: linux.EV_KEY, Code: c, Value: v}
