@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -112,18 +114,27 @@ def test_the_token(tmp_path_factory: pytest.TempPathFactory) -> None:
         place.close()
 
 
-def test_what_happens_is_told(rover: Place) -> None:
-    with rover.robot() as robot:
+@pytest.fixture
+def later(tmp_path: Path) -> Iterator[Place]:
+    """A place where nothing runs yet, so that a test can listen before anything happens."""
+    place = Place(tmp_path)
+    yield place
+    place.close()
+
+
+def test_what_happens_is_told(later: Place) -> None:
+    with later.robot() as robot:
         heard = Heard(robot)
+        later.bus()
         assert "connected to nats://" in heard.wait("bus", "connected").text
 
 
-def test_a_callback_that_fails_or_blocks_holds_nothing_up(rover: Place) -> None:
-    with rover.robot() as robot:
+def test_a_callback_that_fails_or_blocks_holds_nothing_up(later: Place) -> None:
+    with later.robot() as robot:
         seen: list[waldo.Event] = []
         robot.on_event(lambda event: 1 / 0)
         robot.on_event(seen.append)
-        robot.device("front")
+        later.bus()
         until("the event", lambda: seen)
 
 

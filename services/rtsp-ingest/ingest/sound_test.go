@@ -160,6 +160,13 @@ func needsLibrary(t *testing.T, encoding string) {
 	}
 }
 
+// follows reports whether a packet comes after another, if there is one, with an index that counts samples, also those of
+// packets in between.
+func follows(last, f *mediav1.AudioFrame) bool {
+	on := f.GetSequence() - last.GetSequence()
+	return last == nil || on > 0 && f.GetSampleIndex() >= last.GetSampleIndex()+on*960
+}
+
 // Whatever a camera sends, listeners on the bus get Opus packets of 20 ms, with indexes that count samples.
 func TestSoundOnTheBus(t *testing.T) {
 	const tone = -12 // dBFS, of fakecam.Tone
@@ -197,7 +204,10 @@ func TestSoundOnTheBus(t *testing.T) {
 				if n, err := decoder.DecodeFloat32(f.GetData(), piece); err != nil || n != 960 || f.GetSampleCount() != 960 {
 					t.Fatalf("a packet of %d samples, said to be %d: %v", n, f.GetSampleCount(), err)
 				}
-				if last != nil && (f.GetSequence() != last.GetSequence()+1 || f.GetSampleIndex() < last.GetSampleIndex()+960) {
+				if last != nil && f.GetSequence() != last.GetSequence()+1 { // this reader was late, on a busy machine
+					heard = nil
+				}
+				if !follows(last, f) {
 					t.Fatalf("%v follows %v", f, last)
 				}
 				last, heard = f, append(heard, piece...)

@@ -85,8 +85,8 @@ func slicesOf(units [][]byte) (coded [][]byte) {
 	return coded
 }
 
-// What is published as H.265 is what the camera sent, from a key frame on and without a gap. After one, which a busy machine
-// may make, it goes on with a key frame.
+// What is published as H.265 is what the camera sent, from a key frame on and without a gap. After one, which a busy
+// machine may make, it goes on with a key frame.
 func TestH265IsPublishedUntouched(t *testing.T) {
 	clip := fakecam.Clip("plain.h265")
 	fake := fakecam.Start(t, fakecam.Config{Tracks: []fakecam.Track{{Media: clip}}})
