@@ -131,9 +131,8 @@ func (c *Config) address(log *slog.Logger) (string, error) {
 		return "", fmt.Errorf("name: other machines can reach %s: say by which name they do, as in their "+
 			"https://example.org, so that no other server can pass on what robots sign for this one", c.Listen)
 	case c.Certificate == "" && !c.Plain:
-		return "",
-			fmt.Errorf("cert: other machines can reach %s: name the files of a certificate and its key, or, if a proxy "+
-				"in between has them, allow plain HTTP", c.Listen)
+		return "", fmt.Errorf("cert: other machines can reach %s: name the files of a certificate and its key, or, if a "+
+			"proxy in between has them, allow plain HTTP", c.Listen)
 	}
 	return address, nil
 }

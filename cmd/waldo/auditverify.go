@@ -89,8 +89,7 @@ func nothingThere(state string, recordings []string) error {
 		where = "no recordings in " + strings.Join(recordings, ", ")
 	}
 	return fmt.Errorf("there are no audit logs in %s, and %s: name the robot's folder of state with --state, and that "+
-		"of its "+
-		"recordings with --recordings", filepath.Join(state, "audit"), where)
+		"of its recordings with --recordings", filepath.Join(state, "audit"), where)
 }
 
 // readHeads reads the heads of logs that an earlier check printed; it skips all other lines.

@@ -72,12 +72,11 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	switch len(found) {
 	case 0:
 		if recorded != "" {
-			return bus.Address{},
-				fmt.Errorf("this robot is a replay of %s, and has no recorder: what it shows is recorded already", recorded)
+			return bus.Address{}, fmt.Errorf("this robot is a replay of %s, and has no recorder: what it shows is recorded "+
+				"already", recorded)
 		}
-		return bus.Address{},
-			errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; otherwise add " +
-				"`recorder: {kind: recorder}` to robot.yaml and run waldo reload")
+		return bus.Address{}, errors.New("no recorder answers on the bus: if waldo ls lists one, see why it is missing; " +
+			"otherwise add `recorder: {kind: recorder}` to robot.yaml and run waldo reload")
 	case 1:
 		return found[0], nil
 	}

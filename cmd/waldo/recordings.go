@@ -180,9 +180,8 @@ func (r *recordingsCommand) far(ctx context.Context, conn *bus.Conn) (all []reco
 	case r.Device != "":
 		return nil, fmt.Errorf("--device: no recorder %q is on the bus: waldo ls lists the devices", r.Device)
 	}
-	return nil,
-		errors.New("no recorder is on the bus: add one to robot.yaml, as `recorder: {kind: recorder}`, or name a " +
-			"folder: waldo recordings FOLDER")
+	return nil, errors.New("no recorder is on the bus: add one to robot.yaml, as `recorder: {kind: recorder}`, or name " +
+		"a folder: waldo recordings FOLDER")
 }
 
 func (r *recordingsCommand) isMeant(d *devicev1.Device, a bus.Address) bool {

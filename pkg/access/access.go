@@ -33,8 +33,7 @@ func Address(configured, token string) (address string, narrowed bool, err error
 		return configured, false, nil
 	case token != "":
 		return "", false, fmt.Errorf("%q can be reached from other machines, and a token of %d characters can be guessed: "+
-			"use at least %d "+
-			"(waldo token makes one), or listen on 127.0.0.1", configured, len(token), MinToken)
+			"use at least %d (waldo token makes one), or listen on 127.0.0.1", configured, len(token), MinToken)
 	case host == "":
 		return net.JoinHostPort("127.0.0.1", port), true, nil
 	}

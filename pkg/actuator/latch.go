@@ -59,8 +59,7 @@ func (l latch) lock() (*state.Lock, error) {
 	held, err := state.Take(strings.TrimSuffix(l.file, ".json")+".lock", takeOver)
 	if other := new(state.HeldError); errors.As(err, &other) {
 		return nil, fmt.Errorf("%w: %w on the e-stops in %s: this device runs already: stop that process, or keep the "+
-			"e-stops of this one in "+
-			"another folder (control.state)", device.ErrTaken, err, filepath.Dir(l.file))
+			"e-stops of this one in another folder (control.state)", device.ErrTaken, err, filepath.Dir(l.file))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("a latched e-stop is kept in %s: %w: name another folder with control.state",

@@ -29,8 +29,7 @@ func newMetrics(connected func() bool) *metrics {
 		lost: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_lost_total",
 			Help: "Messages lost, by reason: disconnected and refused when sent; split for a lost part, or one that did not " +
-				"come in time, " +
-				"slow_reader for what a subscription's policy gave up, queue_full for what it could not even queue.",
+				"come in time, slow_reader for what a subscription's policy gave up, queue_full for what it could not even queue.",
 		}, []string{"reason"}),
 		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_ignored_total", Help: "Messages that could not be understood, by reason: type, decode, part, " +

@@ -75,8 +75,8 @@ func (f *Fleet) KeyFile(environ func(string) string) (string, error) {
 		}
 	}
 	if f.Key == "" {
-		return "",
-			errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to know")
+		return "", errors.New("fleet.key: is missing: `waldo hub key hub.seed` makes a key, and prints what the hub has to " +
+			"know")
 	}
 	return f.Key, nil
 }

@@ -53,9 +53,8 @@ func Own(path string) (*Writer, error) {
 	}
 	lock, err := state.Take(filepath.Join(path, lockFile), lockWait)
 	if held := (*state.HeldError)(nil); errors.As(err, &held) {
-		return nil,
-			fmt.Errorf("%s: another recorder records into this folder (%w): give one of them another `folder` in robot.yaml",
-				path, held)
+		return nil, fmt.Errorf("%s: another recorder records into this folder (%w): give one of them another `folder` in "+
+			"robot.yaml", path, held)
 	}
 	if err != nil {
 		return nil, explain(path, err)

@@ -31,15 +31,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			"reason."}, []string{"reason"})
 	concealed := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_packets_concealed_total", Help: "Packets that were missing or broken, by what was played " +
-			"instead: " +
-			"the copy in the next one (fec), or what the decoder made up (plc)."}, []string{"by"})
+			"instead: the copy in the next one (fec), or what the decoder made up (plc)."}, []string{"by"})
 	stalls := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "waldo_audio_playout_stalls_total", Help: "Times when a talker of the network had no sound left, as at the " +
 			"end of what they said."})
 	repaired := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_samples_repaired_total", Help: "Samples of programs that could not be played as they were, by " +
-			"what was wrong: " +
-			"no number (invalid), or beyond full scale (clipped)."}, []string{"what"})
+			"what was wrong: no number (invalid), or beyond full scale (clipped)."}, []string{"what"})
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waldo_audio_talkers_refused_total", Help: "Talkers who were refused or cut off, by reason."},
 		[]string{"reason"})

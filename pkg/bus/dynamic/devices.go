@@ -77,9 +77,8 @@ func New(conn *bus.Conn, c Config) *Devices {
 		unreadable: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_bus_unreadable_total",
 			Help: "Messages that could not be read, by reason: definitions, of a device that did not give them; epoch, of a " +
-				"life whose " +
-				"definitions are gone; type, of a type that the device does not define; decode, of bytes that do not fit their " +
-				"type.",
+				"life whose definitions are gone; type, of a type that the device does not define; decode, of bytes that do not " +
+				"fit their type.",
 		}, []string{"reason"}),
 	}
 	if d.log == nil {

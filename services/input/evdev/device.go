@@ -149,8 +149,7 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%s: %w: it was unplugged", path, device.ErrAway)
 	case is(err, unix.EBUSY):
 		return fmt.Errorf("%s: %w: another program has grabbed it, perhaps one that remaps keys, or another "+
-			"waldo-input with grab: "+
-			"end that program, or set grab to false", path, device.ErrBusy)
+			"waldo-input with grab: end that program, or set grab to false", path, device.ErrBusy)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w: %s", path, fs.ErrPermission, permissionRemedy)
 	}

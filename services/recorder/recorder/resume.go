@@ -15,8 +15,7 @@ const catchUp = time.Minute
 
 // errCrashes is about a recorder that does not record by itself any more.
 var errCrashes = fmt.Errorf("the recorder has crashed %d times in a row, each time within %v of the beginning of a "+
-	"file: see its "+
-	"log; nothing is recorded until somebody starts a recording", mostCrashes, goodLife)
+	"file: see its log; nothing is recorded until somebody starts a recording", mostCrashes, goodLife)
 
 // inherit takes up what the process before has left: what is wanted, and the recording that is to go on. r.mu is held.
 func (r *recorder) inherit(n note, now time.Time) error {

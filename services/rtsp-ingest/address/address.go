@@ -115,8 +115,7 @@ func split(rest string, standard uint16) (account, authority, target string, err
 	case good && later >= 0 && isStrong(hostAt(rest, later)) && !isStrong(host) &&
 		(at >= 0 || strings.Contains(host, ":")):
 		return "", "", "", misspelled("url", "it is not clear where the password ends: leave user and password out of the "+
-			"url, "+
-			"and write them as keys beside it (or write / as %%2F, ? as %%3F, # as %%23, @ as %%40)")
+			"url, and write them as keys beside it (or write / as %%2F, ? as %%3F, # as %%23, @ as %%40)")
 	case good:
 	case later >= 0:
 		at, end = later, later+1+segment(rest[later+1:])

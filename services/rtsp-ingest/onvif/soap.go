@@ -206,8 +206,7 @@ func (c *Client) read(data []byte, status int, o operation) (*node, error) {
 	case status == http.StatusNotFound:
 		return nil, feed.Failf(feed.NotFound, c.config.Key,
 			"the camera has no ONVIF at this path (404): check the path and the "+
-				"port, "+
-				"and that ONVIF is switched on")
+				"port, and that ONVIF is switched on")
 	case status != http.StatusOK:
 		return nil, feed.Failf(feed.Away, c.config.Key, "the camera answers %s with status %d", o.name, status)
 	case err != nil || body == nil:

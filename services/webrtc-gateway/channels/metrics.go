@@ -14,9 +14,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waldo_gateway_channel_dropped_total",
 			Help: "Messages of data channels that were dropped, by reason: calls and results, too many in flight; stream and " +
-				"topic, " +
-				"the peer is too slow; flood, the peer sends too much; garbage; too_large; role, it may only read; bus, it is " +
-				"unreachable.",
+				"topic, the peer is too slow; flood, the peer sends too much; garbage; too_large; role, it may only read; bus, " +
+				"it is unreachable.",
 		}, []string{"reason"}),
 	}
 	if r != nil {

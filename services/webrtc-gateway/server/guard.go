@@ -190,8 +190,7 @@ func (g *guard) checkOrigin(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	default:
 		http.Error(w, "pages of "+origin+" may not use this gateway; to allow it, add it to gateway.origins. If that is "+
-			"this page behind "+
-			"a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;",
+			"this page behind a reverse proxy, let the proxy keep the Host header, in nginx: proxy_set_header Host $http_host;",
 			http.StatusForbidden)
 		return false
 	}

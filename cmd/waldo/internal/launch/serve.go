@@ -233,9 +233,8 @@ func (p *Plan) reread(ctx context.Context) (*Plan, error) {
 	case robot.Builtin:
 		return nil, &fixedError{"this is the built-in robot, so there is no file to read again: start waldo up with one"}
 	case robot.Replayed:
-		return nil,
-			&fixedError{"this robot is made of a recording, so there is no file to read again: stop waldo replay, and " +
-				"start it with other files or options"}
+		return nil, &fixedError{"this robot is made of a recording, so there is no file to read again: stop waldo replay, " +
+			"and start it with other files or options"}
 	}
 	r, err := robot.Load(p.robot.File)
 	if err != nil {

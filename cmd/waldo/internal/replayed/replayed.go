@@ -57,8 +57,8 @@ type Options struct {
 func Robot(r *play.Recording, o Options) ([]byte, error) {
 	devices, _ := r.Devices()
 	if len(devices) == 0 {
-		return nil,
-			errors.New("there is no device in the recording, and no pictures of another program: nothing can be replayed")
+		return nil, errors.New("there is no device in the recording, and no pictures of another program: nothing can be " +
+			"replayed")
 	}
 	name, err := nameOf(r, o.Name)
 	if err != nil {

@@ -80,8 +80,7 @@ func refused(err error, name string) error {
 	switch {
 	case errors.As(err, &host):
 		return fmt.Errorf("the certificate there is not for %s: add it to robot.yaml, tls: {auto: true, names: [%s]}, "+
-			"unless "+
-			"it is an address that this machine does not have", name, name)
+			"unless it is an address that this machine does not have", name, name)
 	case errors.As(err, &unknown):
 		return errors.New("the certificate there is of another authority: another robot, or a proxy with its own, answers")
 	case errors.As(err, &plain):
