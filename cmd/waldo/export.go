@@ -81,9 +81,8 @@ func recordingsOf(files []string) (groups [][]string) {
 	places := map[string]int{}
 	for _, path := range files {
 		key := path
-		if n, ok := folder.Parse(strings.TrimSuffix(filepath.Base(path), write.PartSuffix)); ok {
-			n.Number = 1
-			key = n.String()
+		if n, ok := folder.NameOf(path); ok {
+			key = n.Recording().String()
 		}
 		i, known := places[key]
 		if !known {

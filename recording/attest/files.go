@@ -56,7 +56,7 @@ func (t told) note(of audit.Name, l audit.Line) {
 func sameRecording(a, b string) bool {
 	x, ok := folder.Parse(a)
 	y, ok2 := folder.Parse(b)
-	return ok && ok2 && x.Start.Equal(y.Start) && x.Robot == y.Robot
+	return ok && ok2 && x.Recording() == y.Recording()
 }
 
 // lookedAt is which folders were looked at.

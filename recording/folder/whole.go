@@ -8,8 +8,8 @@ import (
 	"github.com/waldo-robot/waldo/recording/write"
 )
 
-// nameOf reads the name of a file that may be being written.
-func nameOf(path string) (Name, bool) {
+// NameOf reads the name of a file at a path, which may be being written.
+func NameOf(path string) (Name, bool) {
 	return Parse(strings.TrimSuffix(filepath.Base(path), write.PartSuffix))
 }
 
@@ -18,12 +18,12 @@ func nameOf(path string) (Name, bool) {
 func Whole(paths []string) (all []string, err error) {
 	alone := map[Name]int{}
 	for _, path := range paths {
-		if n, ok := nameOf(path); ok {
+		if n, ok := NameOf(path); ok {
 			alone[n.Recording()]++
 		}
 	}
 	for _, path := range paths {
-		n, ok := nameOf(path)
+		n, ok := NameOf(path)
 		if !ok || n.Number != 1 || alone[n.Recording()] != 1 {
 			all = append(all, path)
 			continue
@@ -50,7 +50,7 @@ const maxMissing = 5
 func Missing(paths []string) (missing []string) {
 	numbers := map[Name][]int{}
 	for _, path := range paths {
-		if n, ok := nameOf(path); ok {
+		if n, ok := NameOf(path); ok {
 			numbers[n.Recording()] = append(numbers[n.Recording()], n.Number)
 		}
 	}

@@ -156,8 +156,7 @@ func (r *recorder) room(more int64) error {
 func (r *recorder) head(w wish, name string, part int, papers *papers) write.Head {
 	first := name
 	if n, ok := folder.Parse(name); ok {
-		n.Number = 1
-		first = n.String()
+		first = n.Recording().String()
 	}
 	h := write.Head{Metadata: map[string]string{
 		"robot": r.kit.Address().Robot, "recording": first, "part": strconv.Itoa(part), "recorder": r.kit.Address().Device,
