@@ -84,11 +84,6 @@ func (r *callCommand) request() (json.RawMessage, error) {
 	return bytes.TrimSpace(data), nil
 }
 
-// fullName is the name of a method as in gRPC.
-func fullName(m protoreflect.MethodDescriptor) string {
-	return string(m.Parent().FullName()) + "/" + string(m.Name())
-}
-
 // named tells whether a full name is meant by Method, Service/Method or package.Service/Method.
 func named(full, meant string) bool {
 	return full == meant || strings.HasSuffix(full, "/"+meant) || strings.HasSuffix(full, "."+meant)
@@ -98,7 +93,7 @@ func named(full, meant string) bool {
 func findMethod(a bus.Address, methods []protoreflect.MethodDescriptor, meant string) (string, error) {
 	var found []string
 	for _, m := range methods {
-		full := fullName(m)
+		full := descriptors.MethodName(m)
 		if named(full, meant) {
 			found = append(found, full)
 		}
@@ -120,7 +115,7 @@ func listMethods(to io.Writer, methods []protoreflect.MethodDescriptor) error {
 		if descriptors.Streams(m) {
 			note = "only over gRPC: it streams"
 		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", fullName(m), m.Input().FullName(), m.Output().FullName(), note)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", descriptors.MethodName(m), m.Input().FullName(), m.Output().FullName(), note)
 	}
 	return w.Flush()
 }

@@ -104,7 +104,7 @@ func commandMethods(methods []protoreflect.MethodDescriptor) (found []input) {
 		if field == nil || field.Message() == nil || field.Message().FullName() != header || descriptors.Streams(m) {
 			continue
 		}
-		if name := fullName(m); name != writeMessage { // its commands have a form of their own
+		if name := descriptors.MethodName(m); name != writeMessage { // its commands have a form of their own
 			found = append(found, input{method: name, takes: string(m.Input().FullName())})
 		}
 	}

@@ -227,6 +227,17 @@ func unary(service protoreflect.ServiceDescriptor, name string) (protoreflect.Me
 	return nil, fmt.Errorf("%s has no method %.64q; its unary methods are %s", service.FullName(), name, list(names))
 }
 
+// MethodName is the name of a method as in gRPC, as [Set.Method] takes it.
+func MethodName(m protoreflect.MethodDescriptor) string {
+	return string(m.Parent().FullName()) + "/" + string(m.Name())
+}
+
+// IsCommon reports whether a service is one that every device has, whatever it is.
+func IsCommon(service protoreflect.Descriptor) bool {
+	name := string(service.FullName())
+	return strings.HasPrefix(name, "waldo.device.") || strings.HasPrefix(name, "grpc.")
+}
+
 // Streams reports whether a method is not unary.
 func Streams(m protoreflect.MethodDescriptor) bool {
 	return m.IsStreamingClient() || m.IsStreamingServer()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/bus"
+	"github.com/waldo-robot/waldo/pkg/descriptors"
 )
 
 // Methods serves a service whose code is not linked into the program.
@@ -47,7 +48,7 @@ func (k *Kit) RegisterDefined(service protoreflect.ServiceDescriptor, impl Metho
 
 // methodName is the name of a method in a call.
 func methodName(m protoreflect.MethodDescriptor) string {
-	return "/" + string(m.Parent().FullName()) + "/" + string(m.Name())
+	return "/" + descriptors.MethodName(m)
 }
 
 // handler serves a unary method, as generated code does.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"google.golang.org/grpc"
@@ -62,7 +61,7 @@ func Ask(ctx context.Context, conn *bus.Conn, c Config) (s Sheet, whole bool, er
 		if size += len(answer); err != nil || size > MaxBytes/2 {
 			continue
 		}
-		s.Answers[fullName(m)] = answer
+		s.Answers[descriptors.MethodName(m)] = answer
 	}
 	return s, whole, ctx.Err()
 }
@@ -71,9 +70,7 @@ func Ask(ctx context.Context, conn *bus.Conn, c Config) (s Sheet, whole bool, er
 func questions(set *descriptors.Set,
 	may func(protoreflect.MethodDescriptor) bool) (methods []protoreflect.MethodDescriptor) {
 	for _, m := range set.Methods() {
-		of := string(m.Parent().FullName())
-		if strings.HasPrefix(of, "waldo.device.") || strings.HasPrefix(of, "grpc.") || !roles.Tells(m) ||
-			may != nil && !may(m) {
+		if descriptors.IsCommon(m.Parent()) || !roles.Tells(m) || may != nil && !may(m) {
 			continue
 		}
 		if methods = append(methods, m); len(methods) == MaxAnswers {
@@ -83,18 +80,13 @@ func questions(set *descriptors.Set,
 	return methods
 }
 
-// fullName is the name of a method in a [Sheet].
-func fullName(m protoreflect.MethodDescriptor) string {
-	return string(m.Parent().FullName()) + "/" + string(m.Name())
-}
-
 // call asks one method in a life of the device.
 func call(ctx context.Context, conn *bus.Conn, a bus.Address, epoch int64, set *descriptors.Set,
 	m protoreflect.MethodDescriptor) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	response := dynamicpb.NewMessage(m.Output())
-	if err := conn.Client(a).Invoke(ctx, "/"+fullName(m), dynamicpb.NewMessage(m.Input()), response, bus.OfEpoch(epoch),
+	if err := conn.Client(a).Invoke(ctx, "/"+descriptors.MethodName(m), dynamicpb.NewMessage(m.Input()), response, bus.OfEpoch(epoch),
 		grpc.MaxCallRecvMsgSize(maxAnswer)); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -110,8 +109,7 @@ func fits(services []protoreflect.ServiceDescriptor, another protoreflect.Servic
 func servicesOf(set *descriptors.Set) (services []protoreflect.ServiceDescriptor) {
 	for _, m := range set.Methods() {
 		s, ok := m.Parent().(protoreflect.ServiceDescriptor)
-		if ok && !strings.HasPrefix(string(s.FullName()), "waldo.device.") &&
-			!strings.HasPrefix(string(s.FullName()), "grpc.") && !slices.Contains(services, s) {
+		if ok && !descriptors.IsCommon(s) && !slices.Contains(services, s) {
 			services = append(services, s)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	audiov1 "github.com/waldo-robot/waldo/api/gen/go/waldo/audio/v1"
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	"github.com/waldo-robot/waldo/pkg/boottime"
+	"github.com/waldo-robot/waldo/pkg/descriptors"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/recording/play"
 	"github.com/waldo-robot/waldo/services/replay/film"
@@ -144,7 +145,7 @@ func (d *driver) newServices(taken taken) {
 // answered returns what a method answered last at this place of the recording, nil if that was not recorded.
 func (d *driver) answered(method protoreflect.MethodDescriptor) (proto.Message, error) {
 	service := method.Parent().(protoreflect.ServiceDescriptor) // by definition
-	data, found := d.found.said.At(d.place(), string(service.FullName())+"/"+string(method.Name()))
+	data, found := d.found.said.At(d.place(), descriptors.MethodName(method))
 	set := d.found.sets.of(service)
 	if !found || set == nil {
 		return nil, nil
