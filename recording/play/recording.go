@@ -185,7 +185,7 @@ func (r *Recording) Metadata(name string) (map[string]string, error) {
 	return nil, nil
 }
 
-// maxAttached bounds what is kept of the attachments of one name.
+// maxAttached bounds what is read of the attachments of one name in a file, and what is kept of all files.
 const maxAttached = 16 << 20
 
 // Attachments returns the data of all attachments of a name that differ from the one before, by time. Beyond 16 MiB
@@ -193,7 +193,7 @@ const maxAttached = 16 << 20
 func (r *Recording) Attachments(name string) (all [][]byte, err error) {
 	size := 0
 	for _, p := range r.files {
-		some, err := p.File.AllAttachments(name)
+		some, err := p.File.AllAttachments(name, maxAttached)
 		if err != nil {
 			return nil, err
 		}

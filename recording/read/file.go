@@ -184,12 +184,17 @@ func (f *File) Attachment(name string) ([]byte, error) {
 	return nil, nil
 }
 
-// AllAttachments returns the data of all attachments of a name, in the order of the file.
-func (f *File) AllAttachments(name string) (all [][]byte, err error) {
+// AllAttachments returns the data of all attachments of a name, in the order of the file. Of several those
+// are left out with which they would have more than so many bytes in the file.
+func (f *File) AllAttachments(name string, most uint64) (all [][]byte, err error) {
 	for _, a := range f.index.Attachments {
 		if a.Name != name {
 			continue
 		}
+		if len(all) > 0 && a.Length > most {
+			break
+		}
+		most -= min(a.Length, most)
 		data, err := f.attachment(a)
 		if err != nil {
 			return nil, err

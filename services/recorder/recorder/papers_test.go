@@ -67,7 +67,7 @@ func (r *rig) attached(t *testing.T, file, name string, n int) [][]byte {
 		if err != nil {
 			continue // it has nothing yet
 		}
-		all, err = f.AllAttachments(name)
+		all, err = f.AllAttachments(name, 1<<20)
 		if err := f.Close(); err != nil {
 			t.Fatal(err)
 		}
