@@ -209,7 +209,7 @@ func (s *service) AddMark(ctx context.Context, q *recorderv1.AddMarkRequest) (*r
 		return nil, status.Errorf(codes.InvalidArgument, "text: has %d bytes: use 1 to %d bytes of printable text", n,
 			maxMark)
 	}
-	_ = s.now() // how much room there is
+	s.measure()
 	mark, err := s.mark(q.GetText(), by)
 	if err != nil {
 		return nil, err

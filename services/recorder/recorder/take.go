@@ -204,13 +204,20 @@ func alike(a, b *recorderv1.RecorderState) bool {
 
 // now is the state.
 func (r *recorder) now() *recorderv1.RecorderState {
+	r.measure()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state(time.Now())
+}
+
+// measure finds out how much of the disk is free.
+func (r *recorder) measure() {
 	free, err := folder.Free(r.path)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err == nil {
 		r.free = free
 	}
-	return r.state(time.Now())
 }
 
 // publish sends the state to the bus, now and on every change, until ctx ends.
