@@ -11,14 +11,16 @@ import (
 
 // address says where a robot is, and how it is recognized.
 type address struct {
-	base   *url.URL // ends in a slash; without credentials
-	remote bool     // there is a rendezvous server in between, which is not trusted
-	key    string   // fingerprint of the robot's key; empty: what was known before counts
+	base *url.URL // ends in a slash; without credentials
+	// shared: robots have such addresses at a rendezvous server, which is not trusted, and at the gateway of a fleet. It
+	// is a rendezvous server if the robot's key is known.
+	shared bool
+	key    string // fingerprint of the robot's key, from a link; empty: what was known before counts
 	token  string
 }
 
 var (
-	remotePath     = regexp.MustCompile(`(^|/)r/[a-z0-9-]{1,63}/$`)
+	sharedPath     = regexp.MustCompile(`(^|/)r/[a-z0-9-]{1,63}/$`)
 	keyFingerprint = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
 )
 
@@ -45,7 +47,7 @@ func parseAddress(text string, o Options) (address, error) {
 		token: cmp.Or(o.Token, fragment.Get("token"), u.Query().Get("token")),
 	}
 	a.base = &url.URL{Scheme: u.Scheme, Host: u.Host, Path: strings.TrimSuffix(u.Path, "/") + "/"}
-	a.remote = a.key != "" || remotePath.MatchString(a.base.Path)
+	a.shared = a.key != "" || sharedPath.MatchString(a.base.Path)
 	if a.key != "" && !keyFingerprint.MatchString(a.key) {
 		return address{}, errors.New("key: this is not the fingerprint of a robot's key: that has 43 characters, " +
 			"and is in the link that `waldo link` prints")

@@ -45,6 +45,10 @@
 // reach, and goes on when the server is gone. A key that was used once is remembered in a file; a robot whose key is
 // unknown, or has changed, is refused.
 //
+// The gateway of a fleet has such addresses too, https://server/r/robot/, but no key of the robot. Such a server sees
+// what passes, and asks for the token. So do not use the address of a rendezvous server without its key: an honest one
+// leads to a robot that is not known, a server that was taken over could ask for the token.
+//
 // # Concurrency and shutdown
 //
 // Everything is safe for concurrent use, except that one loop belongs to one goroutine. [Robot.Close] ends all loops,

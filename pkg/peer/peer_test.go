@@ -29,18 +29,18 @@ const someKey = "0123456789012345678901234567890123456789abc"
 // addresses are what people pass to Dial.
 var addresses = []struct {
 	url, base, key, token, wrong string
-	remote                       bool
+	shared                       bool
 	options                      Options
 }{
 	{url: "http://127.0.0.1:8080", base: "http://127.0.0.1:8080/"},
 	{url: "http://robot:8080/?token=abc", base: "http://robot:8080/", token: "abc"},
 	{url: "https://example.org/robots/7", base: "https://example.org/robots/7/"},
 	{url: "http://robot/?token=abc", options: Options{Token: "def"}, base: "http://robot/", token: "def"},
-	{url: "https://server/r/rover/#key=" + someKey, base: "https://server/r/rover/", key: someKey, remote: true},
+	{url: "https://server/r/rover/#key=" + someKey, base: "https://server/r/rover/", key: someKey, shared: true},
 	{url: "https://server/r/rover#key=" + someKey + "&token=abc", base: "https://server/r/rover/", key: someKey,
-		token: "abc", remote: true},
-	{url: "https://server/r/rover/", base: "https://server/r/rover/", remote: true},
-	{url: "https://server/", options: Options{Key: someKey}, base: "https://server/", key: someKey, remote: true},
+		token: "abc", shared: true},
+	{url: "https://server/r/rover/", base: "https://server/r/rover/", shared: true},
+	{url: "https://server/", options: Options{Key: someKey}, base: "https://server/", key: someKey, shared: true},
 	{url: "https://server/r/rover/#key=abc", wrong: "43 characters"},
 	{url: "robot:8080", wrong: "scheme"},
 	{url: "ftp://robot/", wrong: "scheme"},
@@ -60,8 +60,8 @@ func TestAddress(t *testing.T) {
 			}
 		case err != nil:
 			t.Errorf("%s: %v", tt.url, err)
-		case a.base.String() != tt.base || a.key != tt.key || a.token != tt.token || a.remote != tt.remote:
-			t.Errorf("%s: %v, key %q, token %q, remote %v", tt.url, a.base, a.key, a.token, a.remote)
+		case a.base.String() != tt.base || a.key != tt.key || a.token != tt.token || a.shared != tt.shared:
+			t.Errorf("%s: %v, key %q, token %q, shared %v", tt.url, a.base, a.key, a.token, a.shared)
 		}
 	}
 }

@@ -40,7 +40,9 @@ var errLost = status.Error(codes.Unavailable, "the connection to the robot was l
 
 // Options adjusts a robot; the zero value works for a gateway without a token.
 type Options struct {
-	// Token is the gateway's token. A rendezvous server never gets it.
+	// Token is the gateway's token. It is not shown to a rendezvous server, nor at an address https://server/r/robot/
+	// before something there asks for it as the gateway of a fleet does. Where the robot's key is known, that does not
+	// count.
 	Token string
 	// Key is the fingerprint of the robot's key, for a robot behind a rendezvous server; a link contains it. Empty: the
 	// key that the file of known robots has for the address.
@@ -74,9 +76,10 @@ type Robot struct {
 	cancel  context.CancelFunc
 	done    chan struct{}
 
-	// Used by the goroutine of the robot only.
+	// Used while a session is opened, which happens one at a time.
 	prover    *identity.Prover
 	proverFor string
+	asked     bool // the gateway of a fleet has asked for the token
 
 	channels *channelSet
 
@@ -97,8 +100,8 @@ type Robot struct {
 }
 
 // Dial returns the robot at an address, and connects to it in the background: see [Robot.Wait] and [Robot.States]. The
-// address is that of the robot's page, http://host:port/, or a link through a rendezvous server, with the robot's key,
-// as `waldo link` prints it. The error is about the arguments only.
+// address is that of the robot's page, http://host:port/, or https://server/r/robot/ at the gateway of a fleet, or a link
+// through a rendezvous server, with the robot's key, as `waldo link` prints it. The error is about the arguments only.
 //
 // The robot is kept connected until ctx ends or Close is called.
 func Dial(ctx context.Context, url string, o Options) (*Robot, error) {

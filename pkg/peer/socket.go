@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,11 +64,11 @@ type greeted struct {
 func (r *Robot) open(ctx context.Context) (*greeted, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
-	header := http.Header{"User-Agent": {"waldo-peer"}}
-	if r.address.token != "" && !r.address.remote { // a rendezvous server must not learn it
-		header.Set("Authorization", "Bearer "+r.address.token)
+	key, err := r.knownKey()
+	if err != nil {
+		return nil, err
 	}
-	conn, err := dial(ctx, r.address.signal(), &websocket.DialOptions{HTTPClient: r.client, HTTPHeader: header})
+	conn, err := r.dial(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +76,7 @@ func (r *Robot) open(ctx context.Context) (*greeted, error) {
 	w, s := newWire(r.calls, &r.clock), newSocket(conn)
 	w.transport = s
 	s.ended.Go(func() { w.lose(s.read(w)) })
-	g, err := r.greet(ctx, w)
+	g, err := r.greet(ctx, w, key)
 	if err != nil {
 		w.close()
 		return nil, err
@@ -83,9 +84,35 @@ func (r *Robot) open(ctx context.Context) (*greeted, error) {
 	return g, nil
 }
 
-// dial opens a WebSocket, or says why it cannot be opened.
-func dial(ctx context.Context, url string, o *websocket.DialOptions) (*websocket.Conn, error) {
-	conn, response, err := websocket.Dial(ctx, url, o)
+// dial opens a WebSocket to the robot with a key. A rendezvous server must not learn the token: it is shown where there
+// is certainly none, and at an address where there may be one when a gateway asks for it, which a robot behind a
+// rendezvous server never does.
+func (r *Robot) dial(ctx context.Context, key string) (*websocket.Conn, error) {
+	if !r.address.shared || key == "" && r.asked {
+		return r.dialWith(ctx, r.address.token)
+	}
+	conn, err := r.dialWith(ctx, "")
+	var no *refusal
+	switch {
+	case !errors.As(err, &no) || !no.token || r.address.token == "":
+		return conn, err
+	case key != "":
+		return nil, refused("%s asks for the token, which is not shown where the robot has a key (%s): if this is the "+
+			"gateway of a fleet now, use its address without a key, and take its line out of the file of known robots",
+			r.address.base, key)
+	}
+	r.asked = true
+	return r.dialWith(ctx, r.address.token)
+}
+
+// dialWith opens a WebSocket with a token, or says why it cannot be opened.
+func (r *Robot) dialWith(ctx context.Context, token string) (*websocket.Conn, error) {
+	header := http.Header{"User-Agent": {"waldo-peer"}}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+	conn, response, err := websocket.Dial(ctx, r.address.signal(),
+		&websocket.DialOptions{HTTPClient: r.client, HTTPHeader: header})
 	if err == nil {
 		return conn, nil // which is the body of the response
 	}
@@ -95,14 +122,14 @@ func dial(ctx context.Context, url string, o *websocket.DialOptions) (*websocket
 	return nil, dialError(ctx, response, err)
 }
 
-// greet waits for the Welcome and checks it.
-func (r *Robot) greet(ctx context.Context, w *wire) (*greeted, error) {
+// greet waits for the Welcome and checks that it is that of the robot with a key.
+func (r *Robot) greet(ctx context.Context, w *wire, key string) (*greeted, error) {
 	select {
 	case m := <-w.inbox:
 		if m.GetWelcome() == nil {
 			return nil, errors.New("the gateway began without a welcome")
 		}
-		t, err := r.recognize(m.GetWelcome())
+		t, err := r.recognize(m.GetWelcome(), key)
 		if err != nil {
 			return nil, err
 		}
@@ -153,5 +180,11 @@ func dialError(ctx context.Context, response *http.Response, err error) error {
 	case said == "":
 		said = "something that is no gateway answers"
 	}
-	return refused("HTTP %d: %s", response.StatusCode, said)
+	return &refusal{why: fmt.Sprintf("HTTP %d: %s", response.StatusCode, said), token: asksForToken(response)}
+}
+
+// asksForToken reports whether a gateway has answered that it wants a token, and not something before it.
+func asksForToken(r *http.Response) bool {
+	return r.StatusCode == http.StatusUnauthorized &&
+		slices.Contains(r.Header.Values("WWW-Authenticate"), `Bearer realm="waldo"`)
 }

@@ -15,21 +15,35 @@ type trust struct {
 	prover    *identity.Prover
 }
 
-// recognize checks that a Welcome is that of the robot we know, and returns how to secure the session; nil if there is
-// no rendezvous server in between.
-func (r *Robot) recognize(w *signalingv1.Welcome) (*trust, error) {
+// knownKey returns the fingerprint of the key of a robot behind a rendezvous server: that of the link, or the one that
+// is remembered for the address. It is empty for any other robot, and for one that is not known.
+func (r *Robot) knownKey() (string, error) {
+	if r.address.key != "" || !r.address.shared {
+		return r.address.key, nil
+	}
+	path, err := knownPath(r.options)
+	if err != nil {
+		return "", nil // there is no place where one could have been remembered
+	}
+	_, keys, err := readKnown(path)
+	return keys[r.address.base.String()], err
+}
+
+// recognize checks that a Welcome is that of the robot with a key, and returns how to secure the session; nil if there
+// is no rendezvous server in between.
+func (r *Robot) recognize(w *signalingv1.Welcome, key string) (*trust, error) {
 	remote := w.GetRemote()
 	switch {
-	case remote == nil && r.address.remote:
+	case remote == nil && key != "":
 		return nil, refused("the server at %s does not say which robot this is: it is no rendezvous server, or the robot's "+
 			"gateway is older than this program", r.address.base)
 	case remote == nil:
 		return nil, nil
-	case !r.address.remote:
+	case !r.address.shared:
 		return nil, refused("%s leads to a robot through a rendezvous server: use the link that `waldo link` prints",
 			r.address.base)
 	}
-	if err := r.checkKey(identity.Fingerprint(remote.GetKey())); err != nil {
+	if err := r.checkKey(identity.Fingerprint(remote.GetKey()), key); err != nil {
 		return nil, err
 	}
 	if r.address.token == "" {
@@ -45,26 +59,16 @@ func (r *Robot) recognize(w *signalingv1.Welcome) (*trust, error) {
 	return &trust{robot: w.GetRobot(), key: remote.GetKey(), challenge: remote.GetChallenge(), prover: r.prover}, nil
 }
 
-// checkKey checks the fingerprint of the key that a robot shows. It proves that it has the key later, with its answer.
-func (r *Robot) checkKey(shown string) error {
-	want := r.address.key
-	if want == "" {
-		path, err := knownPath(r.options)
-		if err != nil {
-			return err
-		}
-		_, keys, err := readKnown(path)
-		if err != nil {
-			return err
-		}
-		if want = keys[r.address.base.String()]; want == "" {
-			return refused("the robot at %s is not known: use the link that `waldo link` prints on the robot, or set "+
-				"Options.Key to the fingerprint that it has; this one shows the key %s", r.address.base, shown)
-		}
+// checkKey checks the fingerprint of the key that a robot shows against the known one. It proves that it has the key
+// later, with its answer.
+func (r *Robot) checkKey(shown, known string) error {
+	if known == "" {
+		return refused("the robot at %s is not known: use the link that `waldo link` prints on the robot, or set "+
+			"Options.Key to the fingerprint that it has; this one shows the key %s", r.address.base, shown)
 	}
-	if shown != want {
+	if shown != known {
 		return refused("the robot at %s shows the key %s, but its key is %s: this is another robot, or somebody in between; "+
-			"if the robot has a new key, use the link that `waldo link` prints on it now", r.address.base, shown, want)
+			"if the robot has a new key, use the link that `waldo link` prints on it now", r.address.base, shown, known)
 	}
 	return nil
 }
@@ -106,8 +110,11 @@ func (r *Robot) trusted(t *trust) {
 }
 
 // refusal is an error that trying again will hardly change.
-type refusal struct{ why string }
+type refusal struct {
+	why   string
+	token bool // a gateway wants a token
+}
 
 func (r *refusal) Error() string { return r.why }
 
-func refused(format string, args ...any) error { return &refusal{fmt.Sprintf(format, args...)} }
+func refused(format string, args ...any) error { return &refusal{why: fmt.Sprintf(format, args...)} }

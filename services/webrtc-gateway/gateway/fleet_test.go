@@ -56,6 +56,19 @@ func newFleet(t *testing.T, change func(*config.Config)) *world {
 	return &world{t: t, bus: server, gateway: g, base: g.URL()}
 }
 
+// newFleetFor starts a gateway of a fleet for those who have a token in a file.
+func newFleetFor(t *testing.T, file string) *world {
+	t.Helper()
+	return newFleet(t, func(c *config.Config) {
+		loaded, err := config.Load([]string{"--fleet", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", c.NATS,
+			"--access-file", file}, func(string) string { return "" }, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		*c = *loaded
+	})
+}
+
 // fleetRobot is a robot of a fleet with a camera `front`.
 type fleetRobot struct {
 	conn      *bus.ConnCloser
@@ -65,6 +78,14 @@ type fleetRobot struct {
 
 // robot starts one, which stops when the test ends, if not before.
 func (w *world) robot(name string, drive *signalingv1.Drive) *fleetRobot {
+	w.t.Helper()
+	r := w.joining(name, drive)
+	w.eventually(name+" is listed", func() bool { s := w.listed(name); return s != nil && !s.GetAway() })
+	return r
+}
+
+// joining starts a robot that is not listed yet.
+func (w *world) joining(name string, drive *signalingv1.Drive) *fleetRobot {
 	w.t.Helper()
 	r := &fleetRobot{}
 	var err error
@@ -81,7 +102,6 @@ func (w *world) robot(name string, drive *signalingv1.Drive) *fleetRobot {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(r.stop)
-	w.eventually(name+" is listed", func() bool { s := w.listed(name); return s != nil && !s.GetAway() })
 	return r
 }
 
@@ -357,14 +377,7 @@ func TestFleetOfOneRobot(t *testing.T) {
 		t.Fatal(err)
 	}
 	bearer := []string{"Authorization", "Bearer " + token}
-	w := newFleet(t, func(c *config.Config) {
-		loaded, err := config.Load([]string{"--fleet", "--http", "127.0.0.1:0", "--ice", "127.0.0.1:0", "--nats", c.NATS,
-			"--access-file", file}, func(string) string { return "" }, io.Discard)
-		if err != nil {
-			t.Fatal(err)
-		}
-		*c = *loaded
-	})
+	w := newFleetFor(t, file)
 	for _, name := range []string{"rover", "arm"} {
 		conn, err := bus.Connect(bus.Config{URL: w.bus.URL()})
 		if err != nil {
