@@ -235,34 +235,72 @@ func TestAudioLoss(t *testing.T) {
 	harness.Eval[any](t, page, "void (window.plain = window.listening)")
 	listen(t, page, "with")
 	talk(t, page, "with")
+	before := steady(t, page)
 	network.Lose(t, 5)
-	type received struct {
-		PacketsLost, PacketsReceived, ConcealedSamples, SilentConcealedSamples, TotalSamplesReceived,
-		FecPacketsReceived float64
-	}
-	look := func(listening string) (r received) {
-		return harness.Eval[received](t, page, `(async () => {
-		  const receiver = peers.at(-1).getReceivers().find((r) => r.track === `+listening+`.track);
-		  return [...(await receiver.getStats()).values()].find((s) => s.type === 'inbound-rtp');
-		})()`)
-	}
+	var lost map[string]received
 	harness.Until(t, "enough was lost", func() error {
-		if r := look("listening"); r.PacketsLost < 40 {
-			return fmt.Errorf("%v packets", r.PacketsLost)
+		if lost = since(before, sounds(t, page)); min(lost["listening"].PacketsLost, lost["plain"].PacketsLost) < 40 {
+			return fmt.Errorf("%+v", lost)
 		}
 		return nil
 	})
-	concealed := map[string]float64{}
-	for _, listening := range []string{"listening", "plain"} {
-		r := look(listening)
-		concealed[listening] = r.ConcealedSamples / r.TotalSamplesReceived
-		t.Logf("%s: %+v", listening, r)
-	}
-	if concealed["listening"] > concealed["plain"]/2 {
-		t.Errorf("%.2f %% of the sound was concealed with FEC, %.2f %% without: want less than half",
-			100*concealed["listening"], 100*concealed["plain"])
+	t.Logf("%+v", lost)
+	with, without := lost["listening"], lost["plain"]
+	// On a busy machine packets are late, too, and conceal as much of both.
+	saved := without.ConcealedSamples/without.TotalSamplesReceived - with.ConcealedSamples/with.TotalSamplesReceived
+	missed := without.PacketsLost * 960 / without.TotalSamplesReceived
+	if saved < missed/2 {
+		t.Errorf("FEC repairs %.2f %% of the sound: want at least half of the %.2f %% that are lost", 100*saved, 100*missed)
 	}
 	repairs(t, robot)
+}
+
+// received is what Chromium counts of a track's packets and samples.
+type received struct {
+	PacketsLost, PacketsReceived, ConcealedSamples, TotalSamplesReceived, FecPacketsReceived float64
+}
+
+// sounds are the counts of the page's two tracks.
+func sounds(t *testing.T, page *harness.Page) map[string]received {
+	t.Helper()
+	return harness.Eval[map[string]received](t, page, `(async () => {
+	  const of = async (track) => {
+	    const receiver = peers.at(-1).getReceivers().find((r) => r.track === track);
+	    return [...(await receiver.getStats()).values()].find((s) => s.type === 'inbound-rtp');
+	  };
+	  return { listening: await of(listening.track), plain: await of(plain.track) };
+	})()`)
+}
+
+// steady waits until the tracks have come without a loss for a second, and returns their counts then.
+func steady(t *testing.T, page *harness.Page) (now map[string]received) {
+	t.Helper()
+	from := sounds(t, page)
+	harness.Until(t, "the sound comes without losses", func() error {
+		now = sounds(t, page)
+		for name, d := range since(from, now) {
+			if d.PacketsLost != 0 {
+				from = now
+			}
+			if d.PacketsLost != 0 || d.PacketsReceived < 50 {
+				return fmt.Errorf("%s: %+v", name, d)
+			}
+		}
+		return nil
+	})
+	return now
+}
+
+// since are the differences of counts.
+func since(before, now map[string]received) map[string]received {
+	differences := map[string]received{}
+	for name, n := range now {
+		b := before[name]
+		differences[name] = received{n.PacketsLost - b.PacketsLost, n.PacketsReceived - b.PacketsReceived,
+			n.ConcealedSamples - b.ConcealedSamples, n.TotalSamplesReceived - b.TotalSamplesReceived,
+			n.FecPacketsReceived - b.FecPacketsReceived}
+	}
+	return differences
 }
 
 // repairs checks that the robot repairs the sound it receives, once Chromium has noticed the loss and sends redundant

@@ -6,11 +6,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
 
 // Network is a network namespace for a robot, which this machine reaches through a router in another namespace. When
@@ -73,20 +72,7 @@ func openIn(tb testing.TB, namespace, path string) (file *os.File) {
 
 // within runs f in a namespace. Sockets and files that f opens stay there.
 func within(namespace string, f func() error) error {
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread, and with it the change, ends with the goroutine
-		to, err := os.Open("/run/netns/" + namespace)
-		if err == nil {
-			defer func() { _ = to.Close() }()
-			err = unix.Setns(int(to.Fd()), unix.CLONE_NEWNET)
-		}
-		if err == nil {
-			err = f()
-		}
-		done <- err
-	}()
-	return <-done
+	return internet.Within("/run/netns/"+namespace, f)
 }
 
 // Command is how a program is run on the robot's side.

@@ -3,10 +3,13 @@ package internet_test
 import (
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/waldo-robot/waldo/e2e/harness/internet"
 )
@@ -186,5 +189,22 @@ func TestCommand(t *testing.T) {
 	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), host.Address().String()) {
 		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// TestThreadsStay goes into a namespace and comes back on the same threads, which go on: with a thread would end a
+// browser that was started by it.
+func TestThreadsStay(t *testing.T) {
+	h := internet.Start(t, internet.Config{}).Server()
+	var inside []int
+	for range 50 {
+		if err := h.Do(func() error { inside = append(inside, unix.Gettid()); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, thread := range inside {
+		if err := unix.Tgkill(os.Getpid(), thread, 0); err != nil {
+			t.Fatalf("a thread has ended: %v", err)
+		}
 	}
 }

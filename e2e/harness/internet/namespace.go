@@ -42,9 +42,17 @@ func newNamespace(tb testing.TB) namespace {
 func (n namespace) path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.file.Fd()) }
 
 // do runs f in the namespace. Sockets and files that f opens stay there.
-func (n namespace) do(f func() error) error {
+func (n namespace) do(f func() error) error { return Within(n.path(), f) }
+
+// Within runs f in the network namespace that is found at a path. Sockets and files that f opens stay there.
+func Within(path string, f func() error) error {
 	return apart(func() error {
-		if err := unix.Setns(int(n.file.Fd()), unix.CLONE_NEWNET); err != nil {
+		to, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = to.Close() }()
+		if err := unix.Setns(int(to.Fd()), unix.CLONE_NEWNET); err != nil {
 			return err
 		}
 		return f()
