@@ -91,7 +91,7 @@ func (r *replayCommand) plan(ctx context.Context, c console) (*launch.Plan, erro
 	if err != nil {
 		return nil, err
 	}
-	plan, missing := launch.New(described, programs, launch.Config{Token: r.Token})
+	plan, missing := launch.New(described, programs, launch.Config{HTTP: r.HTTP, Token: r.Token})
 	if err := errors.Join(missing, plan.Check(ctx)); err != nil {
 		return nil, configurationError{fmt.Errorf("the recording cannot be replayed:\n%w", err)}
 	}

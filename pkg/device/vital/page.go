@@ -2,7 +2,17 @@ package vital
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"net/http"
+)
+
+const (
+	// Instance is the environment variable in which a launcher gives its gateway a word that no other has. /healthz
+	// repeats it: whatever else answers at the address is another's.
+	Instance = "WALDO_INSTANCE"
+	// maxHealth bounds the answer of /healthz that is read, in bytes.
+	maxHealth = 4 << 10
 )
 
 // Page asks a gateway for signs of life. It is for one goroutine.
@@ -31,6 +41,24 @@ func (p *Page) Ask(ctx context.Context) Answer {
 	}
 	_ = response.Body.Close() // any answer will do
 	return Answered
+}
+
+// Serves reports whether the page is served by the gateway that was given this word, see [Instance].
+func (p *Page) Serves(ctx context.Context, instance string) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"healthz", http.NoBody)
+	if err != nil {
+		return false
+	}
+	response, err := p.client.Do(request)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = response.Body.Close() }() // only read
+	var health struct {
+		Instance string `json:"instance"`
+	}
+	err = json.NewDecoder(io.LimitReader(response.Body, maxHealth)).Decode(&health)
+	return err == nil && response.StatusCode == http.StatusOK && health.Instance == instance
 }
 
 // Close ends the connections.

@@ -10,6 +10,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/access"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/drive"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/settings"
@@ -33,6 +34,8 @@ type Settings struct {
 	AccessFile string `yaml:"access-file" help:"file of the tokens that waldo token create makes; default: access.json in the folder of the robot's state"`
 	// State is the folder for what outlasts the process, which has the audit log; empty: nothing does.
 	State string `yaml:"-"`
+	// Instance is by what a launcher recognizes this process, see [vital.Instance]; empty: none does.
+	Instance string `yaml:"-"`
 }
 
 // Validate reports all that is wrong.
@@ -98,6 +101,7 @@ func Load(args []string, environ func(string) string, out io.Writer) (*Config, e
 	}
 	c.AccessFile, _ = tokens.Path(environ) // a machine without a folder for state has no tokens, and no audit log
 	c.State, _ = state.Folder("", environ)
+	c.Instance = environ(vital.Instance)
 	c.Gateway.store = storeAt(cmp.Or(given.Value("access-file"), c.AccessFile))
 	var section robot.Section
 	var ofFile robot.TLS

@@ -68,7 +68,8 @@ type robot struct {
 func (a *shared) serverConfig() server.Config {
 	g := &a.config.Gateway
 	return server.Config{
-		Version: a.version, Epoch: a.epoch, ICEServers: a.iceServers, Token: g.Token, Hosts: g.Hosts, Origins: g.Origins,
+		Version: a.version, Epoch: a.epoch, Instance: a.config.Instance, ICEServers: a.iceServers, Token: g.Token,
+		Hosts: g.Hosts, Origins: g.Origins,
 		Key: a.key, GuestToken: g.Rendezvous.GuestToken, Rendezvous: a.rendezvous,
 		BusConnected: a.conn.Connected, Page: a.page,
 		Authority: a.authority, Logins: a.logins, Audit: a.audit,

@@ -392,5 +392,5 @@ func (e *events) wait(ctx context.Context, changed <-chan struct{}) bool {
 
 // healthz answers GET /healthz, see [Server.healthz].
 func (f *Front) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeHealth(w, f.config.BusConnected, "the hub is not reachable", nil)
+	writeHealth(w, f.config.BusConnected, "the hub is not reachable", health{})
 }

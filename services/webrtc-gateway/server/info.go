@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"strings"
@@ -94,23 +95,38 @@ func writeJSON(w http.ResponseWriter, m proto.Message) {
 // healthz answers GET /healthz. A gateway without a bus still serves the page and recovers by itself, so it must not be
 // restarted: the status code is 200.
 func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
-	writeHealth(w, s.config.BusConnected, "the bus is not reachable", s.config.Rendezvous)
+	writeHealth(w, s.config.BusConnected, "the bus is not reachable",
+		health{Instance: s.config.Instance, Rendezvous: rendezvousState(s.config.Rendezvous)})
 }
 
-// writeHealth answers with the health of a gateway. Rendezvous reports whether it is connected to its rendezvous
-// server; nil: it has none.
-func writeHealth(w http.ResponseWriter, connected func() bool, reason string, rendezvous func() bool) {
+// health is what /healthz answers.
+type health struct {
+	Status     string `json:"status"`
+	Reason     string `json:"reason,omitempty"`
+	Rendezvous string `json:"rendezvous,omitempty"`
+	Instance   string `json:"instance,omitempty"`
+}
+
+// rendezvousState says whether the gateway is connected to its rendezvous server; nothing if it has none.
+func rendezvousState(connected func() bool) string {
+	switch {
+	case connected == nil:
+		return ""
+	case connected():
+		return "connected"
+	}
+	return "away"
+}
+
+// writeHealth answers with the health of a gateway, which is degraded for that reason unless it is connected.
+func writeHealth(w http.ResponseWriter, connected func() bool, reason string, h health) {
 	// A page elsewhere looks here for a gateway that it lost or that refuses it, before it asks why: the browser must
 	// not hide the answer.
 	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
-	answer := `{"status":"ok"`
-	if !connected() {
-		answer = `{"status":"degraded","reason":"` + reason + `"`
+	if h.Status = "ok"; !connected() {
+		h.Status, h.Reason = "degraded", reason
 	}
-	if rendezvous != nil {
-		answer += `,"rendezvous":"` + map[bool]string{true: "connected", false: "away"}[rendezvous()] + `"`
-	}
-	_, _ = w.Write([]byte(answer + "}\n")) // the visitor may have left
+	_ = json.NewEncoder(w).Encode(h) // the visitor may have left
 }

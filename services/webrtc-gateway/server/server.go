@@ -64,6 +64,8 @@ type Config struct {
 	Robot   string
 	Version string
 	Epoch   int64 // this life of the gateway
+	// Instance is repeated by /healthz, see [vital.Instance]; empty: no launcher has to recognize the gateway.
+	Instance string
 	// ICEServers returns the STUN and TURN servers for peers, and a channel that is closed when there are others. Nil:
 	// none.
 	ICEServers outside.Servers

@@ -385,8 +385,9 @@ func TestSnapshot(t *testing.T) {
 
 func TestHealthDevicesMetrics(t *testing.T) {
 	connected := true
-	s := newSite(t, Config{BusConnected: func() bool { return connected }}, 0)
-	if answer, body := s.do(request{path: "/healthz"}); answer.StatusCode != 200 || !strings.Contains(body, `"ok"`) {
+	s := newSite(t, Config{BusConnected: func() bool { return connected }, Instance: "mine"}, 0)
+	if answer, body := s.do(request{path: "/healthz"}); answer.StatusCode != 200 ||
+		body != `{"status":"ok","instance":"mine"}`+"\n" {
 		t.Errorf("healthz: %s %s", answer.Status, body)
 	}
 	connected = false

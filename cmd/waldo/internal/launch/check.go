@@ -189,11 +189,7 @@ func (p *Plan) checkAddresses(running *Plan) []error {
 			"stop the other program, or give the device another address with `grpc:`")))
 	}
 	if !p.config.NoGateway {
-		errs = append(errs,
-			p.gateway.Locate(p.checkAddress(own, "http", p.http(),
-				"stop the other program, or choose another address, like --http 127.0.0.1:8081 or `gateway: {http: …}`")),
-			p.gateway.Locate(p.checkAddress(own, "ice", p.ice(),
-				"stop the other program, or choose another address with `gateway: {ice: …}`")))
+		errs = append(errs, p.checkGatewayAddresses(own)...)
 	}
 	if p.natsURL() == "" && running == nil {
 		if err := p.checkAddress(own, "nats.listen", p.natsListen(), "use that NATS server with --nats nats://"+
@@ -203,6 +199,16 @@ func (p *Plan) checkAddresses(running *Plan) []error {
 		}
 	}
 	return errs
+}
+
+// checkGatewayAddresses tries those of the gateway.
+func (p *Plan) checkGatewayAddresses(own []string) []error {
+	return []error{
+		p.gateway.Locate(p.checkAddress(own, "http", p.http(),
+			"stop the other program, or choose another address, like --http 127.0.0.1:8081 or `gateway: {http: …}`")),
+		p.gateway.Locate(p.checkAddress(own, "ice", p.ice(),
+			"stop the other program, or choose another address with `gateway: {ice: …}`")),
+	}
 }
 
 // addresses lists where the processes listen.

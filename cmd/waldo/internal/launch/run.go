@@ -2,13 +2,13 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
+	"strconv"
 	"sync"
-	"time"
 
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access"
@@ -21,15 +21,12 @@ import (
 	"github.com/waldo-robot/waldo/pkg/state"
 )
 
-// pollInterval is how often the gateway is polled until it serves.
-const pollInterval = 20 * time.Millisecond
-
 // Names lists what will run, for a printer.
 func (p *Plan) Names() []string { return append(p.names(), "waldo") }
 
 // Run runs the robot until ctx ends, and returns when everything has stopped. It calls serving once with
-// the URL of the page, when the page can be opened. It fails if the NATS server cannot listen, or if all
-// processes have ended permanently.
+// the URL of the page, when the page can be opened. It fails if the NATS server cannot listen, if another program has
+// taken an address of the gateway since [Plan.Check], or if all processes have ended permanently.
 func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func(url string)) error {
 	release, err := p.claim()
 	if err != nil {
@@ -64,8 +61,8 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 	p.warnUnconfined(printer)
 	s := &server{
 		supervisor: supervise.New(printer), printer: printer, conn: conn.Conn, natsURL: natsURL, ring: ring, plan: p,
-		audit: audits,
-		wake:  make(chan struct{}, 1), slots: map[string]*slot{},
+		audit: audits, instance: strconv.FormatInt(access.NewID(), 36),
+		wake: make(chan struct{}, 1), slots: map[string]*slot{},
 	}
 	if err := s.serve(); err != nil {
 		return err
@@ -74,22 +71,36 @@ func (p *Plan) Run(ctx context.Context, printer *supervise.Printer, serving func
 		return err
 	}
 	defer s.announcement.Close()
-	ctx, cancel := context.WithCancel(ctx)
+	return s.run(ctx, serving)
+}
+
+// run runs the processes until ctx ends, or the page can never be served.
+func (s *server) run(ctx context.Context, serving func(url string)) error {
+	ctx, end := context.WithCancelCause(ctx)
 	var waiting sync.WaitGroup
 	defer waiting.Wait()
-	defer cancel()
-	if !p.config.NoGateway {
+	defer end(nil)
+	if !s.plan.config.NoGateway {
+		first := s.plan // another one may be the plan by the time that the page is there
 		waiting.Go(func() {
-			if url, ok := p.awaitPage(ctx); ok {
-				if link := p.link(); link != "" {
-					printer.Printf("waldo", "from anywhere, for who knows the token: %s", link)
+			url, err := s.awaitPage(ctx, first)
+			switch {
+			case err != nil:
+				end(err)
+			case url != "":
+				if link := first.link(); link != "" {
+					s.printer.Printf("waldo", "from anywhere, for who knows the token: %s", link)
 				}
 				serving(url)
 			}
 		})
 	}
 	waiting.Go(func() { s.expire(ctx) })
-	return s.supervisor.Run(ctx, s.first())
+	err := s.supervisor.Run(ctx, s.first())
+	if taken := context.Cause(ctx); errors.Is(taken, ErrAddressInUse) {
+		return taken
+	}
+	return err
 }
 
 // Audit returns the audit log of a process of this command; nil on a machine that has no folder for state. It is to be
@@ -138,38 +149,6 @@ func (p *Plan) runBus(certificate Certificate, audits *audit.Log, log func(slog.
 	}
 	keys.serve(server)
 	return server.URL(), keys, server.Close, nil
-}
-
-// awaitPage returns the URL of the page once the gateway serves it; not ok if ctx ends before.
-func (p *Plan) awaitPage(ctx context.Context) (url string, ok bool) {
-	url, err := pageURL(p.http(), p.authority())
-	if err != nil {
-		return "", false // the gateway reports what is wrong with it
-	}
-	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	tick := time.NewTicker(pollInterval)
-	defer tick.Stop()
-	for !healthy(ctx, client, url) {
-		select {
-		case <-ctx.Done():
-			return "", false
-		case <-tick.C:
-		}
-	}
-	return url, true
-}
-
-func healthy(ctx context.Context, client *http.Client, url string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"healthz", http.NoBody)
-	if err != nil {
-		return false
-	}
-	response, err := client.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close() // its status is enough
-	return response.StatusCode == http.StatusOK
 }
 
 // pageURL is where a browser on this machine finds the page of a gateway that listens at the address.

@@ -20,6 +20,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/keys"
 	"github.com/waldo-robot/waldo/pkg/bus/permissions"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/robot"
 	"github.com/waldo-robot/waldo/pkg/version"
 )
@@ -42,6 +43,7 @@ type server struct {
 	natsURL    string
 	ring       *ring
 	audit      *audit.Log
+	instance   string // by which the gateway is known that this process runs
 	// announcement is what the hub is told.
 	announcement *Announcement
 
@@ -71,6 +73,9 @@ func (s *server) processes() []supervise.Process {
 	}
 	for i, process := range list {
 		process.Env = append(process.Env[:len(process.Env):len(process.Env)], "WALDO_NATS="+s.natsURL)
+		if process.Name == gatewayKind {
+			process.Env = append(process.Env, vital.Instance+"="+s.instance)
+		}
 		process.Secret, process.SecretFD = s.ring.secret(process.Name), keys.HandedFD
 		process.NewProbe = s.newProbe(s.plan, process.Name)
 		list[i] = process

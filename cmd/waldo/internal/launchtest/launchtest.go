@@ -1,5 +1,5 @@
 // Package launchtest gives tests of the launcher programs to run: cameras and an echoing serial board,
-// made with the device kit, and a gateway that only reports that it is healthy. The test program itself
+// made with the device kit, and a gateway that only reports that it is healthy, and whose. The test program itself
 // plays all of them.
 //
 //	func TestMain(m *testing.M) {
@@ -26,6 +26,7 @@ import (
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/device/vital"
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
@@ -153,7 +154,7 @@ func playGateway() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
 	server := &http.Server{Addr: config.HTTP, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusOK)
+		_, _ = fmt.Fprintf(w, `{"status":"ok","instance":%q}`, os.Getenv(vital.Instance)) // the launcher may have left
 	})}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
 	if err := server.ListenAndServe(); ctx.Err() == nil {

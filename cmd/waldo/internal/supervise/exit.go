@@ -47,6 +47,11 @@ func (e exit) final() (why string, final bool) {
 	}
 }
 
+// taken tells whether the process ended because an address that it needs is in use.
+func (e exit) taken() bool {
+	return e.err == nil && e.signal == 0 && e.hung == "" && e.code == device.ExitAddress
+}
+
 // String describes how the process ended, for people.
 func (e exit) String() string {
 	switch {
@@ -56,7 +61,7 @@ func (e exit) String() string {
 		return e.hung + "; killed"
 	case e.signal != 0:
 		return fmt.Sprintf("was killed (%s)", e.signal)
-	case e.code == device.ExitAddress:
+	case e.taken():
 		return "ended: an address it needs is in use"
 	default:
 		return fmt.Sprintf("ended with code %d", e.code)

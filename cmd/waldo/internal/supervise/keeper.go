@@ -132,7 +132,7 @@ func (k *keeper) keep() {
 		default:
 			delay := k.backoff.next(time.Since(began))
 			k.printer.Printf(k.name, "%s; starting again%s", end, after(delay))
-			k.note(Status{Reason: end.String() + "; starting again" + after(delay)})
+			k.note(Status{Reason: end.String() + "; starting again" + after(delay), Taken: end.taken()})
 			k.wait(time.After(delay))
 		}
 	}

@@ -224,6 +224,8 @@ type Status struct {
 	Ended bool
 	// Reason tells why there is no process.
 	Reason string
+	// Taken tells that there is none because an address that it needs was in use.
+	Taken bool
 }
 
 // Status lists all processes, in order.
