@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -86,7 +85,7 @@ type holdKeeper struct {
 func (k *holdKeeper) run(ctx context.Context) {
 	defer k.conn.OnConnect(k.again)()
 	// The first message of a restarted device means that it can be held again.
-	states, err := SubscribeRaw(k.conn, k.address.State(), stream.Latest())
+	states, err := SubscribeUnread[*devicev1.Device](k.conn, k.address.State(), stream.Latest())
 	if err != nil {
 		k.conn.log.Error("hold without knowing of restarts", "device", k.address.String(), "error", err)
 	} else {
@@ -115,16 +114,15 @@ func (k *holdKeeper) run(ctx context.Context) {
 func (c *Conn) nextRenewal() time.Duration { return holdRenewal - time.Since(c.begun)%holdRenewal }
 
 // watch ends when the subscription is closed. It decodes the states of another life only: every hold gets one a second.
-func (k *holdKeeper) watch(ctx context.Context, states *Subscription[Raw]) {
-	for raw, err := range states.All(ctx) {
+func (k *holdKeeper) watch(ctx context.Context, states *Subscription[Unread[*devicev1.Device]]) {
+	for state, err := range states.All(ctx) {
 		if err != nil {
 			return
 		}
-		var d devicev1.Device
-		if raw.Epoch != 0 && raw.Epoch == k.keeps.Load() || raw.Type != typeName(&d) || proto.Unmarshal(raw.Data, &d) != nil {
+		if state.Epoch != 0 && state.Epoch == k.keeps.Load() {
 			continue
 		}
-		if d.GetEpoch() != k.keeps.Load() && d.GetState() != devicev1.DeviceState_DEVICE_STATE_STOPPING {
+		if d, ok := state.Read(); ok && d.GetEpoch() != k.keeps.Load() && d.GetState() != devicev1.DeviceState_DEVICE_STATE_STOPPING {
 			k.again()
 		}
 	}

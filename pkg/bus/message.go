@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/waldo-robot/waldo/pkg/stream"
 )
@@ -117,19 +118,34 @@ func Subscribe[M proto.Message](c *Conn, subject string, policy stream.Policy) (
 
 // decoder returns what decodes messages of type M, see subscribe.
 func decoder[M proto.Message]() func(*nats.Msg) (m M, wrong string) {
-	var zero M
-	only := zero.ProtoReflect().Type()
-	name := string(only.Descriptor().FullName())
+	by := codingOf[M]()
 	return func(m *nats.Msg) (v M, wrong string) {
-		if m.Header.Get(typeHeader) != name {
+		if m.Header.Get(typeHeader) != by.name {
 			return v, "type"
 		}
-		v = only.New().Interface().(M)
-		if err := proto.Unmarshal(m.Data, v); err != nil {
-			return v, "decode"
-		}
-		return v, ""
+		return by.decode(m.Data)
 	}
+}
+
+// coding is how messages of type M are coded.
+type coding[M proto.Message] struct {
+	kind protoreflect.MessageType
+	name string
+}
+
+func codingOf[M proto.Message]() *coding[M] {
+	var zero M
+	kind := zero.ProtoReflect().Type()
+	return &coding[M]{kind, string(kind.Descriptor().FullName())}
+}
+
+// decode decodes a message of the type, or says what is wrong, see subscribe.
+func (c *coding[M]) decode(data []byte) (m M, wrong string) {
+	m = c.kind.New().Interface().(M)
+	if err := proto.Unmarshal(data, m); err != nil {
+		return m, "decode"
+	}
+	return m, ""
 }
 
 // Sent is a message with the subject that it was published on.

@@ -43,7 +43,7 @@ type Devices struct {
 	forgot func(string)
 	log    *slog.Logger
 	cancel context.CancelFunc
-	states *bus.Subscription[bus.Raw]
+	states *bus.Subscription[bus.Unread[*devicev1.Device]]
 	ended  sync.WaitGroup
 
 	mu      sync.Mutex
@@ -77,7 +77,8 @@ func FollowDevices(conn *bus.Conn, robot string, c DevicesConfig) (*Devices, err
 	d.Expect(c.Expected)
 	var err error
 	// A reader this slow can miss a state: each is repeated within a second.
-	d.states, err = bus.SubscribeRaw(conn, bus.Address{Robot: robot, Device: bus.Any}.State(), stream.DropOldest(256))
+	d.states, err = bus.SubscribeUnread[*devicev1.Device](conn, bus.Address{Robot: robot, Device: bus.Any}.State(),
+		stream.DropOldest(256))
 	if err != nil {
 		return nil, err
 	}
@@ -172,24 +173,19 @@ func (d *Devices) SetAway(reason string) {
 }
 
 func (d *Devices) listen(ctx context.Context) {
-	for raw, err := range d.states.All(ctx) {
+	for state, err := range d.states.All(ctx) {
 		if err != nil {
 			return
 		}
 		now := time.Now()
-		if raw.Type != deviceType || d.repeated(raw.Data, now) {
+		if d.repeated(state.Data, now) {
 			continue
 		}
-		device := &devicev1.Device{}
-		if err := proto.Unmarshal(raw.Data, device); err != nil {
-			d.log.Debug("an announcement that cannot be read", "subject", raw.Subject, "error", err)
-			continue
+		if device, ok := state.Read(); ok {
+			d.heard(device, state.Data, now)
 		}
-		d.heard(device, raw.Data, now)
 	}
 }
-
-var deviceType = string((&devicev1.Device{}).ProtoReflect().Descriptor().FullName())
 
 // repeated reports whether a device that is there says what it said last, as each does once a second. That need not be
 // decoded.
