@@ -60,11 +60,9 @@ func (s *Server) recorder(r *http.Request) (recorderv1.RecorderServiceClient, er
 	if err := s.directory.Check(device); err != nil {
 		return nil, err
 	}
-	list, _ := s.directory.List()
-	for _, d := range list.GetDevices() {
-		if kind := d.GetDevice().GetKind(); d.GetDevice().GetName() == device && kind != "" && kind != recorderKind {
-			return nil, noRecorder(device)
-		}
+	known, _, _ := s.directory.Get(device)
+	if kind := known.GetDevice().GetKind(); kind != "" && kind != recorderKind {
+		return nil, noRecorder(device)
 	}
 	return s.config.Recorders.Recorder(device), nil
 }

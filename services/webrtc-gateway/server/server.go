@@ -35,6 +35,9 @@ const (
 type Directory interface {
 	// List returns all known devices, and a channel that is closed when the list is out of date.
 	List() (*signalingv1.DeviceList, <-chan struct{})
+	// Get returns a known device, nil for others. Heard is false for one that is only expected. Changed is closed when
+	// anything changes about any device.
+	Get(device string) (status *signalingv1.DeviceStatus, heard bool, changed <-chan struct{})
 	// Check returns nil for a known device, else an error with codes.NotFound.
 	Check(device string) error
 	// CheckAccepts returns nil for a device that accepts a stream, or may do so, else an error with

@@ -46,6 +46,16 @@ func (d *fakeDirectory) List() (*signalingv1.DeviceList, <-chan struct{}) {
 	}}, d.changed
 }
 
+func (d *fakeDirectory) Get(device string) (*signalingv1.DeviceStatus, bool, <-chan struct{}) {
+	list, changed := d.List()
+	for _, s := range list.GetDevices() {
+		if s.GetDevice().GetName() == device {
+			return s, true, changed
+		}
+	}
+	return nil, false, changed
+}
+
 func (d *fakeDirectory) change() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
