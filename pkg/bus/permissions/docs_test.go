@@ -65,7 +65,9 @@ devices:
   thermometer: {kind: thermometer, may: {}} # nothing of others
 ` + "```" + `
 
-Devices of Waldo's own kinds take ` + "`may:`" + ` as well, in addition to what they need anyway.
+Devices of Waldo's own kinds take ` + "`may:`" + ` as well, in addition to what they need anyway. A recorder records streams and
+states of your own kinds without it, and with ` + "`may: {call: [thermometer]}`" + ` also what that device answers to methods that
+only tell, so that a replay answers the same.
 
 ## What is refused
 
