@@ -83,6 +83,7 @@ func TestRecordingsPage(t *testing.T) {
 	downloadRecording(t, page)
 	zoomTimeline(t, page)
 	fitScreens(t, page)
+	missRecording(t, page)
 
 	deleteRecording(t, page)
 	page.Until(t, "location.hash === '' && document.querySelectorAll('#list-rows tr').length === 0")
@@ -174,6 +175,16 @@ func downloadRecording(t *testing.T, page *harness.Page) {
 	if magic != "MCAP" {
 		t.Errorf("the file begins with %q", magic)
 	}
+}
+
+// missRecording goes to a time at which nothing was recorded: the page says so, and leads to the nearest recording.
+func missRecording(t *testing.T, page *harness.Page) {
+	t.Helper()
+	harness.Eval[any](t, page, "location.hash = '#at=2001-02-03T04:05:06Z'")
+	page.Until(t, "/^Nothing was recorded .*2001.* The nearest is /.test(document.querySelector('#list-notice').innerText)")
+	page.Click(t, "#list-notice a")
+	page.Until(t, "document.querySelector('.recording')?.dataset.state === 'shown' && waldo.view.stage.place === 0")
+	page.Until(t, "document.querySelector('#list-notice').hidden")
 }
 
 // deleteRecording presses Delete, and again when it asks. The question goes away after some seconds: a slow test is

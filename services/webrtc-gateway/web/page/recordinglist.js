@@ -30,6 +30,8 @@ export class RecordingList {
   #rows = byId('list-rows', HTMLTableSectionElement);
   #more = byId('list-more', HTMLButtonElement);
   #problem = byId('list-problem', HTMLElement);
+  #notice = byId('list-notice', HTMLElement);
+  #noted = '';
   #asking = false;
   #listed = false;
   #asked = -Infinity;
@@ -41,10 +43,38 @@ export class RecordingList {
   /** @param {import('../robot/robot.js').Robot} robot */
   constructor(robot) {
     this.#robot = robot;
-    this.#more.addEventListener('click', () => {
-      this.#most += PAGE;
-      void this.refresh();
-    });
+    this.#more.addEventListener('click', () => this.#older());
+  }
+
+  /**
+   * Whether all recordings are known that were made since a time. Asks for older ones if they are not.
+   * @param {number} atMs Unix time in ms.
+   */
+  reaches(atMs) {
+    if (!this.#listed) return false;
+    const begun = (/** @type {string} */ name) => this.recordings.some((r) => r.recorder === name && (r.startMs ?? Infinity) <= atMs);
+    if (this.#more.hidden || this.recorders.every(begun)) return true;
+    if (!this.#asking) this.#older();
+    return false;
+  }
+
+  #older() {
+    this.#most += PAGE;
+    void this.refresh();
+  }
+
+  /**
+   * Says above the list why the address does not lead to a recording.
+   * @param {string} text Empty: nothing is to be said.
+   * @param {{recorder: string, name: string, place: number, atMs: number}|null} [nearest] Where else it could lead.
+   */
+  note(text, nearest = null) {
+    const href = nearest && writeSpot({ ...nearest, recorder: this.recorders.length > 1 ? nearest.recorder : '' });
+    const noted = JSON.stringify([text, href]);
+    if (noted === this.#noted) return;
+    this.#noted = noted;
+    this.#notice.hidden = text === '';
+    this.#notice.replaceChildren(text, ...(nearest && href ? [make('a', { href }, startWords(nearest.atMs)), '.'] : []));
   }
 
   /** Names of the recorders of the robot. */

@@ -1,13 +1,14 @@
 /** @file The page of the recordings: the list of them, or the one that the address names. */
 
 import { connect } from '../waldo.js';
-import { findTime, writeSpot } from '../playback/spot.js';
+import { findTime, nearestTime, writeSpot } from '../playback/spot.js';
 import { inField } from '../inputs/keyboard.js';
 import { readStamp } from '../media/stamp.js';
 import { Address } from './address.js';
 import { byId, setData, setText } from './dom.js';
 import { RecordingList } from './recordinglist.js';
 import { RecordingView } from './recordingview.js';
+import { notThenWords } from './recordingwords.js';
 import { otherKeyWords, rememberLink } from './remember.js';
 import { signOutButton } from './signout.js';
 import { awayWords, onForbidden, showTrouble } from './trouble.js';
@@ -38,8 +39,8 @@ function follow() {
       follow();
       return;
     }
-    setText(byId('up', HTMLElement), list.recordings.length > 0 ? 'Nothing was recorded then. All recordings' : 'Recordings');
   }
+  showNotThen(spot);
   const recorder = spot.recorder || list.recordings.find((r) => r.name === spot.name)?.recorder || list.recorders[0] || '';
   const name = recorder === '' ? '' : spot.name;
   const wanted = name === '' ? '' : `${recorder}/${name}`;
@@ -55,6 +56,13 @@ function follow() {
   view = null;
   opened = wanted;
   if (name !== '') open(recorder, name, spot.place ?? 0);
+}
+
+/** Says that nothing was recorded at the time that the address names. @param {import('../playback/spot.js').Spot} spot */
+function showNotThen({ name, atMs }) {
+  if (name !== '' || !/[#&]at=/.test(location.hash)) list.note('');
+  else if (atMs === null) list.note(notThenWords(null, false));
+  else if (list.reaches(atMs)) list.note(notThenWords(atMs, list.recordings.length > 0), nearestTime(list.recordings, atMs));
 }
 
 /** @param {string} recorder @param {string} name @param {number} at In s. */

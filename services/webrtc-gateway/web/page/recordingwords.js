@@ -44,6 +44,16 @@ export function startWords(ms, now = Date.now()) {
   return `${day}, ${then.toLocaleTimeString([], { hour12: false })}`;
 }
 
+/**
+ * What to say of an address with a time at which nothing was recorded.
+ * @param {number|null} atMs Unix time; null: what the address has is not a time.
+ * @param {boolean} some Whether there are recordings.
+ */
+export function notThenWords(atMs, some) {
+  if (atMs === null) return 'The time in the address cannot be read: write it like #at=2026-11-30T07:10:12Z.';
+  return `Nothing was recorded ${startWords(atMs)}.${some ? ' The nearest is ' : ''}`;
+}
+
 /** What kinds of events are called. */
 export const EVENT_NAMES = /** @satisfies {Record<TimelineEvent['kind'], string>} */ ({
   mark: 'Mark', drive: 'Driven', estop: 'E-stop', refused: 'Refused', away: 'Away', gap: 'Not recorded', unknown: 'Event',

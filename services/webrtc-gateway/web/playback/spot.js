@@ -45,3 +45,21 @@ export function findTime(recordings, atMs) {
   }
   return null;
 }
+
+/**
+ * What was recorded nearest to a time at which nothing was.
+ * @param {readonly (import('../proto/recorder.js').Recording & {recorder?: string})[]} recordings
+ * @param {number} atMs Unix time in ms.
+ * @returns {{recorder: string, name: string, place: number, atMs: number}|null} The end of the recording before, or the beginning of the
+ *   one after.
+ */
+export function nearestTime(recordings, atMs) {
+  let nearest = null;
+  for (const { recorder = '', name, startMs, durationMs } of recordings) {
+    if (startMs === null) continue;
+    const place = atMs < startMs ? 0 : durationMs / 1000;
+    const there = startMs + place * 1000;
+    if (nearest === null || Math.abs(there - atMs) < Math.abs(nearest.atMs - atMs)) nearest = { recorder, name, place, atMs: there };
+  }
+  return nearest;
+}

@@ -5,8 +5,8 @@ import { layOut, neighbour, streamName, ticks } from '../playback/lanes.js';
 import { overCalls, overHttp } from '../playback/pieces.js';
 import { aheadOf, bytesOf, coveredUntil, MOST_BYTES, toAsk, toDrop, withPiece } from '../playback/plan.js';
 import { followed, panned, zoomed } from '../playback/zoom.js';
-import { findTime, readSpot, writeSpot } from '../playback/spot.js';
-import { auditCommand, emptyWords, eventWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
+import { findTime, nearestTime, readSpot, writeSpot } from '../playback/spot.js';
+import { auditCommand, emptyWords, eventWords, notThenWords, placeWords, replayCommand, sizeWords, tickWords } from '../page/recordingwords.js';
 import { placeNow, recorderStatus, replayedFrom, replayedWords, replayWords } from '../page/recorderwords.js';
 import { Address } from '../page/address.js';
 import { rememberLink } from '../page/remember.js';
@@ -130,6 +130,22 @@ test('the address names a place, or a time', () => {
   const made = [{ name: 'b', startMs: 5000, durationMs: 1000 }, { name: 'a', startMs: 1000, durationMs: 2000 }, { name: 'c', startMs: null, durationMs: 1e9 }];
   assert.deepEqual(findTime(made, 2500), { name: 'a', place: 1.5 });
   assert.equal(findTime(made, 4000), null);
+});
+
+test('of a time at which nothing was recorded the nearest recording is named', () => {
+  const made = [
+    { recorder: 'log', name: 'b', startMs: 5000, durationMs: 1000 }, { recorder: 'log', name: 'a', startMs: 1000, durationMs: 2000 },
+    { recorder: 'log', name: 'c', startMs: null, durationMs: 1e9 },
+  ];
+  const at = (atMs) => nearestTime(made, atMs);
+  assert.deepEqual(at(3500), { recorder: 'log', name: 'a', place: 2, atMs: 3000 }, 'the end of the one before');
+  assert.deepEqual(at(4500), { recorder: 'log', name: 'b', place: 0, atMs: 5000 }, 'the beginning of the one after');
+  assert.deepEqual([at(-1e6)?.name, at(1e12)?.name], ['a', 'b']);
+  assert.equal(nearestTime([], 5), null);
+  assert.equal(nearestTime(made.slice(2), 5), null, 'it is not known when it was made');
+  assert.match(notThenWords(Date.parse('2026-11-30T07:10:12Z'), true), /^Nothing was recorded .*\. The nearest is $/);
+  assert.match(notThenWords(Date.parse('2026-11-30T07:10:12Z'), false), /^Nothing was recorded .*\.$/);
+  assert.match(notThenWords(null, true), /cannot be read/);
 });
 
 test('a link of a rendezvous server may lead to a place, which stays in the address', () => {
