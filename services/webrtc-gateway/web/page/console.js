@@ -4,6 +4,7 @@ import { METHODS } from '../proto/methods.js';
 import { fields, text } from '../proto/json.js';
 import { isActuator } from '../proto/signaling.js';
 import { byId, make, setText } from './dom.js';
+import { replayedFrom, replayedWords } from './recorderwords.js';
 import { messageOf, serialStream, showMessage } from './serialwords.js';
 
 /** The number of messages kept. */
@@ -82,7 +83,8 @@ class Console {
 
   /** Shows what is new. */
   tick() {
-    const lacked = this.#robot.lacks('driver', 'Sending');
+    const from = replayedFrom(this.#robot.devices.find((d) => d.name === this.#device));
+    const lacked = replayedWords(this.#device, from, 'nothing can be sent to it') || this.#robot.lacks('driver', 'Sending');
     const button = this.#writing.querySelector('button');
     if (button && button.title !== lacked) [button.title, button.disabled] = [lacked, lacked !== ''];
     if (!this.element.open || this.#paused || this.#fresh === 0) return;

@@ -60,7 +60,7 @@ export function replayedFrom(device) {
   return device?.attributes?.replay ?? '';
 }
 
-/** @param {string} name Of the device. @param {string} from */
-export function replayedWords(name, from) {
-  return from && `${name} is replayed from ${from}: it cannot be driven`;
+/** @param {string} name Of the device. @param {string} from @param {string} [what] What a replay refuses. */
+export function replayedWords(name, from, what = 'it cannot be driven') {
+  return from && `${name} is replayed from ${from}: ${what}`;
 }

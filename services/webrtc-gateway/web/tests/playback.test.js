@@ -257,6 +257,7 @@ test('what is replayed cannot be driven, and nobody is made to believe it', () =
   const device = { ...live, attributes: { replay: 'a.mcap' } };
   assert.deepEqual([isActuator(live), isActuator(device), replayedFrom(live), replayedFrom(null)], [true, false, '', '']);
   assert.equal(replayedWords('motors', replayedFrom(device)), 'motors is replayed from a.mcap: it cannot be driven');
+  assert.equal(replayedWords('motors', replayedFrom(device), 'nothing can be sent to it'), 'motors is replayed from a.mcap: nothing can be sent to it');
   const facts = { name: 'motors', link: 'live', device, state: null, known: false, ageMs: Infinity, holder: 'me', refusal: '' };
   assert.deepEqual(motorsStatus(facts), { state: 'stopped', text: 'motors: replayed, it cannot be driven' });
   const status = driveStatus({ ...facts, drive: { state: 'off', why: '', reason: '' }, other: '', atRest: true, nowMs: 0 });
