@@ -37,7 +37,7 @@ func findRecording(path string) (string, error) {
 	}
 	state, err := audited{}.folder()
 	if err != nil {
-		return path, nil //nolint:nilerr // without a folder of state nothing is kept there
+		return path, nil // without a folder of state nothing is kept there
 	}
 	usual := filepath.Join(state, "recordings")
 	found, there := lookFor(filepath.Join(usual, path))

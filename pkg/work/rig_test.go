@@ -63,7 +63,7 @@ func child(options string) {
 // startChild starts a worker that is a process.
 func startChild(t *testing.T, options string) *exec.Cmd {
 	t.Helper()
-	c := exec.Command(os.Args[0]) //nolint:gosec // this program
+	c := exec.Command(os.Args[0])
 	c.Env = append(os.Environ(), childVariable+"="+options)
 	c.Stderr = os.Stderr
 	if err := c.Start(); err != nil {

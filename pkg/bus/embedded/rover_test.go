@@ -144,8 +144,8 @@ func allowed(t testing.TB, nc *nats.Conn, do func() error) bool {
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	err := nc.LastError() // the server's complaint came before its answer to Flush
-	same := err == before //nolint:errorlint // whether another one has come
+	err := nc.LastError()          // the server's complaint came before its answer to Flush
+	same := errors.Is(err, before) // no other one has come
 	if !same && !errors.Is(err, nats.ErrPermissionViolation) {
 		t.Fatal(err)
 	}

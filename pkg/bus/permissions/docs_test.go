@@ -163,7 +163,7 @@ func render(t *testing.T) string {
 func TestDocs(t *testing.T) {
 	want := strings.ReplaceAll(render(t), "waldo.<device>.v1", "waldo.device.v1")
 	if *update {
-		if err := os.WriteFile(docs, []byte(want), 0o644); err != nil { //nolint:gosec // a page for everybody
+		if err := os.WriteFile(docs, []byte(want), 0o644); err != nil { // a page for everybody
 			t.Fatal(err)
 		}
 	}

@@ -82,7 +82,7 @@ func (t *Talk) say(ctx context.Context, f *mediav1.AudioFrame) error {
 	if t.feed == nil {
 		feed, err := t.ear.mixer.Open("", nil)
 		if err != nil {
-			return nil //nolint:nilerr // others are still heard, or the ear is closed: this piece is lost
+			return nil // others are still heard, or the ear is closed: this piece is lost
 		}
 		t.feed, t.heardBy = feed, capture
 	}

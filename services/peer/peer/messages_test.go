@@ -121,7 +121,7 @@ func TestBadMessages(t *testing.T) {
 		!strings.Contains(err.Error(), "Publish") {
 		t.Errorf("Begin: %v", err)
 	}
-	deep = deep.([]any)[0] //nolint:forcetypeassert // it was made above
+	deep = deep.([]any)[0]
 	p := w.publish("lamp", false).begun()
 	p.send(messageStep(deep))
 	p.wanted(false)

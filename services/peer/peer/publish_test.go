@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -53,7 +54,7 @@ func (w *world) publish(name string, take bool) *program {
 // send sends a step; a call that has ended is for answer to find.
 func (p *program) send(r *peerv1.PublishRequest) {
 	p.t.Helper()
-	if err := p.call.Send(r); err != nil && err != io.EOF { //nolint:errorlint // as the package documents it
+	if err := p.call.Send(r); err != nil && !errors.Is(err, io.EOF) {
 		p.t.Error(err)
 	}
 }
@@ -346,7 +347,7 @@ func TestProgramsShareASlot(t *testing.T) {
 	w.eventually("Bob's is free", w.is(devicev1.DeviceState_DEVICE_STATE_AWAY, "the program has gone"))
 	eve := w.publish("Eve", false).begun()
 	eve.send(&peerv1.PublishRequest{Step: &peerv1.PublishRequest_End{End: &peerv1.End{Reason: "ValueError: no\nlight"}}})
-	if err := eve.end(); err != io.EOF { //nolint:errorlint // as the package documents it
+	if err := eve.end(); !errors.Is(err, io.EOF) {
 		t.Errorf("Eve's call ends with %v", err)
 	}
 	w.eventually("the reason is told",
@@ -355,7 +356,7 @@ func TestProgramsShareASlot(t *testing.T) {
 	if err := fay.call.CloseSend(); err != nil {
 		t.Fatal(err)
 	}
-	if err := fay.end(); err != io.EOF { //nolint:errorlint // as the package documents it
+	if err := fay.end(); !errors.Is(err, io.EOF) {
 		t.Errorf("Fay's call ends with %v", err)
 	}
 	call, err := w.direct.Publish(t.Context())

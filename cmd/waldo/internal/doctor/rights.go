@@ -19,7 +19,7 @@ import (
 
 const (
 	unitUser = "waldo"
-	token    = "/etc/waldo/token" //nolint:gosec // a path
+	token    = "/etc/waldo/token"
 )
 
 // groupOf are the groups that the hardware of a kind belongs to.

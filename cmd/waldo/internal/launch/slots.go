@@ -135,7 +135,7 @@ func (s *server) look(ctx context.Context, name string) error {
 	address := bus.Address{Robot: s.current().robot.Name, Device: name}
 	found, err := devicev1.NewDeviceServiceClient(s.conn.Client(address)).GetDevice(ctx, &devicev1.GetDeviceRequest{})
 	if err != nil { // nobody answers
-		return nil //nolint:nilerr // that is what is hoped for
+		return nil // that is what is hoped for
 	}
 	return status.Errorf(codes.AlreadyExists,
 		"name: a device %q is on the bus already, of the kind %s, process %d: if that is peer, call its Publish, "+

@@ -72,7 +72,7 @@ func (i *Installation) write(files map[string]string) (changed []string, err err
 }
 
 func (i *Installation) put(file, content string) error {
-	if err := os.MkdirAll(filepath.Dir(i.host(file)), 0o755); err != nil { //nolint:gosec // systemd's folders are public
+	if err := os.MkdirAll(filepath.Dir(i.host(file)), 0o755); err != nil { // systemd's folders are public
 		return err
 	}
 	to, isLink := strings.CutPrefix(content, link)
@@ -127,7 +127,7 @@ func (i *Installation) secret(file string, content []byte, gid int) error {
 	if now, err := os.ReadFile(i.host(file)); err == nil && string(now) == string(content) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(i.host(file)), 0o755); err != nil { //nolint:gosec // what is in it is protected
+	if err := os.MkdirAll(filepath.Dir(i.host(file)), 0o755); err != nil { // what is in it is protected
 		return err
 	}
 	if err := state.Replace(i.host(file), content, 0o640); err != nil {

@@ -21,7 +21,7 @@ const (
 	// CheckedFile is the copy of it that the units read.
 	CheckedFile = "/etc/waldo/units/robot.yaml"
 	// TokenFile holds the secret of the robot, if it has one. The units load it as a credential.
-	TokenFile = "/etc/waldo/token" //nolint:gosec // a path
+	TokenFile = "/etc/waldo/token"
 
 	user = "waldo"
 )

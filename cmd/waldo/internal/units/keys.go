@@ -85,7 +85,7 @@ func (i *Installation) private(wanted map[string][]byte) error {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return err
 	}
-	if err := os.Chmod(folder, 0o700); err != nil { //nolint:gosec // a folder
+	if err := os.Chmod(folder, 0o700); err != nil {
 		return err
 	}
 	var errs []error

@@ -44,7 +44,7 @@ func (i *Installation) think(r *robot.Robot) error {
 // token is the secret that the units will have.
 func (i *Installation) token() (string, error) {
 	if _, err := os.Stat(i.host(TokenFile)); err != nil {
-		return i.fresh, nil //nolint:nilerr // there is none
+		return i.fresh, nil // there is none
 	}
 	return access.Token("", i.host(TokenFile), func(string) string { return "" })
 }
@@ -55,7 +55,7 @@ func (i *Installation) keepToken() (made bool, err error) {
 	if _, err := os.Stat(file); err == nil || i.fresh == "" {
 		return false, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // what is in it is protected
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { // what is in it is protected
 		return false, err
 	}
 	return true, state.Replace(file, []byte(i.fresh+"\n"), 0o600)
