@@ -57,3 +57,10 @@ func awaitReading(tb testing.TB, page *harness.Page, key, wanted string) {
 	page.Until(tb, "((v) => "+wanted+")(Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
 		"']')?.textContent))", key)
 }
+
+// shownReading is what the page shows of the motors.
+func shownReading(tb testing.TB, page *harness.Page, key string) float64 {
+	tb.Helper()
+	return harness.Eval[float64](tb, page, "Number(document.querySelector('[data-device=motors][data-key=' + $1 + "+
+		"']')?.textContent ?? 0)", key)
+}
