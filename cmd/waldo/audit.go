@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/state"
+	"github.com/waldo-robot/waldo/recording/attest"
 	"github.com/waldo-robot/waldo/recording/drives"
 	"github.com/waldo-robot/waldo/recording/folder"
 )
@@ -37,7 +38,8 @@ installed robot. A drive is a time in which somebody held the lease of a device.
   waldo audit verify > heads.txt                           # is all as it was? Keep the file elsewhere,
   waldo audit verify --expect heads.txt                    # and it shows later whether ends were cut off
 
-What was not recorded is said: leases and e-stops are known without a recording, commands are not.`
+Leases and e-stops are known without a recording, commands are not; of which drives no recording was found is said.
+Without --state and --recordings it also looks for recordings where the logs say that they were.`
 }
 
 // audited says where audit logs and recordings are.
@@ -63,6 +65,10 @@ func (a audited) place() (folder string, recordings []string, err error) {
 	}
 	return folder, []string{usual}, nil
 }
+
+// told reports whether folders that the logs name are looked at, too: nothing says that the logs are copies, or that the
+// recordings are elsewhere.
+func (a audited) told() bool { return a.State == "" && len(a.Recordings) == 0 }
 
 func (a audited) folder() (string, error) {
 	if a.State != "" {
@@ -93,15 +99,7 @@ type auditShowCommand struct {
 
 // Run prints the drives, or one of them.
 func (a *auditShowCommand) Run(ctx context.Context, c console) error {
-	folder, recordings, err := a.place()
-	if err != nil {
-		return err
-	}
-	files, err := mcapFiles(recordings)
-	if err != nil {
-		return err
-	}
-	book, err := drives.Open(ctx, drives.Config{State: folder, Files: files, Robot: a.Robot, Device: a.Device})
+	book, where, err := a.open(ctx)
 	if errors.Is(err, fs.ErrPermission) {
 		return fmt.Errorf("%w: run it with sudo", err)
 	}
@@ -109,7 +107,7 @@ func (a *auditShowCommand) Run(ctx context.Context, c console) error {
 		return err
 	}
 	if a.Drive != "" {
-		return a.printDrive(ctx, c, book)
+		return a.printDrive(ctx, c, book, where)
 	}
 	if a.JSON {
 		if book.Drives == nil {
@@ -122,12 +120,57 @@ func (a *auditShowCommand) Run(ctx context.Context, c console) error {
 	return printBook(c.plain(), book)
 }
 
+// open reads logs and recordings, and returns what they say, and where recordings were looked for.
+func (a *auditShowCommand) open(ctx context.Context) (book *drives.Book, where string, err error) {
+	folder, recordings, err := a.place()
+	if err != nil {
+		return nil, "", err
+	}
+	files, err := mcapFiles(recordings)
+	if err != nil && len(a.Recordings) > 0 {
+		return nil, "", configurationError{fmt.Errorf("--recordings: %w", err)}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	var unread []string
+	if a.told() {
+		more, err := attest.Folders(folder, recordings)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, dir := range more {
+			found, err := mcapFiles([]string{dir})
+			if err != nil {
+				unread = append(unread, fmt.Sprintf("a log tells of recordings in %s, which cannot be read: %v", dir, err))
+				continue
+			}
+			files, recordings = append(files, found...), append(recordings, dir)
+		}
+	}
+	where = whereText(folder, recordings)
+	book, err = drives.Open(ctx,
+		drives.Config{State: folder, Files: files, Where: where, Robot: a.Robot, Device: a.Device})
+	if err == nil {
+		book.Missing = append(book.Missing, unread...)
+	}
+	return book, where, err
+}
+
+// whereText says where recordings were looked for, and how to look elsewhere.
+func whereText(state string, recordings []string) string {
+	if len(recordings) == 0 {
+		recordings = []string{filepath.Join(state, "recordings")}
+	}
+	return "in " + strings.Join(recordings, ", ") + " (--recordings names other folders)"
+}
+
 // mcapFiles returns the files of recordings in folders, and those that are named.
 func mcapFiles(paths []string) (files []string, err error) {
 	for _, path := range paths {
 		about, err := os.Stat(path)
 		if err != nil {
-			return nil, configurationError{fmt.Errorf("--recordings: %w", err)}
+			return nil, err
 		}
 		if !about.IsDir() {
 			files = append(files, path)
@@ -240,7 +283,7 @@ func eStopText(e *drives.EStop) string {
 }
 
 // printDrive prints a drive with its commands.
-func (a *auditShowCommand) printDrive(ctx context.Context, c console, b *drives.Book) error {
+func (a *auditShowCommand) printDrive(ctx context.Context, c console, b *drives.Book, where string) error {
 	d, err := b.Find(a.Drive)
 	if err != nil {
 		return err
@@ -254,15 +297,15 @@ func (a *auditShowCommand) printDrive(ctx context.Context, c console, b *drives.
 			return b.Commands(ctx, d, func(one *drives.Command) error { return lines.Encode(one) })
 		}
 		shown := console{out, c.err}.plain()
-		if err := printHead(shown.out, d); err != nil {
+		if err := printHead(shown.out, d, where); err != nil {
 			return err
 		}
 		return b.Commands(ctx, d, func(one *drives.Command) error { return printCommand(shown.out, one) })
 	})
 }
 
-// printHead prints what is known of a drive as a whole.
-func printHead(to io.Writer, d *drives.Drive) error {
+// printHead prints what is known of a drive as a whole, and where recordings of it were looked for.
+func printHead(to io.Writer, d *drives.Drive, where string) error {
 	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { // Flush reports errors
 		_, _ = fmt.Fprintf(w, name+"\t"+format+"\n", args...)
@@ -287,7 +330,7 @@ func printHead(to io.Writer, d *drives.Drive) error {
 	if d.Tally != nil {
 		row("page", "/recordings#at=%s", d.Begin.UTC().Format("2006-01-02T15:04:05.000Z"))
 	} else {
-		row("commands", "they were not recorded")
+		row("commands", "no recording of them was found %s", where)
 	}
 	_, _ = fmt.Fprintln(w)
 	return w.Flush()

@@ -130,7 +130,8 @@ func TestAuditDrives(t *testing.T) {
 	}
 	contain(t, squeeze(out), "rover/motors anna (page) t1 10.0.0.7:1 lease_released 2 (1 slowed) 1 expired 1 55ms",
 		"rover/motors dora - - - ? ? 0 ?", "E-stops while nobody drove:", "by carl: test")
-	contain(t, problems, "the commands of drive 2 were not recorded")
+	nowhere := "in " + filepath.Join(state, "recordings") + " (--recordings names other folders)"
+	contain(t, problems, "no recording of the commands of drive 2 was found "+nowhere)
 
 	code, out, problems = waldo(t, "audit", "--state", state, "1")
 	if code != 0 {
@@ -144,9 +145,8 @@ func TestAuditDrives(t *testing.T) {
 	if strings.Contains(out, "\x1b") {
 		t.Error("what others said acts on the terminal")
 	}
-	if _, out, _ := waldo(t, "audit", "--state", state, "2"); !strings.Contains(out, "they were not recorded") {
-		t.Error(out)
-	}
+	_, out, _ = waldo(t, "audit", "--state", state, "2")
+	contain(t, squeeze(out), "commands no recording of them was found "+nowhere)
 
 	var book drives.Book
 	if code, out, problems = waldo(t, "audit", "--state", state, "--json", "--device", "motors", "--robot",
@@ -171,6 +171,42 @@ func TestAuditDrives(t *testing.T) {
 	}
 	if code, _, problems := waldo(t, "audit", "--state", filepath.Join(state, "none")); code != 78 {
 		t.Errorf("%d %s", code, problems)
+	}
+}
+
+// TestAuditOwnFolder: recordings in a folder that only the log names are found. What is in one that cannot be read is not
+// called unrecorded.
+func TestAuditOwnFolder(t *testing.T) {
+	state, own := auditState(t), filepath.Join(t.TempDir(), "rec")
+	if err := os.Rename(filepath.Join(state, "recordings"), own); err != nil {
+		t.Fatal(err)
+	}
+	recorder := audit.Open(audit.Path(state, "rover", "recorder"), nil)
+	recorder.Write(audit.Event{Kind: audit.RecordingFinished, Device: "recorder", What: auditRecording, Folder: own,
+		SHA256: strings.Repeat("0", 64)})
+	recorder.Close()
+	t.Setenv("STATE_DIRECTORY", state)
+	code, out, problems := waldo(t, "audit")
+	contain(t, squeeze(out), "lease_released 2 (1 slowed) 1 expired 1 55ms")
+	if code != 0 || strings.Count(out, "lease_released") != 1 {
+		t.Error(code, out, problems)
+	}
+	contain(t, problems, "no recording of the commands of drive 2 was found in "+own+" (--recordings names other folders)")
+	if code, out, problems := waldo(t, "audit", "1"); code != 0 || !strings.Contains(out, `{"left":2}`) {
+		t.Error(code, out, problems)
+	}
+	if _, _, problems := waldo(t, "audit", "--state", state); !strings.Contains(problems,
+		"no recording of the commands of drive 1-2 was found in "+filepath.Join(state, "recordings")+" (--recordings") {
+		t.Errorf("of a copy: %s", problems)
+	}
+	if err := os.Rename(own, own+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	code, _, problems = waldo(t, "audit")
+	contain(t, problems, "no recording of the commands of drive 1-2 was found in ",
+		"a log tells of recordings in "+own+", which cannot be read: ")
+	if code != 0 {
+		t.Error(code, problems)
 	}
 }
 

@@ -48,7 +48,7 @@ func (a *auditVerifyCommand) Run(ctx context.Context, c console) error {
 	if err != nil {
 		return err
 	}
-	config := attest.Config{State: state, Named: len(a.Recordings) > 0, Told: len(a.Recordings) == 0 && a.State == ""}
+	config := attest.Config{State: state, Named: len(a.Recordings) > 0, Told: a.told()}
 	for _, path := range recordings {
 		about, err := os.Stat(path)
 		if err != nil || !about.IsDir() {

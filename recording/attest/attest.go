@@ -81,11 +81,9 @@ func Check(ctx context.Context, c Config) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	told := told{}
-	for _, n := range names {
-		if err := audit.Read(n.Path(c.State), func(l audit.Line) error { told.note(n, l); return nil }); err != nil {
-			return nil, err
-		}
+	told, err := readTold(c.State, names)
+	if err != nil {
+		return nil, err
 	}
 	r := &Result{}
 	if r.Files, err = checkFiles(ctx, c, told); err != nil {

@@ -32,6 +32,50 @@ type place struct {
 // told is what logs tell of files, by name.
 type told map[string]entry
 
+// Folders returns the folders that the logs in a folder of state name for recordings, besides those that are known. They
+// may not exist.
+func Folders(state string, known []string) ([]string, error) {
+	names, err := audit.List(state)
+	if err != nil {
+		return nil, err
+	}
+	told, err := readTold(state, names)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, dir := range known {
+		seen[resolved(dir)] = true
+	}
+	return slices.DeleteFunc(told.folders(), func(dir string) bool {
+		again := seen[resolved(dir)]
+		seen[resolved(dir)] = true
+		return again
+	}), nil
+}
+
+// readTold reads what logs tell of files.
+func readTold(state string, names []audit.Name) (told, error) {
+	all := told{}
+	for _, n := range names {
+		if err := audit.Read(n.Path(state), func(l audit.Line) error { all.note(n, l); return nil }); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// folders are where the files were when they were completed.
+func (t told) folders() (all []string) {
+	for _, e := range t {
+		if filepath.IsAbs(e.of.folder) {
+			all = append(all, e.of.folder)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // note notes what a line tells of recordings.
 func (t told) note(of audit.Name, l audit.Line) {
 	e := l.Event
@@ -107,9 +151,9 @@ func checkFiles(ctx context.Context, c Config, told told) (all []File, err error
 			return nil, err
 		}
 	}
-	for _, e := range told {
-		if c.Told && filepath.IsAbs(e.of.folder) {
-			if err := look(e.of.folder, false); err != nil {
+	if c.Told {
+		for _, dir := range told.folders() {
+			if err := look(dir, false); err != nil {
 				return nil, err
 			}
 		}

@@ -1,7 +1,9 @@
 package drives
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/waldo-robot/waldo/recording/read"
@@ -61,10 +63,11 @@ func (b *Book) cover() {
 		}
 	}
 	if len(none) > 0 {
-		b.lack("the commands of drive %s were not recorded", numbers(none))
+		text := fmt.Sprintf("no recording of the commands of drive %s was found %s", numbers(none), b.config.Where)
+		b.lack("%s", strings.TrimSuffix(text, " "))
 	}
 	if len(part) > 0 {
-		b.lack("the commands of drive %s were recorded in part: it is longer than the recording", numbers(part))
+		b.lack("the commands of drive %s are known in part: it is longer than the recording of it", numbers(part))
 	}
 	unlogged := slices.DeleteFunc(slices.Clone(b.Drives), func(d *Drive) bool { return d.Logged })
 	if len(unlogged) > 0 {

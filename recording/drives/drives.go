@@ -43,7 +43,7 @@ type Drive struct {
 	Ended string    `json:"ended,omitempty"`
 
 	EStops []*EStop `json:"e_stops,omitempty"`
-	Tally  *Tally   `json:"commands,omitempty"` // nil: its commands were not recorded
+	Tally  *Tally   `json:"commands,omitempty"` // nil: no recording of its commands was found
 	Logged bool     `json:"logged"`             // false: only a recording tells of it
 
 	spans   []span          // where its commands are
@@ -92,6 +92,7 @@ type Tally struct {
 type Config struct {
 	State  string   // the robot's folder of state; empty: no logs are read
 	Files  []string // of recordings
+	Where  string   // they were looked for, as "in a, b"; it ends what is said of commands that none of them has
 	Robot  string   // of which robot; empty: of all
 	Device string   // of which device; empty: of all
 }

@@ -173,7 +173,7 @@ func TestCommands(t *testing.T) {
 func TestCoverage(t *testing.T) {
 	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
 	key := life{device: "motors"}
-	b := &Book{covered: coverage{key: {{at(0), at(10)}, {at(10), at(20)}, {at(30), at(40)}}}}
+	b := &Book{config: Config{Where: "in /a, /b"}, covered: coverage{key: {{at(0), at(10)}, {at(10), at(20)}, {at(30), at(40)}}}}
 	for i, d := range []struct {
 		device   string
 		from, to int
@@ -195,8 +195,8 @@ func TestCoverage(t *testing.T) {
 	b.Drives = append(b.Drives,
 		&Drive{Number: 8, Device: "motors", Begin: at(15), End: at(31), Logged: true, Tally: &Tally{}})
 	b.cover()
-	if want := []string{"the commands of drive 3, 5-7 were not recorded",
-		"the commands of drive 8 were recorded in part: it is longer than the recording"}; !slices.Equal(b.Missing, want) {
+	if want := []string{"no recording of the commands of drive 3, 5-7 was found in /a, /b",
+		"the commands of drive 8 are known in part: it is longer than the recording of it"}; !slices.Equal(b.Missing, want) {
 		t.Errorf("%q", b.Missing)
 	}
 }

@@ -62,7 +62,7 @@ func TestLogs(t *testing.T) {
 		if len(b.EStops) != 1 || b.EStops[0].Reason != "before" || !b.EStops[0].Cleared.IsZero() {
 			t.Errorf("e-stops while nobody drove: %+v", b.EStops)
 		}
-		if !slices.Equal(b.Missing, []string{"the commands of drive 1-6 were not recorded"}) {
+		if !slices.Equal(b.Missing, []string{"no recording of the commands of drive 1-6 was found"}) {
 			t.Errorf("missing: %q", b.Missing)
 		}
 		if b := open(t, Config{State: r.state, Device: "arm", Robot: "rover"}); len(b.Drives) != 1 ||
