@@ -57,7 +57,7 @@ func Records(r io.ReaderAt, size int64, c *Chunk) ([]byte, error) {
 	f := file{r, size}
 	at, length := int64(c.ChunkStartOffset), int64(c.ChunkLength)
 	if at < 0 || length < 0 || at > size || length > size-at {
-		return nil, errCut
+		return nil, errLong
 	}
 	if c.Bare {
 		return f.body(at-HeaderBytes, length, MaxChunk)

@@ -78,7 +78,8 @@ func Load(r io.ReaderAt, size int64) (*Index, error) {
 
 // Unfinished reports whether a damage is only that the writer has not come to the end.
 func Unfinished(damage error) bool {
-	return errors.Is(damage, errOpen) || errors.Is(damage, errCut) || errors.Is(damage, errNoIndex)
+	return errors.Is(damage, errOpen) || errors.Is(damage, errCut) || errors.Is(damage, errLong) ||
+		errors.Is(damage, errNoIndex)
 }
 
 func newIndex() *Index {

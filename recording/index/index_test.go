@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -237,6 +238,30 @@ var liars = map[string][]byte{
 	"a name of 4 GB": begun(record(mcap.OpMetadata, 8, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)),
 	"an index elsewhere": begun(record(mcap.OpHeader, 8, make([]byte, 8)...),
 		record(mcap.OpFooter, 20, bytes.Repeat([]byte{0xf0}, 20)...), mcap.Magic),
+}
+
+// TestDamagedLength: of a record that claims more bytes than there are it is said where it is, and not that the file ends
+// there; what is before it is read.
+func TestDamagedLength(t *testing.T) {
+	data := whole(t)
+	x := load(t, data)
+	place := x.Chunks[1].ChunkStartOffset
+	data = data[:x.End]
+	binary.LittleEndian.PutUint64(data[place+1:], 1<<40)
+	want := fmt.Sprintf("at byte %d: a record claims more bytes than the file has", place)
+	y := load(t, data)
+	if y.Damage == nil || !strings.HasPrefix(y.Damage.Error(), want) || len(y.Chunks) != 1 ||
+		!index.Unfinished(y.Damage) {
+		t.Errorf("%d chunks, %v, want %s", len(y.Chunks), y.Damage, want)
+	}
+	y = load(t, data[:place+5])
+	if y.Damage == nil || !strings.HasSuffix(y.Damage.Error(), "the file ends in the middle of a record") {
+		t.Errorf("cut in a head: %v", y.Damage)
+	}
+	err := index.ForEach(data[place:place+100], func(mcap.OpCode, int, []byte) error { return nil })
+	if err == nil || !strings.Contains(err.Error(), "more bytes than its chunk has") {
+		t.Errorf("in a chunk: %v", err)
+	}
 }
 
 // TestLiars: what a file claims costs no memory.

@@ -85,7 +85,7 @@ var errIndex = errors.New("the index of a chunk is damaged")
 func (f file) message(at int64) ([]byte, error) {
 	head := make([]byte, min(pickAhead, f.size-at))
 	if len(head) < HeaderBytes+MessageHead {
-		return nil, errCut
+		return nil, errInner
 	}
 	if _, err := f.r.ReadAt(head, at); err != nil {
 		return nil, fmt.Errorf("read the file: %w", err)
@@ -95,7 +95,7 @@ func (f file) message(at int64) ([]byte, error) {
 	case mcap.OpCode(head[0]) != mcap.OpMessage || length < MessageHead:
 		return nil, errIndex
 	case length > uint64(f.size-at-HeaderBytes):
-		return nil, errCut
+		return nil, errInner
 	case length <= uint64(len(head)-HeaderBytes):
 		return head[HeaderBytes : HeaderBytes+length], nil
 	}

@@ -12,8 +12,14 @@ import (
 // HeaderBytes is the size of what a record begins with: what it is, and its length.
 const HeaderBytes = 9
 
-// errCut is about a record that goes beyond the end.
-var errCut = errors.New("the file ends in the middle of a record")
+var (
+	// errCut is about an end before the length of a record.
+	errCut = errors.New("the file ends in the middle of a record")
+	// errLong is about a record that goes beyond the end: whether its length is right cannot be known.
+	errLong = errors.New("a record claims more bytes than the file has: it was cut off, or the length is damaged")
+	// errInner is about a record in a chunk.
+	errInner = errors.New("a record claims more bytes than its chunk has")
+)
 
 // file reads records at any place.
 type file struct {
@@ -35,7 +41,7 @@ func (f file) header(at int64) (mcap.OpCode, int64, error) {
 		return 0, 0, errors.New("there are zeros in place of a record")
 	}
 	if length > uint64(f.size-at-HeaderBytes) {
-		return 0, 0, errCut
+		return 0, 0, errLong
 	}
 	return op, int64(length), nil
 }
@@ -82,19 +88,19 @@ func (a *ahead) ReadAt(p []byte, at int64) (int, error) {
 	return len(p), nil
 }
 
-// ForEach calls do for each record in data, whole ones only, with its place there.
+// ForEach calls do for each record in the data of a chunk, whole ones only, with its place there.
 func ForEach(data []byte, do func(op mcap.OpCode, at int, body []byte) error) error {
 	for at := 0; at < len(data); {
 		rest := data[at:]
 		if len(rest) < HeaderBytes {
-			return errCut
+			return errInner
 		}
 		op, length := mcap.OpCode(rest[0]), binary.LittleEndian.Uint64(rest[1:])
 		if op == mcap.OpReserved {
 			return errors.New("there are zeros in place of a record")
 		}
 		if length > uint64(len(rest)-HeaderBytes) {
-			return errCut
+			return errInner
 		}
 		if err := do(op, at, rest[HeaderBytes:HeaderBytes+int(length)]); err != nil {
 			return err
