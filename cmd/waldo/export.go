@@ -125,8 +125,15 @@ func (e *exportCommand) one(ctx context.Context, c console, files []string, to s
 	for _, path := range r.Growing() {
 		_, _ = fmt.Fprintf(out, "%s is being written: it is exported as far as it had come\n", path)
 	}
-	if damage := r.Damage(); damage != nil { // it may be the reason why there is nothing
+	damage := r.Damage()
+	switch {
+	case damage == nil:
+	case len(result.Files) > 0:
 		_, _ = fmt.Fprintf(out, "warning: damaged, and exported as far as it can be read: %v\n", damage)
+	case err == nil:
+		return fmt.Errorf("nothing was exported, damaged: %w", damage)
+	default: // the damage may be the reason why there is nothing
+		return fmt.Errorf("nothing was exported: %w; damaged: %w", err, damage)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/waldo-robot/waldo/recording/index"
 	"github.com/waldo-robot/waldo/recording/recordingtest"
 	"github.com/waldo-robot/waldo/recording/write"
 )
@@ -144,6 +145,48 @@ func TestExportDamaged(t *testing.T) {
 	}
 }
 
+// TestExportOfNothing: of a file of which nothing can be read nothing is said to be exported, and the damage is named.
+func TestExportOfNothing(t *testing.T) {
+	path := drive(t, "drive.mcap")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func([]byte) []byte{
+		"all of it changed": func(data []byte) []byte {
+			for i := 60; i < len(data)-8; i++ {
+				data[i] ^= 0x5a
+			}
+			return data
+		},
+		"no index, and all chunks changed": func(data []byte) []byte {
+			x, err := index.Load(bytes.NewReader(data), int64(len(data)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range x.Chunks {
+				for i := c.ChunkStartOffset + 60; i < c.ChunkStartOffset+c.ChunkLength; i++ {
+					data[i] ^= 0x5a
+				}
+			}
+			return data[:x.End]
+		},
+		"only its head is left": func(data []byte) []byte { return data[:60] },
+	} {
+		if err := os.WriteFile(path, change(slices.Clone(data)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, format := range []string{"mp4", "csv"} {
+			code, _, problems := waldo(t, "export", path, "--to", t.TempDir(), "--format", format)
+			if code != 1 || !strings.HasPrefix(problems, "waldo: nothing was exported: there ") ||
+				!strings.Contains(problems, "; damaged: "+path+": ") || strings.Contains(problems, "warning") ||
+				strings.Contains(problems, "no device at all") {
+				t.Errorf("%s, %s: exit code %d, %s", name, format, code, problems)
+			}
+		}
+	}
+}
+
 func TestExportRefused(t *testing.T) {
 	path := drive(t, "2026-11-30T07-00-00.000Z_rover_001.mcap")
 	other := drive(t, "2026-11-30T09-00-00.000Z_rover_001.mcap")
@@ -257,7 +300,7 @@ func TestExportDefinitions(t *testing.T) {
 		t.Errorf("exit code %d, %v: %s\n%s", code, err, errOut, rows)
 	}
 	if code, _, errOut := waldo(t, "export", path, "--to", to); code == 0 ||
-		!strings.Contains(errOut, "warning: damaged") {
+		!strings.Contains(errOut, "nothing was exported: front/video: ") || !strings.Contains(errOut, "; damaged: "+path) {
 		t.Errorf("exit code %d: %s", code, errOut)
 	}
 }

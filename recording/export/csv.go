@@ -30,7 +30,7 @@ func (r *Recording) CSV(ctx context.Context, to string, c Choice) (Result, error
 			return Result{},
 				errors.New("there are no messages of the devices of a robot: CSV is made of what a recorder has recorded")
 		}
-		return Result{}, fmt.Errorf("there are no messages but pictures and sound of %s", what(c, r.devices()))
+		return Result{}, fmt.Errorf("there are no messages but pictures and sound%s", what(c, r.devices()))
 	}
 	if err := directory(to); err != nil {
 		return Result{}, err

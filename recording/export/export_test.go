@@ -255,7 +255,7 @@ func TestRefused(t *testing.T) {
 		{"backwards", t.TempDir(), false, export.Choice{From: 2 * time.Second, To: time.Second},
 			"--until is 1s, not after --from"},
 		{"a file that is there", there, false, export.Choice{}, "is there already"},
-		{"no folder", filepath.Join(t.TempDir(), "no", "where.mp4"), false, export.Choice{}, "no such file or directory"},
+		{"in a file", filepath.Join(there, "where.mp4"), false, export.Choice{}, "is not a folder"},
 		{"a file as a folder", there, true, export.Choice{}, "is not a folder"},
 		{"one CSV file", "a.csv", true, export.Choice{}, "name a folder"},
 	} {
@@ -274,6 +274,17 @@ func TestRefused(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(filepath.Dir(there)); len(left) != 1 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestMissingFolder: the folder of a file is made, as that of several is.
+func TestMissingFolder(t *testing.T) {
+	to := filepath.Join(t.TempDir(), "no", "where.mp4")
+	if _, err := open(t, record(t).path).MP4(t.Context(), to, export.Choice{}); err != nil {
+		t.Fatal(err)
+	}
+	if about, err := os.Stat(to); err != nil || about.Size() == 0 {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -43,6 +43,9 @@ func (r *Recording) MP4(ctx context.Context, to string, c Choice) (Result, error
 		return result, err
 	}
 	if strings.EqualFold(filepath.Ext(to), ".mp4") {
+		if err := directory(filepath.Dir(to)); err != nil {
+			return result, err
+		}
 		if err := r.movie(ctx, to, append(pictures, sounds...), c, 0, 1); err != nil {
 			return result, err
 		}
@@ -87,16 +90,20 @@ func (r *Recording) media(ctx context.Context, c Choice) (pictures, sounds []*me
 		if len(result.Notes) > 0 {
 			return nil, nil, result, errors.New(strings.Join(result.Notes, "; "))
 		}
-		return nil, nil, result, fmt.Errorf("there are neither pictures nor sound of %s", what(c, r.devices()))
+		return nil, nil, result, fmt.Errorf("there are neither pictures nor sound%s", what(c, r.devices()))
 	}
 	return pictures, sounds, result, nil
 }
 
+// what continues a sentence with the devices that were chosen.
 func what(c Choice, there []string) string {
 	if len(c.Devices) > 0 {
-		return list(c.Devices)
+		there = c.Devices
 	}
-	return list(there)
+	if len(there) == 0 {
+		return " in the recording"
+	}
+	return " of " + list(there)
 }
 
 // films says which streams go together: pictures with the sound of their device, or else with that of all devices which
