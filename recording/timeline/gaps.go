@@ -10,10 +10,10 @@ import (
 )
 
 // counted are the types of messages that their producers count without gaps, so that a gap is a loss.
-var counted = map[string]string{
-	"waldo.media.v1.VideoFrame":      "pictures",
-	"waldo.media.v1.AudioFrame":      "pieces of sound",
-	"waldo.control.v1.CommandRecord": "commands",
+var counted = map[string]struct{ one, many string }{
+	"waldo.media.v1.VideoFrame":      {"picture", "pictures"},
+	"waldo.media.v1.AudioFrame":      {"piece of sound", "pieces of sound"},
+	"waldo.control.v1.CommandRecord": {"command", "commands"},
 }
 
 // mostLost is from when on a gap in the numbers is no loss but another run of the process.
@@ -22,7 +22,7 @@ const mostLost = 1 << 20
 // gaps tells what a file lacks.
 func (t *track) gaps(ctx context.Context, f *read.File) error {
 	for _, c := range f.Channels() {
-		if counted[c.Waldo.Type] == "" || c.Waldo.Direction != recording.Out {
+		if counted[c.Waldo.Type].many == "" || c.Waldo.Direction != recording.Out {
 			continue
 		}
 		l := losses{track: t, file: f, channel: c}
@@ -97,8 +97,11 @@ func (l *losses) end() {
 	if l.event.Count == 0 {
 		return
 	}
-	l.event.Text = fmt.Sprintf("%d %s of %s were not recorded", l.event.Count, counted[l.channel.Waldo.Type],
-		l.channel.Waldo.Stream)
+	what, were := counted[l.channel.Waldo.Type].many, "were"
+	if l.event.Count == 1 {
+		what, were = counted[l.channel.Waldo.Type].one, "was"
+	}
+	l.event.Text = fmt.Sprintf("%d %s of %s %s not recorded", l.event.Count, what, l.channel.Waldo.Stream, were)
 	l.track.add(l.event)
 	l.track.numbered = keep(l.track.numbered, loss{begin: l.event.Begin, end: l.event.End, count: l.event.Count})
 	l.event = Event{}

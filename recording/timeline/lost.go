@@ -64,12 +64,15 @@ func (t *track) lost() {
 			if rest == 0 {
 				continue
 			}
-			more := ""
+			more, were := "", "messages were"
 			if rest < l.count {
 				more = "more "
 			}
+			if rest == 1 {
+				were = "message was"
+			}
 			t.add(Event{Kind: gap, Device: l.device, Begin: l.begin, End: l.end, Count: rest,
-				Text: fmt.Sprintf("%d %smessages were lost: the disk, or the recorder, was too slow", rest, more)})
+				Text: fmt.Sprintf("%d %s%s lost: the disk, or the recorder, was too slow", rest, more, were)})
 		}
 	}
 }

@@ -165,6 +165,25 @@ func TestEvents(t *testing.T) {
 				}
 			}
 		}, []string{"GAP 1.3s 1.7s front: 9 pictures of video were not recorded (9)"}},
+		{"one of each that was lost", func(s *script) {
+			for n := range 9 {
+				if n != 4 {
+					s.write(recordingtest.Video("front"), recordingtest.Picture(n, 100))
+				}
+			}
+			for n := range 9 {
+				if n != 4 {
+					s.write(recordingtest.Sound("voice"), recordingtest.AudioMessage(n, moment(20+n), 1, []byte("x")))
+				}
+			}
+			for i, lost := range []int64{0, 1} {
+				s.say(50+i, "recorder", "recorder", recording.Out, &recorderv1.RecorderState{Epoch: 1, LostCount: lost})
+			}
+		}, []string{
+			"GAP 100ms 166.666666ms front: 1 picture of video was not recorded (1)",
+			"GAP 2.32s 2.52s voice: 1 piece of sound of audio was not recorded (1)",
+			"GAP 5s 5.1s recorder: 1 message was lost: the disk, or the recorder, was too slow (1)",
+		}},
 		{"a camera that was restarted", func(s *script) {
 			for n := range 60 {
 				m := recordingtest.Picture(n, 100)
