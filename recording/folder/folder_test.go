@@ -318,7 +318,8 @@ func TestNoFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		file: "set `folder`", filepath.Join(file, "x"): "set `folder`", "/proc/waldo": "/proc/waldo",
+		file: "set `folder`", filepath.Join(file, "x"): "set `folder`",
+		"/proc/waldo": "/proc/waldo: no such file or directory: there no folder can be made: set another `folder`",
 	} {
 		if _, err := folder.Own(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)

@@ -68,6 +68,10 @@ func explain(path string, err error) error {
 		return fmt.Errorf("%w: give the user who runs the recorder the right to write to %s, or set another `folder` in "+
 			"robot.yaml", err, path)
 	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: there no folder can be made: set another `folder` in robot.yaml, or make %s by hand", err,
+			path)
+	}
 	return state.Explain(filepath.Join(path, lockFile), err)
 }
 
