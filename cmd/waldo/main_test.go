@@ -170,7 +170,7 @@ func testSnapshot(t *testing.T) {
 	}
 	for want, args := range map[string][]string{
 		"waldo: there is no device \"frnt\" on the bus; there are: demo/front, demo/rear\n": {"frnt"},
-		"waldo: there is no device \"front\": the bus has no devices at all\n":              {"front", "--robot", "other"},
+		"waldo: device \"front\": no device of a robot \"other\" has answered within ":      {"front", "--robot", "other"},
 		"waldo: open /nowhere/.a.jpg.": {"front", "-o", "/nowhere/a.jpg"},
 	} {
 		if code, _, err := waldo(t, append([]string{"snapshot"}, args...)...); code != 1 || !strings.HasPrefix(err, want) {

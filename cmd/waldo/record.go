@@ -55,7 +55,7 @@ func (r *recorderFlags) meant(ctx context.Context, conn *bus.Conn) (bus.Address,
 	if r.Device != "" {
 		return r.find(ctx, conn, r.Device)
 	}
-	devices, err := r.devices(ctx, conn)
+	devices, err := r.answering(ctx, conn)
 	if err != nil {
 		return bus.Address{}, err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -153,7 +152,8 @@ func inFolder(path string) (all []recorded, err error) {
 
 // far asks the recorders on the bus.
 func (r *recordingsCommand) far(ctx context.Context, conn *bus.Conn) (all []recorded, err error) {
-	devices, err := r.devices(ctx, conn)
+	begin := time.Now()
+	devices, err := r.answering(ctx, conn)
 	if err != nil {
 		return nil, err
 	}
@@ -178,10 +178,11 @@ func (r *recordingsCommand) far(ctx context.Context, conn *bus.Conn) (all []reco
 	case found:
 		return all, nil
 	case r.Device != "":
-		return nil, fmt.Errorf("--device: no recorder %q is on the bus: waldo ls lists the devices", r.Device)
+		return nil, fmt.Errorf("--device: no recorder %q has answered %s: waldo ls lists the devices", r.Device,
+			within(begin))
 	}
-	return nil, errors.New("no recorder is on the bus: add one to robot.yaml, as `recorder: {kind: recorder}`, or name " +
-		"a folder: waldo recordings FOLDER")
+	return nil, fmt.Errorf("no recorder has answered %s: is `waldo up` running with a recorder in robot.yaml, as "+
+		"`recorder: {kind: recorder}`? Without one, name a folder: waldo recordings FOLDER", within(begin))
 }
 
 func (r *recordingsCommand) isMeant(d *devicev1.Device, a bus.Address) bool {

@@ -96,14 +96,47 @@ func (r *remote) devices(ctx context.Context, conn *bus.Conn) ([]*devicev1.Devic
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(devices, func(d *devicev1.Device) bool {
-		return r.Robot != "" && d.GetRobot() != r.Robot
-	}), nil
+	return r.chosen(devices), nil
+}
+
+// chosen are the devices of the chosen robot.
+func (r *remote) chosen(devices []*devicev1.Device) []*devicev1.Device {
+	return slices.DeleteFunc(devices, func(d *devicev1.Device) bool { return r.Robot != "" && d.GetRobot() != r.Robot })
+}
+
+// askAgain is the pause before devices are asked again.
+const askAgain = 250 * time.Millisecond
+
+// answering returns devices as devices does. While none of any robot has answered, as on a busy machine, it asks again,
+// for half of the timeout: the rest is for what is asked of them. An e-stop must not wait for that.
+func (r *remote) answering(ctx context.Context, conn *bus.Conn) ([]*devicev1.Device, error) {
+	all := *r
+	all.Robot = ""
+	for begin := time.Now(); ; {
+		devices, err := all.devices(ctx, conn)
+		if err != nil {
+			return nil, err
+		}
+		if len(devices) > 0 || time.Since(begin) >= r.Timeout/2 {
+			return r.chosen(devices), nil
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// within says for how long answers were waited for.
+func within(begin time.Time) string {
+	return fmt.Sprintf("within %s", time.Since(begin).Round(100*time.Millisecond))
 }
 
 // find returns the address of a device by its name, `front` or `demo/front`.
 func (r *remote) find(ctx context.Context, conn *bus.Conn, name string) (bus.Address, error) {
-	devices, err := r.devices(ctx, conn)
+	begin := time.Now()
+	devices, err := r.answering(ctx, conn)
 	if err != nil {
 		return bus.Address{}, err
 	}
@@ -122,8 +155,11 @@ func (r *remote) find(ctx context.Context, conn *bus.Conn, name string) (bus.Add
 	case len(matches) > 1:
 		return found, fmt.Errorf("several robots have a device %q: choose one with --robot (%s)", name,
 			strings.Join(matches, ", "))
+	case len(all) == 0 && r.Robot != "":
+		return found, fmt.Errorf("device %q: no device of a robot %q has answered %s: is it running?", name, r.Robot,
+			within(begin))
 	case len(all) == 0:
-		return found, fmt.Errorf("there is no device %q: the bus has no devices at all", name)
+		return found, fmt.Errorf("device %q: no device has answered %s: is `waldo up` running?", name, within(begin))
 	default:
 		return found, fmt.Errorf("there is no device %q on the bus; there are: %s", name, strings.Join(all, ", "))
 	}

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/nats-io/nats.go"
+
+	"github.com/waldo-robot/waldo/pkg/bus/embedded"
 )
 
 // TestBusFlags: who names the bus of another machine can say by which authority it is trusted.
@@ -50,6 +55,60 @@ func TestWhyNoBus(t *testing.T) {
 			if got := why(trouble); !strings.Contains(got, want) {
 				t.Errorf("%q: %q does not tell %q", trouble, got, want)
 			}
+		}
+	}
+}
+
+// TestAnswersLate: a device that does not answer the first question, as on a busy machine, is found by a later one.
+func TestAnswersLate(t *testing.T) {
+	server, err := embedded.Start(embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	t.Setenv("WALDO_NATS", server.URL())
+	listener, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	asked, err := listener.SubscribeSync("$SRV.INFO")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := listener.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	result := make(chan string, 1)
+	go func() {
+		code, out, err := waldo(t, "record", "status", "--timeout", "2m")
+		result <- fmt.Sprintf("%d %s%s", code, out, err)
+	}()
+	if _, err := asked.NextMsg(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	(&tape{}).start(t, server.URL(), "demo")
+	if got := <-result; !strings.HasPrefix(got, "0 demo/recorder: ") {
+		t.Error(got)
+	}
+}
+
+// TestNobodyAnswers: what may be the reason is asked, and nobody is told to change a robot.yaml that may be right.
+func TestNobodyAnswers(t *testing.T) {
+	server, err := embedded.Start(embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	t.Setenv("WALDO_NATS", server.URL())
+	for want, args := range map[string][]string{
+		"waldo: device \"motors\": no device has answered within ": {"snapshot", "motors"},
+		"waldo: no recorder has answered within ":                  {"recordings"},
+	} {
+		code, _, err := waldo(t, args...)
+		if code != 1 || !strings.HasPrefix(err, want) || !strings.Contains(err, "is `waldo up` running") ||
+			strings.Contains(err, "add ") {
+			t.Errorf("%v: got %d, %q", args, code, err)
 		}
 	}
 }
