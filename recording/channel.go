@@ -54,6 +54,30 @@ type Channel struct {
 	appended int // bytes after each message of a file that is read
 }
 
+// counted are the types of messages that their producers count without gaps, and what messages are called. In others a
+// sequence may be something else: that of the picture that a result is about.
+var counted = map[string]struct{ one, many string }{
+	videoFrame:                        {"picture", "pictures"},
+	audioFrame:                        {"piece of sound", "pieces of sound"},
+	"waldo.control.v1.CommandRecord":  {"command", "commands"},
+	"waldo.input.v1.Report":           {"report", "reports"},
+	"waldo.ingest.v1.ConnectionEvent": {"event", "events"},
+	"waldo.insta360.v1.CameraEvent":   {"event", "events"},
+	"waldo.insta360.v1.ImuBatch":      {"message", "messages"},
+	"waldo.peer.v1.Message":           {"message", "messages"},
+	"waldo.serial.v1.SerialMessage":   {"message", "messages"},
+}
+
+// Counted returns what one message of the channel is called, and many are, if a gap in their sequence is a loss; else
+// both are empty.
+func (c Channel) Counted() (one, many string) {
+	if c.Direction != Out {
+		return "", ""
+	}
+	of := counted[c.Type]
+	return of.one, of.many
+}
+
 // Replayed reports whether devices of a kind are replayed. A replay has no use for those that would act: on the
 // recording, on a hub, on itself.
 func Replayed(kind string) bool { return kind != "player" && kind != "recorder" && kind != "uplink" }

@@ -5,16 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
 )
-
-// counted are the types of messages that their producers count without gaps, so that a gap is a loss.
-var counted = map[string]struct{ one, many string }{
-	"waldo.media.v1.VideoFrame":      {"picture", "pictures"},
-	"waldo.media.v1.AudioFrame":      {"piece of sound", "pieces of sound"},
-	"waldo.control.v1.CommandRecord": {"command", "commands"},
-}
 
 // mostLost is from when on a gap in the numbers is no loss but another run of the process.
 const mostLost = 1 << 20
@@ -22,7 +14,7 @@ const mostLost = 1 << 20
 // gaps tells what a file lacks.
 func (t *track) gaps(ctx context.Context, f *read.File) error {
 	for _, c := range f.Channels() {
-		if counted[c.Waldo.Type].many == "" || c.Waldo.Direction != recording.Out {
+		if _, counted := c.Waldo.Counted(); counted == "" {
 			continue
 		}
 		l := losses{track: t, file: f, channel: c}
@@ -97,9 +89,10 @@ func (l *losses) end() {
 	if l.event.Count == 0 {
 		return
 	}
-	what, were := counted[l.channel.Waldo.Type].many, "were"
+	one, what := l.channel.Waldo.Counted()
+	were := "were"
 	if l.event.Count == 1 {
-		what, were = counted[l.channel.Waldo.Type].one, "was"
+		what, were = one, "was"
 	}
 	l.event.Text = fmt.Sprintf("%d %s of %s %s not recorded", l.event.Count, what, l.channel.Waldo.Stream, were)
 	l.track.add(l.event)

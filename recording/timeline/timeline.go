@@ -58,7 +58,9 @@ func Events(ctx context.Context, files []*read.File) (events []Event, leftOut in
 			end = last
 		}
 	}
-	t.finish(end)
+	if err := t.finish(ctx, files, end); err != nil {
+		return nil, 0, err
+	}
 	events, leftOut = t.all()
 	return events, leftOut, nil
 }
@@ -68,13 +70,16 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 	if f.Count() == 0 {
 		return nil
 	}
+	t.silences.know(f)
 	first, last := f.Span()
 	switch {
 	case before.IsZero():
 	case resumed(f):
+		t.silences.skip(first)
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1,
 			Text: "nothing was recorded: the recorder had ended, and was started again"})
 	case first.Sub(before) > holeTime:
+		t.silences.skip(first)
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded between two files"})
 	}
 	if err := f.Damage(); err != nil {

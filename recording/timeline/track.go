@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ import (
 const (
 	// closely is how far apart similar events are one.
 	closely = time.Second
-	// holeTime is from when on a time without any message, or without pictures, is told.
+	// holeTime is from when on a time without messages is told.
 	holeTime = 2 * time.Second
 	// maxText bounds a text, in bytes.
 	maxText = 512
@@ -38,6 +39,8 @@ type track struct {
 	counts   map[string]lossCount // of each recorder
 	told     []loss               // what recorders said, in order
 	numbered []loss               // what the numbers of messages show
+
+	silences silences
 }
 
 type stopped struct {
@@ -54,7 +57,7 @@ type closeRefusal struct {
 func newTrack() *track {
 	return &track{events: map[kind][]Event{}, more: map[kind]int64{}, drives: map[string]*Event{},
 		stops: map[string]*stopped{}, states: map[string]*Event{}, last: map[string]*closeRefusal{},
-		counts: map[string]lossCount{}}
+		counts: map[string]lossCount{}, silences: newSilences()}
 }
 
 // add adds an event that has ended.
@@ -205,6 +208,7 @@ func (t *track) state(m read.Message) {
 	if proto.Unmarshal(m.Data, p) != nil || t.states[device] == nil && len(t.states) >= maxDevices {
 		return
 	}
+	t.silences.hear(p, device, m.Logged)
 	e := t.states[device]
 	if p.GetState() != devicev1.DeviceState_DEVICE_STATE_AWAY {
 		t.end(t.states, device, m.Logged)
@@ -217,8 +221,8 @@ func (t *track) state(m read.Message) {
 	e.End = m.Logged
 }
 
-// finish ends what goes on at the end of the recording.
-func (t *track) finish(end time.Time) {
+// finish ends what goes on at the end of the recording, whose files are given.
+func (t *track) finish(ctx context.Context, files []*read.File, end time.Time) error {
 	for device := range t.drives {
 		t.end(t.drives, device, end)
 	}
@@ -233,4 +237,5 @@ func (t *track) finish(end time.Time) {
 		t.refusals(r)
 	}
 	t.lost()
+	return t.silent(ctx, files, end)
 }

@@ -147,7 +147,8 @@ func (e *ears) enter(name string, s tap.Stream, record bool) (asks bool) {
 		}
 		return one.asks()
 	}
-	one := &ear{name: name, stream: s, pictures: isPictures(s), counts: isMedia(s)}
+	_, counted := s.Channel.Counted()
+	one := &ear{name: name, stream: s, pictures: isPictures(s), counts: counted != ""}
 	one.recorded.Store(record)
 	policy := stream.DropOldest(messagesQueue)
 	if one.pictures {
@@ -304,10 +305,6 @@ func (e *ears) ask(one *ear, now time.Time) {
 // isPictures reports whether a stream may need key frames.
 func isPictures(s tap.Stream) bool {
 	return s.Channel.Type == videoType && s.Channel.Direction == recording.Out
-}
-
-func isMedia(s tap.Stream) bool {
-	return s.Channel.Direction == recording.Out && (s.Channel.Type == videoType || s.Channel.Type == audioType)
 }
 
 func isControl(c *recording.Channel) bool {

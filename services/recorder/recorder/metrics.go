@@ -28,7 +28,7 @@ func newMetrics(to prometheus.Registerer, r *recorder) (*metrics, error) {
 			"Requests for key frames, at the beginning of files and while none came by itself."),
 	}
 	lost := prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "waldo_recorder_lost_total",
-		Help: "Messages that were lost: the disk, or the recorder, was too slow, or they could not be read."},
+		Help: "Messages that were lost: the disk, or the recorder, was too slow, they did not come, or could not be read."},
 		func() float64 {
 			r.mu.Lock()
 			defer r.mu.Unlock()

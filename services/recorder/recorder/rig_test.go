@@ -107,6 +107,7 @@ func (c *camera) RequestKeyFrame(context.Context,
 
 // rig is a robot with a camera and a recorder.
 type rig struct {
+	server *embedded.Server
 	url    string
 	conn   *bus.Conn
 	camera *camera
@@ -130,7 +131,7 @@ func start(t *testing.T, change func(*recorder.Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Close)
-	r := &rig{url: server.URL(), conn: conn.Conn, camera: &camera{}, folder: filepath.Join(t.TempDir(), "recordings"),
+	r := &rig{server: server, url: server.URL(), conn: conn.Conn, camera: &camera{}, folder: filepath.Join(t.TempDir(), "recordings"),
 		state: filepath.Join(t.TempDir(), "state"), config: recorder.Defaults(), log: &logtest.Text{}}
 	run(t, r, "front", r.camera.kind(), struct{}{})
 	r.config.Folder, r.config.Keep.Free = r.folder, 0

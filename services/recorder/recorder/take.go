@@ -30,7 +30,6 @@ const (
 // Names of message types that are told apart.
 var (
 	videoType   = typeOf(&mediav1.VideoFrame{})
-	audioType   = typeOf(&mediav1.AudioFrame{})
 	controlType = typeOf(&controlv1.ControlState{})
 )
 
