@@ -170,7 +170,8 @@ type RecorderState struct {
 	Preroll *durationpb.Duration `protobuf:"bytes,6,opt,name=preroll,proto3" json:"preroll,omitempty"`
 	// Room on the disk of the recordings, in bytes.
 	FreeBytes int64 `protobuf:"varint,7,opt,name=free_bytes,json=freeBytes,proto3" json:"free_bytes,omitempty"`
-	// Messages that were lost since the process started: the disk, or the recorder, was too slow.
+	// Messages that were lost since the process started: the disk, or the recorder, was too slow, or they are missing by
+	// the numbers of those that came.
 	LostCount int64 `protobuf:"varint,8,opt,name=lost_count,json=lostCount,proto3" json:"lost_count,omitempty"`
 	// The streams that are recorded, or would be, as `device/stream`.
 	Streams       []string `protobuf:"bytes,9,rep,name=streams,proto3" json:"streams,omitempty"`

@@ -70,7 +70,8 @@ export declare type RecorderState = Message<"waldo.recorder.v1.RecorderState"> &
   freeBytes: bigint;
 
   /**
-   * Messages that were lost since the process started: the disk, or the recorder, was too slow.
+   * Messages that were lost since the process started: the disk, or the recorder, was too slow, or they are missing by
+   * the numbers of those that came.
    *
    * @generated from field: int64 lost_count = 8;
    */
@@ -141,7 +142,8 @@ export declare type RecorderStateJson = {
   freeBytes?: string;
 
   /**
-   * Messages that were lost since the process started: the disk, or the recorder, was too slow.
+   * Messages that were lost since the process started: the disk, or the recorder, was too slow, or they are missing by
+   * the numbers of those that came.
    *
    * @generated from field: int64 lost_count = 8;
    */
