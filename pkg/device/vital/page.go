@@ -28,11 +28,7 @@ func NewPage(url string) *Page {
 
 // Ask asks for /healthz. Any answer is a sign of life.
 func (p *Page) Ask(ctx context.Context) Answer {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"healthz", http.NoBody)
-	if err != nil {
-		return Unasked
-	}
-	response, err := p.client.Do(request)
+	response, err := p.health(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return Silent
@@ -45,11 +41,7 @@ func (p *Page) Ask(ctx context.Context) Answer {
 
 // Serves reports whether the page is served by the gateway that was given this word, see [Instance].
 func (p *Page) Serves(ctx context.Context, instance string) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"healthz", http.NoBody)
-	if err != nil {
-		return false
-	}
-	response, err := p.client.Do(request)
+	response, err := p.health(ctx)
 	if err != nil {
 		return false
 	}
@@ -59,6 +51,14 @@ func (p *Page) Serves(ctx context.Context, instance string) bool {
 	}
 	err = json.NewDecoder(io.LimitReader(response.Body, maxHealth)).Decode(&health)
 	return err == nil && response.StatusCode == http.StatusOK && health.Instance == instance
+}
+
+func (p *Page) health(ctx context.Context) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.url+"healthz", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	return p.client.Do(request)
 }
 
 // Close ends the connections.
