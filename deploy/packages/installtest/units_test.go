@@ -35,7 +35,14 @@ func TestRestarts(t *testing.T) {
 		before := m.property(unit, "MainPID")
 		if tt.successor {
 			m.run("systemctl", "reload", unit)
+			// If it dies while the one before still ends, that one is told of its death, and systemd is not: the unit is
+			// restarted as well, but its journal does not say why.
+			predecessor := before
 			before = m.mainPID(unit, before)
+			m.eventually("the end of the process before", func() bool {
+				_, err := m.try("test", "-d", "/proc/"+predecessor)
+				return err != nil
+			})
 		}
 		begin := strings.TrimSpace(m.run("date", "+%F %T.%6N"))
 		m.run("systemctl", "kill", "--kill-whom=main", "--signal=SIG"+tt.signal, unit)
