@@ -18,7 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
@@ -30,8 +29,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "waldo" { // installed by a test
 		main()
 	}
-	launchtest.Play()
-	goleak.VerifyTestMain(m)
+	launchtest.Main(m)
 }
 
 // waldo runs one command line to completion.

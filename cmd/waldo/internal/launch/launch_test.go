@@ -13,8 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/launchtest"
 	"github.com/waldo-robot/waldo/cmd/waldo/internal/supervise"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
@@ -23,10 +21,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-func TestMain(m *testing.M) {
-	launchtest.Play()
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { launchtest.Main(m) }
 
 func installed(t *testing.T) Programs {
 	t.Helper()

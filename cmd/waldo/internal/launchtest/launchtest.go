@@ -2,15 +2,13 @@
 // made with the device kit, and a gateway that only reports that it is healthy, and whose. The test program itself
 // plays all of them.
 //
-//	func TestMain(m *testing.M) {
-//		launchtest.Play()
-//		os.Exit(m.Run())
-//	}
+//	func TestMain(m *testing.M) { launchtest.Main(m) }
 package launchtest
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"image"
@@ -23,6 +21,8 @@ import (
 	"syscall"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	camerav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/camera/v1"
 	mediav1 "github.com/waldo-robot/waldo/api/gen/go/waldo/media/v1"
 	"github.com/waldo-robot/waldo/pkg/device"
@@ -30,9 +30,28 @@ import (
 	"github.com/waldo-robot/waldo/pkg/robot"
 )
 
-// Play turns the test program into the program by whose name it was called, and exits. It returns if
+// Main runs the tests of a package, in whose processes, and those that they start, robots keep their state in a folder
+// that goes with the tests; it fails if goroutines are left. Called by the name of another program, it is that program.
+// It does not return.
+func Main(m *testing.M) {
+	play()
+	folder, err := os.MkdirTemp("", "waldo-state-")
+	if err == nil {
+		err = errors.Join(os.Unsetenv("STATE_DIRECTORY"), os.Setenv("XDG_STATE_HOME", folder))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		_ = os.RemoveAll(folder) // in the folder of temporary files
+		os.Exit(code)
+	}))
+}
+
+// play turns the test program into the program by whose name it was called, and exits. It returns if
 // that is the test itself.
-func Play() {
+func play() {
 	switch filepath.Base(os.Args[0]) {
 	case "waldo-camera":
 		device.Main(device.Kind[cameraConfig]{Name: "camera", Version: "0.0.0", New: newCamera})
@@ -47,7 +66,7 @@ func Play() {
 	}
 }
 
-// Install makes a folder with the named programs and returns it. Play decides what each of them does.
+// Install makes a folder with the named programs and returns it. play decides what each of them does.
 func Install(tb testing.TB, programs ...string) string {
 	tb.Helper()
 	self, err := os.Executable()
