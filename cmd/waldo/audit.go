@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/state"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/attest"
 	"github.com/waldo-robot/waldo/recording/drives"
 	"github.com/waldo-robot/waldo/recording/folder"
@@ -322,7 +323,7 @@ func printHead(to io.Writer, d *drives.Drive, where string) error {
 		row("oldest picture", "%s", ageText(d.Tally))
 	}
 	if d.Tally != nil && d.Tally.Missing > 0 {
-		row("missing", "%d commands are not in the recording", d.Tally.Missing)
+		row("missing", "%s not in the recording", text.Count(d.Tally.Missing, "command is", "commands are"))
 	}
 	for _, e := range d.EStops {
 		row("e-stop", "%s %s", clockText(e.Time), eStopText(e))

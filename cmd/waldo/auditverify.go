@@ -14,6 +14,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/attest"
 	"github.com/waldo-robot/waldo/recording/write"
 )
@@ -162,7 +163,7 @@ func logResult(l attest.Log) string {
 	case l.Events == 0:
 		return "no events"
 	case l.Chained < l.Events:
-		return fmt.Sprintf("ok, %d events without a chain", l.Events-l.Chained)
+		return "ok, " + text.Count(l.Events-l.Chained, "event", "events") + " without a chain"
 	}
 	return "ok"
 }

@@ -13,6 +13,7 @@ import (
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/device"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 type recordCommand struct {
@@ -178,25 +179,17 @@ func recorderText(a bus.Address, s *recorderv1.RecorderState) string {
 		line("recording", one.GetName())
 		line("started by", s.GetStartedBy())
 		line("so far", fmt.Sprintf("%s, %s, %s, %s", seconds(one.GetDuration()), sizeText(one.GetSizeBytes()),
-			counted(one.GetMessageCount(), "message"), counted(int64(len(one.GetMarks())), "mark")))
+			text.Count(one.GetMessageCount(), "message", "messages"), text.Count(len(one.GetMarks()), "mark", "marks")))
 	}
 	if s.GetPreroll() != nil {
 		line("pre-roll", seconds(s.GetPreroll()))
 	}
 	if s.GetLostCount() > 0 {
-		line("lost", counted(s.GetLostCount(), "message"))
+		line("lost", text.Count(s.GetLostCount(), "message", "messages"))
 	}
 	line("free", sizeText(s.GetFreeBytes()))
 	line("streams", strings.Join(s.GetStreams(), " "))
 	return b.String()
-}
-
-// counted is how many there are of something, for people.
-func counted(n int64, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // seconds is a time for people, to a tenth of a second.

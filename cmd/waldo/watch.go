@@ -22,6 +22,7 @@ import (
 	"github.com/waldo-robot/waldo/pkg/bus"
 	"github.com/waldo-robot/waldo/pkg/bus/dynamic"
 	"github.com/waldo-robot/waldo/pkg/stream"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // watchQueue is how many messages may wait for a slow output.
@@ -149,7 +150,7 @@ func (w *watchCommand) print(ctx context.Context, c console, messages *dynamic.M
 			return err
 		}
 		if lost := gaps.lost(m); lost > 0 {
-			_, _ = fmt.Fprintf(c.err, "waldo: %d messages were lost\n", lost)
+			_, _ = fmt.Fprintln(c.err, "waldo: "+text.Count(lost, "message was lost", "messages were lost"))
 		}
 		if err := printMessage(c.out, m); err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // Finding is what [Verify] found in a log.
@@ -92,7 +94,7 @@ func (v *verifier) line(l Line) error {
 
 func missing(next, found int64) string {
 	if found > next {
-		return fmt.Sprintf("%d are missing", found-next)
+		return text.Count(found-next, "is", "are") + " missing"
 	}
 	return "numbers never go back"
 }

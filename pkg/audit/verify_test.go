@@ -67,7 +67,7 @@ func TestAltered(t *testing.T) {
 		}, "does not follow from the line before it"},
 		"a line removed": {func(t *testing.T, path string) {
 			edit(t, path, func(l []string) []string { return slices.Delete(l, 1, 2) })
-		}, "1 are missing"},
+		}, "1 is missing"},
 		"a line removed, and the numbers counted anew": {func(t *testing.T, path string) {
 			edit(t, path, func(l []string) []string {
 				n := parse([]byte(l[1])).Number

@@ -3,11 +3,11 @@ package device
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 // maxObstacles bounds an answer.
@@ -42,18 +42,19 @@ func (k *Kit) restartObstacles() []Obstacle {
 
 // reading is who reads streams.
 func (k *Kit) reading() (all []Obstacle) {
-	add := func(n int, what string) {
+	add := func(n int, one, many string) {
 		if n > 0 {
-			all = append(all, Obstacle{devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_READER, fmt.Sprintf(what, n)})
+			all = append(all,
+				Obstacle{devicev1.RestartObstacleKind_RESTART_OBSTACLE_KIND_READER, text.Count(n, one, many)})
 		}
 	}
 	k.mu.Lock()
 	outs := slices.Clone(k.outs)
 	k.mu.Unlock()
 	for _, o := range outs {
-		add(o.holds.count(), "%d on the bus read the stream "+o.name)
+		add(o.holds.count(), "on the bus reads the stream "+o.name, "on the bus read the stream "+o.name)
 	}
-	add(int(k.guard.streaming.Load()), "%d calls stream over gRPC")
+	add(int(k.guard.streaming.Load()), "call streams over gRPC", "calls stream over gRPC")
 	return all
 }
 

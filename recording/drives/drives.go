@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/audit"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
@@ -171,7 +172,7 @@ func merge(lists [][]*Drive) []*Drive {
 func (b *Book) number() {
 	if more := len(b.Drives) - MaxDrives; more > 0 {
 		b.Drives = b.Drives[more:]
-		b.lack("%d older drives are not told", more)
+		b.lack("%s not told", text.Count(more, "older drive is", "older drives are"))
 	}
 	for i, d := range b.Drives {
 		d.Number = i + 1
@@ -199,7 +200,8 @@ func (b *Book) know(d *Drive) {
 func (b *Book) missing() {
 	b.cover()
 	for _, l := range sortedLives(b.strays) {
-		b.lack("%d commands to %s belong to no drive that is known: their senders held no lease", b.strays[l], l.device)
+		b.lack("%s to %s belonged to no drive that is known: who sent it held no lease",
+			text.Count(b.strays[l], "command", "commands"), l.device)
 	}
 }
 
@@ -282,7 +284,7 @@ func (b *Book) readLogs() ([][]*Drive, error) {
 			return nil, err
 		}
 		if l.lost > 0 {
-			b.lack("%d events of %s could not be written when they happened", l.lost, n)
+			b.lack("%s of %s could not be written at the time", text.Count(l.lost, "event", "events"), n)
 		}
 		if len(l.drives) > 0 {
 			lists = append(lists, l.drives)

@@ -65,7 +65,7 @@ func TestRecorded(t *testing.T) {
 			t.Errorf("of the recording alone: %+v", arm)
 		}
 		for _, want := range []string{"none.mcap", "no audit log tells of drive 2",
-			"1 commands to motors belong to no drive"} {
+			"1 command to motors belonged to no drive"} {
 			if !slices.ContainsFunc(b.Missing, func(m string) bool { return strings.Contains(m, want) }) {
 				t.Errorf("%q is not in %q", want, b.Missing)
 			}

@@ -2,9 +2,9 @@ package timeline
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/read"
 )
 
@@ -89,12 +89,9 @@ func (l *losses) end() {
 	if l.event.Count == 0 {
 		return
 	}
-	one, what := l.channel.Waldo.Counted()
-	were := "were"
-	if l.event.Count == 1 {
-		what, were = one, "was"
-	}
-	l.event.Text = fmt.Sprintf("%d %s of %s %s not recorded", l.event.Count, what, l.channel.Waldo.Stream, were)
+	one, many := l.channel.Waldo.Counted()
+	of := " of " + l.channel.Waldo.Stream
+	l.event.Text = text.Count(l.event.Count, one+of+" was", many+of+" were") + " not recorded"
 	l.track.add(l.event)
 	l.track.numbered = keep(l.track.numbered, loss{begin: l.event.Begin, end: l.event.End, count: l.event.Count})
 	l.event = Event{}

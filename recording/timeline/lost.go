@@ -2,13 +2,13 @@ package timeline
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/recording/read"
 )
 
@@ -64,15 +64,13 @@ func (t *track) lost() {
 			if rest == 0 {
 				continue
 			}
-			more, were := "", "messages were"
+			more := ""
 			if rest < l.count {
 				more = "more "
 			}
-			if rest == 1 {
-				were = "message was"
-			}
 			t.add(Event{Kind: gap, Device: l.device, Begin: l.begin, End: l.end, Count: rest,
-				Text: fmt.Sprintf("%d %s%s lost: the disk, or the recorder, was too slow", rest, more, were)})
+				Text: text.Count(rest, more+"message was", more+"messages were") +
+					" lost: the disk, or the recorder, was too slow"})
 		}
 	}
 }

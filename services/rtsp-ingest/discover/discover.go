@@ -247,7 +247,7 @@ func (o options) remark(to io.Writer, cameras []Camera) error {
 		}
 	}
 	if locked > 0 {
-		say("%d of %d cameras tell their streams only to users: add --user NAME, and put the password in WALDO_PASSWORD",
+		say("cameras that tell their streams only to users: %d of %d; add --user NAME, and put the password in WALDO_PASSWORD",
 			locked, len(cameras))
 	}
 	if len(cameras) == 0 {

@@ -3,7 +3,6 @@ package foxglove
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/waldo-robot/waldo/pkg/access/roles"
 	"github.com/waldo-robot/waldo/pkg/access/tokens"
+	"github.com/waldo-robot/waldo/pkg/text"
 	"github.com/waldo-robot/waldo/services/webrtc-gateway/visitors"
 )
 
@@ -218,8 +218,8 @@ func (s *session) tellLosses() []byte {
 		return nil
 	}
 	s.toldLost = lost
-	return statusText(warning, "waldo-lost", fmt.Sprintf("%d messages were lost because this connection is too slow: "+
-		"show fewer of them, or a smaller picture", lost))
+	return statusText(warning, "waldo-lost", text.Count(lost, "message was lost", "messages were lost")+
+		" because this connection is too slow: show fewer of them, or a smaller picture")
 }
 
 // send sends a message.

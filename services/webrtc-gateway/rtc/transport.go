@@ -251,8 +251,7 @@ func (t *Transport) enter() error {
 	if t.peers >= t.maxPeers {
 		t.metrics.refused.Inc()
 		return status.Errorf(codes.ResourceExhausted,
-			"there are already %d viewers, as many as gateway.maxViewers allows: try again when one has left, or raise it",
-			t.maxPeers)
+			"there are as many viewers as gateway.maxViewers allows, %d: try again when one has left, or raise it", t.maxPeers)
 	}
 	t.peers++
 	t.metrics.peers.Set(float64(t.peers))

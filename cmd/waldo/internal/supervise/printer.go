@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/waldo-robot/waldo/pkg/output"
+	"github.com/waldo-robot/waldo/pkg/text"
 )
 
 const (
@@ -28,7 +29,7 @@ type Printer struct {
 func NewPrinter(out io.Writer, names []string, color bool) *Printer {
 	p := &Printer{style: newStyle(names, color)}
 	p.out = output.NewWriter(out, func(lines int64) string {
-		return p.style.line(time.Now(), "waldo", fmt.Sprintf("dropped %d lines: the output could not keep up", lines))
+		return p.style.line(time.Now(), "waldo", "dropped "+text.Count(lines, "line", "lines")+": the output could not keep up")
 	})
 	return p
 }

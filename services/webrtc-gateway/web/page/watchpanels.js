@@ -128,7 +128,7 @@ class WatchPanel {
     if (silent === Infinity) return 'Waiting for the first message';
     const lost = this.#stream?.droppedCount ?? 0;
     const more = this.#more && `Only ${MOST_VALUES} values are shown.`;
-    return [more, lost > 0 && `${lost} messages were lost on the way.`].filter(Boolean).join(' ');
+    return [more, lost > 0 && `${lost === 1 ? '1 message was' : `${lost} messages were`} lost on the way.`].filter(Boolean).join(' ');
   }
 
   #toggled() {

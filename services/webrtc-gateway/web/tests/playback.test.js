@@ -233,6 +233,7 @@ test('what a recorder does is told, with the room that is left and what is wrong
   const recording = { startMs: 5000, durationMs: 60_000, bytes: 45e6 };
   assert.deepEqual(told({ phase: 'recording', recording }), { phase: 'recording', text: 'Recording, 1:05 · 45 MB · 12 GB free', problem: '' });
   assert.match(told({ phase: 'recording', recording, lost: 3 }).problem, /3 messages were lost/);
+  assert.match(told({ phase: 'recording', recording, lost: 1 }).problem, /1 message was lost/);
   const failed = told({ phase: 'failed', problem: 'the disk is full: delete recordings' });
   assert.deepEqual([failed.phase, failed.problem], ['failed', 'the disk is full: delete recordings']);
   assert.equal(told(null).phase, 'unknown');
