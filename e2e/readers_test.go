@@ -39,9 +39,19 @@ func TestMain(m *testing.M) {
 		fmt.Println(readStream(arguments[0], arguments[1], arguments[2]))
 		os.Exit(1)
 	}
-	code := m.Run()
-	if err := os.RemoveAll(npmFolder); err != nil { // does nothing if there is none
+	state, err := os.MkdirTemp("", "waldo-state-") // of all programs that a test gives none of their own
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", state)
+	}
+	if err != nil {
 		fmt.Println(err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	for _, folder := range []string{npmFolder, state} {
+		if err := os.RemoveAll(folder); err != nil { // does nothing if there is none
+			fmt.Println(err)
+		}
 	}
 	os.Exit(code)
 }

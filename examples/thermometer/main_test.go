@@ -33,9 +33,10 @@ func TestMain(m *testing.M) {
 }
 
 // program is the thermometer with arguments, in its own process.
-func program(args ...string) *exec.Cmd {
+func program(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
 	c := exec.Command(os.Args[0], args...)
-	c.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	c.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0", "XDG_STATE_HOME="+t.TempDir())
 	return c
 }
 
@@ -56,7 +57,7 @@ func TestThermometer(t *testing.T) {
 	address := bus.Address{Robot: "demo", Device: "shade"}
 	states, err := bus.Subscribe[*devicev1.Device](conn.Conn, address.State(), stream.DropOldest(10))
 	check(t, err)
-	p := program("--robot-file", file, "--device", "shade")
+	p := program(t, "--robot-file", file, "--device", "shade")
 	check(t, p.Start())
 	defer func() { _ = p.Process.Kill() }() // it has ended already, unless the test failed
 
@@ -132,7 +133,7 @@ func TestConfiguration(t *testing.T) {
 		{"--help", device.ExitStopped, "--path"},
 		{"--version", device.ExitStopped, "waldo-thermometer 1.0.0"},
 	} {
-		p := program(strings.Fields(tt.args)...)
+		p := program(t, strings.Fields(tt.args)...)
 		text, _ := p.CombinedOutput() // its error is the exit code
 		if p.ProcessState.ExitCode() != tt.code || !strings.Contains(string(text), tt.text) {
 			t.Errorf("%s: %v, want code %d and %q:\n%s", tt.args, p.ProcessState, tt.code, tt.text, text)
