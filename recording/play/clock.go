@@ -62,7 +62,12 @@ func (c Clock) Place(now time.Duration) time.Duration {
 // Ended reports whether the player has come to the end by a time.
 func (c Clock) Ended(now time.Duration) bool { return c.Place(now) >= c.Duration && !c.Loop }
 
-// When is the time at which the player comes to a place, or came to it; only while it plays.
+// When is the time at which the player comes to a place, or came to it; only while it plays. It is the last one there
+// is if the place is further away: files may span decades, as a clock is set between their messages.
 func (c Clock) When(place time.Duration) time.Duration {
-	return c.At + time.Duration(math.Round(float64(place-c.Offset)/c.Speed))
+	left := math.Round(float64(place-c.Offset) / c.Speed)
+	if left >= float64(math.MaxInt64-c.At) {
+		return math.MaxInt64
+	}
+	return c.At + time.Duration(left)
 }

@@ -44,6 +44,39 @@ func TestPlace(t *testing.T) {
 	if got := playing.When(20 * s); got != 105*s {
 		t.Errorf("it comes to 20 s at %v", got)
 	}
+	decades := play.Clock{Playing: true, At: 100 * s, Speed: play.Slowest, Duration: 56 * 365 * 24 * time.Hour}
+	if got := decades.When(decades.Duration); got != math.MaxInt64 {
+		t.Errorf("it comes to the end of decades at %v", got)
+	}
+}
+
+// FuzzClock: whatever a state says that makes sense, the place is in the recording, its end is not in the past, and what
+// is said of it makes sense again.
+func FuzzClock(f *testing.F) {
+	for _, d := range []time.Duration{0, time.Minute, math.MaxInt64} {
+		for _, speed := range []float64{play.Slowest, 1, play.Fastest, math.NaN(), math.Inf(1), 0, -1} {
+			f.Add(true, int64(d/2), int64(time.Second), speed, int64(d), int64(time.Minute))
+			f.Add(false, int64(d), int64(math.MaxInt64), speed, int64(d), int64(0))
+		}
+	}
+	f.Fuzz(func(t *testing.T, playing bool, offset, at int64, speed float64, duration, now int64) {
+		c, ok := play.ClockOf(&playerv1.PlayerState{
+			Playing: playing, Offset: durationpb.New(time.Duration(offset)), Clock: durationpb.New(time.Duration(at)),
+			Speed: speed, Duration: durationpb.New(time.Duration(duration)),
+		})
+		if !ok || now < 0 {
+			return
+		}
+		if place := c.Place(time.Duration(now)); place < 0 || place > c.Duration {
+			t.Errorf("%+v is at %v", c, place)
+		}
+		if end := c.When(c.Duration); end < c.At {
+			t.Errorf("%+v ended at %v", c, end)
+		}
+		if _, ok := play.ClockOf(c.State(time.Duration(now))); !ok {
+			t.Errorf("%+v says %v", c, c.State(time.Duration(now)))
+		}
+	})
 }
 
 // TestState: what a state says is the clock that it was made of.

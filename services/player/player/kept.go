@@ -67,5 +67,5 @@ func (f *file) load(now, duration time.Duration) (play.Clock, bool) {
 	c := k.Clock
 	_, valid := play.ClockOf(c.State(now))
 	return c, valid && k.Boot == f.boot && age >= 0 && age <= fresh && slices.Equal(k.Files, f.files) &&
-		c.Duration == duration && c.Offset >= 0 && c.Offset <= duration
+		c.Duration == duration && c.Offset >= 0 && c.Offset <= duration && c.At >= 0 && c.At <= k.Written
 }

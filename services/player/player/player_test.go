@@ -3,6 +3,7 @@ package player_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -186,10 +187,26 @@ func TestBadCalls(t *testing.T) {
 			_, err := c.SetSpeed(t.Context(), &playerv1.SetSpeedRequest{Speed: 11})
 			return err
 		},
+		"no number": func() error {
+			_, err := c.SetSpeed(t.Context(), &playerv1.SetSpeedRequest{Speed: math.NaN()})
+			return err
+		},
+		"infinitely fast": func() error {
+			_, err := c.SetSpeed(t.Context(), &playerv1.SetSpeedRequest{Speed: math.Inf(1)})
+			return err
+		},
+		"further than durations go": func() error {
+			_, err := c.Seek(t.Context(), &playerv1.SeekRequest{Offset: &durationpb.Duration{Seconds: math.MaxInt64}})
+			return err
+		},
 	} {
 		if err := call(); status.Code(err) != codes.OutOfRange {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	far, err := c.Seek(t.Context(), &playerv1.SeekRequest{Offset: &durationpb.Duration{Seconds: 315_576_000_000}})
+	if s := far.GetState(); err != nil || s.GetOffset().AsDuration() != s.GetDuration().AsDuration() {
+		t.Errorf("10 000 years later it is at %v, %v", s, err)
 	}
 }
 
