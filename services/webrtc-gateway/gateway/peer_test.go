@@ -142,7 +142,7 @@ func TestManyReadersOfAPeer(t *testing.T) {
 	}
 }
 
-// TestSlowReaderOfAPeer: who reads slowly loses frames, up to the next key frame, and nobody else does.
+// TestSlowReaderOfAPeer: who reads slowly loses frames, up to the next key frame, which one that keeps up has.
 func TestSlowReaderOfAPeer(t *testing.T) {
 	w := newWorld(t, nil)
 	w.camera(fakecam.Config{FrameRate: 60})
@@ -152,24 +152,24 @@ func TestSlowReaderOfAPeer(t *testing.T) {
 	defer stop()
 	fastly := decodable{t: t}
 	slowly := decodable{t: t}
+	onlyFast := map[int64]bool{} // the frames that the fast reader has, and the slow one has not had
 	for f, err := range slow.Frames(ctx, 2) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		slowly.see(f)
+		delete(onlyFast, f.GetSequence())
 		for range 10 {
 			f, err := next()
 			if err != nil {
 				t.Fatal(err)
 			}
 			fastly.see(f)
+			onlyFast[f.GetSequence()] = true
 		}
-		if slow.Dropped() >= 20 {
+		if slow.Dropped() >= 20 && len(onlyFast) >= 40 {
 			break
 		}
-	}
-	if n := fast.Dropped(); n > 10 {
-		t.Errorf("the fast reader lost %d frames", n)
 	}
 	latest, err := slow.Latest(ctx)
 	if err != nil {
