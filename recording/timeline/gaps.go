@@ -13,11 +13,13 @@ const mostLost = 1 << 20
 
 // gaps tells what a file lacks.
 func (t *track) gaps(ctx context.Context, f *read.File) error {
+	ends := map[stream]read.Run{}
 	for _, c := range f.Channels() {
-		if _, counted := c.Waldo.Counted(); counted == "" {
+		if _, counted := c.Waldo.Counted(); counted == "" || c.Count == 0 {
 			continue
 		}
-		l := losses{track: t, file: f, channel: c}
+		of := stream{c.Waldo.Device, c.Waldo.Stream}
+		l := losses{track: t, file: f, channel: c, before: t.runs[of]}
 		for r := range f.Runs(c) {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -25,6 +27,15 @@ func (t *track) gaps(ctx context.Context, f *read.File) error {
 			l.run(r)
 		}
 		l.end()
+		if _, twice := ends[of]; twice || l.before == t.runs[of] {
+			l.before = read.Run{} // it is not known which message was the last one
+		}
+		ends[of] = l.before
+	}
+	for of, last := range ends {
+		if _, known := t.runs[of]; known || len(t.runs) < maxStreams {
+			t.runs[of] = last
+		}
 	}
 	return nil
 }
@@ -82,7 +93,8 @@ func (l *losses) lost(n int64, from, to time.Time) {
 		return
 	}
 	l.end()
-	l.event = Event{Kind: gap, Device: l.channel.Waldo.Device, Begin: from, End: to, Count: n}
+	l.event = Event{Kind: gap, Device: l.channel.Waldo.Device, Begin: from, End: to, Count: n,
+		stream: l.channel.Waldo.Stream}
 }
 
 func (l *losses) end() {

@@ -111,10 +111,42 @@ func (t *track) silent(ctx context.Context, files []*read.File, end time.Time) e
 			return err
 		}
 		if quiet.end.Sub(quiet.begin) > holeTime {
-			t.add(Event{Kind: gap, Device: one.device, Begin: quiet.begin, End: quiet.end, Count: 1, Text: one.text()})
+			t.add(t.with(one, Event{Kind: gap, Device: one.device, Begin: quiet.begin, End: quiet.end, Count: 1,
+				Text: one.text()}))
 		}
 	}
 	return nil
+}
+
+// with adds the gaps to that of a silence that numbers show at its time: they are one.
+func (t *track) with(one silence, e Event) Event {
+	lost := int64(0)
+	t.events[gap] = slices.DeleteFunc(t.events[gap], func(n Event) bool {
+		if n.stream == "" || n.Device != e.Device || one.name != "" && n.stream != one.name ||
+			n.Begin.After(e.End) || n.End.Before(e.Begin) {
+			return false
+		}
+		lost += n.Count
+		e.Text += "; " + n.Text
+		e.Begin, e.End = earlier(e.Begin, n.Begin), later(e.End, n.End)
+		return true
+	})
+	e.Count = max(e.Count, lost)
+	return e
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // text tells of it.

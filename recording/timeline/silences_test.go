@@ -8,6 +8,7 @@ import (
 
 	devicev1 "github.com/waldo-robot/waldo/api/gen/go/waldo/device/v1"
 	recorderv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/recorder/v1"
+	serialv1 "github.com/waldo-robot/waldo/api/gen/go/waldo/serial/v1"
 	"github.com/waldo-robot/waldo/recording"
 	"github.com/waldo-robot/waldo/recording/read"
 	"github.com/waldo-robot/waldo/recording/timeline"
@@ -86,6 +87,56 @@ func (s *script) wants(t *testing.T, files []*read.File, want []string) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// TestSilenceWithNumbers: one outage is one gap, whatever tells of it, and others of the device are others.
+func TestSilenceWithNumbers(t *testing.T) {
+	s := newScript(t)
+	rx := func(at int, sequence int64) { s.count(at, "rx", sequence, &serialv1.SerialMessage{}) }
+	s.play([]span{{0, 20, 1}}, []span{{0, 20, 0}})
+	rx(20, 300)
+	rx(21, 302)
+	s.play([]span{{30, 40, 1}}, []span{{22, 46, 0}})
+	rx(46, 303)
+	s.play([]span{{150, 150, 1}}, nil)
+	rx(150, 446)
+	s.play([]span{{160, 170, 1}}, []span{{152, 170, 0}})
+	rx(170, 447)
+	rx(171, 449)
+	s.play([]span{{180, 200, 1}}, []span{{172, 200, 0}})
+	s.wants(t, []*read.File{s.done()}, []string{
+		"GAP 2s 2.1s motors: 1 message of rx was not recorded (1)",
+		"GAP 4.6s 15s motors: nothing was recorded: the device was not heard; 142 messages of rx were not recorded (142)",
+		"GAP 17s 17.1s motors: 1 message of rx was not recorded (1)",
+	})
+}
+
+// TestNumbersOfFiles: what is missing between two files is told as in one, unless the time between them is told.
+func TestNumbersOfFiles(t *testing.T) {
+	resumed := map[string]string{write.Resumed: "true"}
+	for name, tt := range map[string]struct {
+		about map[string]string
+		at    int   // when the second file begins
+		next  int64 // its first number
+		want  []string
+	}{
+		"nothing is missing": {nil, 2, 403, nil},
+		"some are missing": {nil, 2, 406, []string{
+			"GAP 100ms 200ms motors: 3 messages of rx were not recorded (3)"}},
+		"the device was restarted": {nil, 2, 1, nil},
+		"the recorder was restarted": {resumed, 2, 406, []string{
+			"GAP 100ms 200ms : nothing was recorded: the recorder had ended, and was started again (1)"}},
+		"nothing was recorded": {nil, 50, 406, []string{"GAP 100ms 5s : nothing was recorded between two files (1)"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			first, second := newScript(t), newScriptOf(t, tt.about)
+			first.count(0, "rx", 401, &serialv1.SerialMessage{})
+			first.count(1, "rx", 402, &serialv1.SerialMessage{})
+			second.count(tt.at, "rx", tt.next, &serialv1.SerialMessage{})
+			second.count(tt.at+1, "rx", tt.next+1, &serialv1.SerialMessage{})
+			first.wants(t, []*read.File{first.done(), second.done()}, tt.want)
+		})
 	}
 }
 

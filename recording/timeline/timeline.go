@@ -44,6 +44,8 @@ type Event struct {
 	// Holder is who held the lease, Epoch the run of the actuator's process; of a drive only.
 	Holder string
 	Epoch  int64
+
+	stream string // of a gap that numbers show
 }
 
 // Events returns what happened, by time, and how many events were left out. Files are those of a recording, in order.
@@ -75,11 +77,11 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 	switch {
 	case before.IsZero():
 	case resumed(f):
-		t.silences.skip(first)
+		t.skip(first)
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1,
 			Text: "nothing was recorded: the recorder had ended, and was started again"})
 	case first.Sub(before) > holeTime:
-		t.silences.skip(first)
+		t.skip(first)
 		t.add(Event{Kind: gap, Begin: before, End: first, Count: 1, Text: "nothing was recorded between two files"})
 	}
 	if err := f.Damage(); err != nil {
@@ -97,6 +99,12 @@ func (t *track) read(ctx context.Context, f *read.File, before time.Time) error 
 		t.add(Event{Kind: gap, Begin: last, Count: 1, Text: fmt.Sprintf("parts of the file cannot be read: %v", err)})
 	}
 	return t.gaps(ctx, f)
+}
+
+// skip leaves out the time until the next file, which is told by itself.
+func (t *track) skip(until time.Time) {
+	t.silences.skip(until)
+	clear(t.runs)
 }
 
 // resumed reports whether the recorder was another process before a file.

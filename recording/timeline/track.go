@@ -39,6 +39,7 @@ type track struct {
 	counts   map[string]lossCount // of each recorder
 	told     []loss               // what recorders said, in order
 	numbered []loss               // what the numbers of messages show
+	runs     map[stream]read.Run  // the last ones of the file before
 
 	silences silences
 }
@@ -57,7 +58,7 @@ type closeRefusal struct {
 func newTrack() *track {
 	return &track{events: map[kind][]Event{}, more: map[kind]int64{}, drives: map[string]*Event{},
 		stops: map[string]*stopped{}, states: map[string]*Event{}, last: map[string]*closeRefusal{},
-		counts: map[string]lossCount{}, silences: newSilences()}
+		counts: map[string]lossCount{}, runs: map[stream]read.Run{}, silences: newSilences()}
 }
 
 // add adds an event that has ended.
