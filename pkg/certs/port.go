@@ -99,6 +99,9 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
+// NetConn returns what was accepted, as that of a tls.Conn does: who closes that does not wait to say goodbye.
+func (c *conn) NetConn() net.Conn { return c.Conn }
+
 func (c *conn) tls() *tls.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()

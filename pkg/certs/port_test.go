@@ -70,6 +70,16 @@ func TestPort(t *testing.T) {
 	}
 }
 
+// TestNetConn: what is below can be closed at once.
+func TestNetConn(t *testing.T) {
+	below, other := net.Pipe()
+	defer func() { _, _ = below.Close(), other.Close() }()
+	c, err := certs.Port(one{conn: below}, nil).Accept()
+	if above, ok := c.(interface{ NetConn() net.Conn }); err != nil || !ok || above.NetConn() != below {
+		t.Errorf("below %v is not what was accepted, %v", c, err)
+	}
+}
+
 func TestLocal(t *testing.T) {
 	for text, want := range map[string]bool{
 		"127.0.0.1:1": true, "127.3.4.5:1": true, "[::1]:1": true, "[::ffff:127.0.0.1]:1": true,

@@ -185,7 +185,7 @@ func assemble[C any](k Kind[C], s Settings, config C, log *slog.Logger, l listen
 		}
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
-	readers := inflight.New(ctx)
+	readers := inflight.New(ctx, log)
 	kit := &Kit{
 		stopping: ctx, stop: cancel,
 		Log: log, Metrics: registry, Audit: audits, address: address, epoch: about.Epoch, conn: conn, about: about,
@@ -225,11 +225,12 @@ func (s Settings) openAudit(log *slog.Logger) *audit.Log {
 func newServer(g *guard, readers *inflight.Readers, largestStep int) *grpc.Server {
 	options := []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(max(maxRequest, largestStep)),
-		grpc.UnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream, readers.Stream),
+		grpc.ChainUnaryInterceptor(g.unary), grpc.ChainStreamInterceptor(g.stream),
 		// A reader that vanished without a word ends its call, and with it the work that is done for it.
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: pingCallers, Timeout: pingCallers}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: time.Second, PermitWithoutStream: true}),
 	}
+	options = append(options, readers.Options()...)
 	if g.tls {
 		options = append(options, grpc.Creds(newDecided()))
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -54,18 +52,15 @@ type mark struct {
 	at  time.Time
 }
 
-// sending records a message that is about to be sent.
-func (c *call) sending(m any) {
+// sending records a message of that size that is about to be sent.
+func (c *call) sending(size int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.messages++
 	if c.window > 0 || c.conn == nil || c.free {
 		return // bytes are not counted, or no longer
 	}
-	c.total += prefixSize
-	if p, ok := m.(proto.Message); ok {
-		c.total += int64(proto.Size(p))
-	}
+	c.total += int64(prefixSize + size)
 	if !c.exact {
 		return
 	}

@@ -30,17 +30,24 @@ type listener struct {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	nc, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		nc, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := newConn(nc, l.readers)
+		if l.readers.add(c) {
+			return c, nil
+		}
+		c.cut()
 	}
-	c := newConn(nc, l.readers)
-	l.readers.add(c)
-	return c, nil
 }
 
 func newConn(nc net.Conn, readers *Readers) *conn {
-	c := &conn{Conn: nc, readers: readers, window: defaultWindow, credits: map[uint32]int64{}, calls: map[uint32]*call{}}
+	c := &conn{Conn: nc, readers: readers, idle: time.Now(), window: defaultWindow, credits: map[uint32]int64{},
+		calls: map[uint32]*call{}}
+	c.share.client, c.share.close = nc.RemoteAddr().String(), c.cut
+	c.host, _, _ = net.SplitHostPort(c.share.client) // all are of one host if they have none
 	c.in = scanner{skip: prefaceSize, frame: c.received}
 	c.out = scanner{frame: c.sent}
 	c.headers = hpack.NewDecoder(4096, func(f hpack.HeaderField) {
@@ -55,6 +62,10 @@ func newConn(nc net.Conn, readers *Readers) *conn {
 type conn struct {
 	net.Conn
 	readers *Readers
+	host    string // of the client
+	share   share
+	running int       // calls; this and idle belong to the readers' mu
+	idle    time.Time // since when it has no calls, if running is 0
 
 	in scanner // for the reading goroutine only
 
@@ -95,6 +106,19 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) Close() error {
 	c.readers.remove(c)
 	return c.Conn.Close()
+}
+
+// cut ends the connection without a word, which never waits; the server notices.
+func (c *conn) cut() {
+	bottom := c.Conn
+	for {
+		l, ok := bottom.(interface{ NetConn() net.Conn })
+		if !ok {
+			break
+		}
+		bottom = l.NetConn()
+	}
+	_ = bottom.Close() // it is of no use any more
 }
 
 // ping asks the client for pending window updates, unless it was asked already. It never waits for

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -66,8 +67,9 @@ type rig struct {
 func start(t *testing.T, size int, options ...grpc.DialOption) *rig {
 	t.Helper()
 	stopping, stop := context.WithCancel(context.Background())
-	s := &source{readers: inflight.New(stopping), name: strings.Repeat("x", size), ended: make(chan error, 20)}
-	server := grpc.NewServer(grpc.StreamInterceptor(s.readers.Stream))
+	s := &source{readers: inflight.New(stopping, slog.New(slog.DiscardHandler)), name: strings.Repeat("x", size),
+		ended: make(chan error, 20)}
+	server := grpc.NewServer(s.readers.Options()...)
 	devicev1.RegisterDeviceServiceServer(server, s)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"testing"
@@ -41,8 +42,10 @@ func FuzzFrames(f *testing.F) {
 	})
 }
 
-// deadEnd is a connection with nobody at the other end.
+// deadEnd is a connection with nobody at the other end, on another host.
 type deadEnd struct{ net.Conn }
+
+func (deadEnd) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 1} }
 
 func (deadEnd) Write(p []byte) (int, error) { return len(p), nil }
 
@@ -54,7 +57,7 @@ func FuzzConn(f *testing.F) {
 	f.Add(frameOf(typeSettings, 0, 0, []byte{0, 4, 0xff, 0xff, 0xff, 0xff, 0}),
 		frameOf(typeHeaders, flagEndHeaders|flagEndStream, 1, []byte{0xff, 0xff, 0xff}))
 	f.Fuzz(func(t *testing.T, in, out []byte) {
-		r := New(context.Background())
+		r := New(context.Background(), slog.New(slog.DiscardHandler))
 		call := &call{id: "a", wake: make(chan struct{}, 1)}
 		r.calls["a"] = call
 		c := newConn(deadEnd{}, r)
@@ -77,7 +80,7 @@ func TestPingsGoBetweenFrames(t *testing.T) {
 	whole := slices.Concat(frameOf(0, 0, 1, make([]byte, 50)), frameOf(0, 0, 1, nil), frameOf(0, 0, 1, make([]byte, 20)))
 	for piece := 1; piece <= len(whole); piece++ {
 		server, client := net.Pipe()
-		c := newConn(server, New(context.Background()))
+		c := newConn(server, New(context.Background(), slog.New(slog.DiscardHandler)))
 		written := make(chan []byte, 1)
 		go func() {
 			all, _ := io.ReadAll(client)
@@ -108,7 +111,7 @@ func TestPingsGoBetweenFrames(t *testing.T) {
 // TestWindowGrows: a client that raises its window sends updates more seldom from then on, so a call
 // that started earlier uses the new window at once. Waiting for an update first would take forever.
 func TestWindowGrows(t *testing.T) {
-	r := New(context.Background())
+	r := New(context.Background(), slog.New(slog.DiscardHandler))
 	call := &call{id: "a", wake: make(chan struct{}, 1)}
 	c := newConn(deadEnd{}, r)
 	call.conn, c.calls[1], c.credits[1] = c, call, 0
