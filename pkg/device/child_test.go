@@ -48,7 +48,8 @@ func launch(t *testing.T, driver, text string, args ...string) *program {
 	t.Helper()
 	p := &program{exec.Command(os.Args[0], append([]string{"--robot", "r", "--device", "d"}, args...)...),
 		make(chan string, 1000)}
-	p.Env = append(os.Environ(), childVariable+"="+driver, "GORACE=atexit_sleep_ms=0") // the race detector likes to linger
+	p.Env = append(os.Environ(), childVariable+"="+driver, "XDG_STATE_HOME="+t.TempDir(),
+		"GORACE=atexit_sleep_ms=0") // the race detector likes to linger
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -160,7 +161,7 @@ func TestExitCodes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			args := append([]string{"--robot", "r", "--device", "d", "--nats", "nats://" + freeAddress(t)}, tt.args...)
 			c := exec.Command(os.Args[0], args...)
-			c.Env = append(os.Environ(), childVariable+"="+tt.driver)
+			c.Env = append(os.Environ(), childVariable+"="+tt.driver, "XDG_STATE_HOME="+t.TempDir())
 			text, _ := c.CombinedOutput() // its error is the exit code
 			if c.ProcessState.ExitCode() != tt.code || !strings.Contains(string(text), tt.text) {
 				t.Errorf("ended with %v, want code %d:\n%s", c.ProcessState, tt.code, text)
