@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 
 	"github.com/waldo-robot/waldo/pkg/bus/embedded"
@@ -18,13 +19,15 @@ type ring struct {
 	mu    sync.Mutex
 	seeds map[string]*keys.Seed // by the name of the process
 	known permissions.Keys
-	// leaving are those of known whose processes have been told to end. They are forgotten with the next change.
-	leaving permissions.Keys
+	// leaving are those of known whose processes have been told to end, with the names of those. They are forgotten
+	// with the first change after such a process has ended.
+	leaving map[string]string
 	server  *embedded.Server // nil until it has started
 }
 
-// issue makes the keys for a robot and its slots, keeps those that there are, and tells the server.
-func (r *ring) issue(of *robot.Robot, slots []string) error {
+// issue makes the keys for a robot and its slots, keeps those that there are, and tells the server. Ending reports
+// whether a process that an earlier change has told to end still runs, and may have last words.
+func (r *ring) issue(of *robot.Robot, slots []string, ending func(name string) bool) error {
 	if r == nil {
 		return nil
 	}
@@ -34,13 +37,14 @@ func (r *ring) issue(of *robot.Robot, slots []string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := permissions.Keys{}
-	for key, holder := range r.known { // of processes that end now, which have last words
-		if _, gone := r.leaving[key]; !gone {
-			known[key] = holder
+	known, leaving := permissions.Keys{}, map[string]string{}
+	for key, holder := range r.known {
+		name, told := r.leaving[key]
+		if told && !ending(name) {
+			continue
 		}
+		known[key], leaving[key] = holder, strings.TrimPrefix(holder.Name, of.Name+"/")
 	}
-	leaving := maps.Clone(known)
 	for name, may := range holders {
 		seed, err := r.seed(name)
 		if err != nil {

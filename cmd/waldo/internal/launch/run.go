@@ -137,7 +137,7 @@ func (p *Plan) runBus(certificate Certificate, audits *audit.Log, log func(slog.
 		return "", nil, nil, err
 	}
 	keys = &ring{}
-	if err := keys.issue(p.robot, nil); err != nil {
+	if err := keys.issue(p.robot, nil, nil); err != nil {
 		return "", nil, nil, err
 	}
 	config := embedded.Config{Listen: p.natsListen(), Token: p.config.Token, Leaf: leaf, Keys: keys.known,

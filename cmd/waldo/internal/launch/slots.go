@@ -172,7 +172,7 @@ func (s *server) remove(name string) error {
 
 // apply has all that is wanted run, and nothing else. The caller holds mu.
 func (s *server) apply() (supervise.Changes, error) {
-	if err := s.ring.issue(s.plan.robot, slices.Collect(maps.Keys(s.slots))); err != nil {
+	if err := s.ring.issue(s.plan.robot, slices.Collect(maps.Keys(s.slots)), s.supervisor.Leaving); err != nil {
 		return supervise.Changes{}, status.Error(codes.Unavailable, err.Error())
 	}
 	changes, err := s.supervisor.Change(s.processes())
