@@ -109,8 +109,12 @@ func TestMotionJPEGOfASlowClient(t *testing.T) {
 	w.camera(fakecam.Config{Alternative: jpegClip(1 << 20)})
 	slow, fast := openMotion(t, w.base+"mjpeg/front", ""), openMotion(t, w.base+"mjpeg/front", "")
 	slow.next()
+	turns := 0
 	w.eventually("the slow one loses pictures", func() bool {
 		fast.next()
+		if turns++; turns%10 == 0 {
+			slow.next() // one that takes nothing at all is disconnected
+		}
 		for line := range strings.Lines(w.get("metrics")) {
 			if lost, ok := strings.CutPrefix(line, `waldo_gateway_mjpeg_lost_total{device="front",where="slow_viewer"} `); ok {
 				return strings.TrimSpace(lost) != "0"
