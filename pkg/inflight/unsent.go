@@ -254,7 +254,8 @@ func (h *held) encode() (mem.BufferSlice, error) {
 	message := h.message.(proto.Message) // only these have a size
 	h.message = nil                      // it may be long until the transport forgets h
 	buffer := buffers.Get(h.length)
-	data, err := proto.MarshalOptions{}.MarshalAppend((*buffer)[:0], message)
+	// sizeOf has computed the sizes of all its parts
+	data, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend((*buffer)[:0], message)
 	*buffer = data
 	if err != nil {
 		h.Put(buffer)

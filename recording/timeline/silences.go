@@ -128,25 +128,12 @@ func (t *track) with(one silence, e Event) Event {
 		}
 		lost += n.Count
 		e.Text += "; " + n.Text
-		e.Begin, e.End = earlier(e.Begin, n.Begin), later(e.End, n.End)
+		e.Begin = slices.MinFunc([]time.Time{e.Begin, n.Begin}, time.Time.Compare)
+		e.End = slices.MaxFunc([]time.Time{e.End, n.End}, time.Time.Compare)
 		return true
 	})
 	e.Count = max(e.Count, lost)
 	return e
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
 
 // text tells of it.

@@ -19,9 +19,9 @@ type ring struct {
 	mu    sync.Mutex
 	seeds map[string]*keys.Seed // by the name of the process
 	known permissions.Keys
-	// leaving are those of known whose processes have been told to end, with the names of those. They are forgotten
-	// with the first change after such a process has ended.
-	leaving map[string]string
+	// leaving are those of known whose processes have been told to end. They are forgotten with the first change after
+	// such a process has ended.
+	leaving permissions.Keys
 	server  *embedded.Server // nil until it has started
 }
 
@@ -37,14 +37,13 @@ func (r *ring) issue(of *robot.Robot, slots []string, ending func(name string) b
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known, leaving := permissions.Keys{}, map[string]string{}
+	known := permissions.Keys{}
 	for key, holder := range r.known {
-		name, told := r.leaving[key]
-		if told && !ending(name) {
-			continue
+		if _, told := r.leaving[key]; !told || ending(strings.TrimPrefix(holder.Name, of.Name+"/")) {
+			known[key] = holder
 		}
-		known[key], leaving[key] = holder, strings.TrimPrefix(holder.Name, of.Name+"/")
 	}
+	leaving := maps.Clone(known)
 	for name, may := range holders {
 		seed, err := r.seed(name)
 		if err != nil {

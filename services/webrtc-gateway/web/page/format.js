@@ -6,6 +6,12 @@ const UNKNOWN = '–';
 const LONGEST = 140;
 
 /**
+ * How many there are of something: `1 message was`, `2 messages were`.
+ * @param {number} n @param {string} one @param {string} many
+ */
+export function counted(n, one, many) { return `${n} ${n === 1 ? one : many}`; }
+
+/**
  * Time since something, short: `0.4 s`, `12 s`, `3 min`, `2 h`.
  * @param {number} ms
  */

@@ -1,5 +1,6 @@
 /** @file The texts about recording and replaying on the robot's page. Pure. */
 
+import { counted } from './format.js';
 import { placeWords, sizeWords, startWords } from './recordingwords.js';
 
 /**
@@ -14,7 +15,8 @@ export function recorderStatus(state, device, problem, nowMs) {
   if (device.state === 'away') return { phase: 'failed', text: 'The recorder is away', problem: device.reason };
   if (state === null) return { phase: 'unknown', text: problem ? 'The recorder does not answer' : 'Asking the recorder', problem };
   const room = state.freeBytes === null ? '' : `${sizeWords(state.freeBytes)} free`;
-  const lost = state.lost > 0 ? `${state.lost === 1 ? '1 message was' : `${state.lost} messages were`} lost: the disk or the recorder is too slow` : '';
+  const lost = state.lost > 0
+    ? `${counted(state.lost, 'message was', 'messages were')} lost: the disk or the recorder is too slow` : '';
   switch (state.phase) {
     case 'recording': {
       const { startMs = null, durationMs = 0, bytes = 0 } = state.recording ?? {};

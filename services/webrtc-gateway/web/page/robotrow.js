@@ -1,6 +1,6 @@
 /** @file One robot of the list. */
 
-import { firstSentence } from './format.js';
+import { counted, firstSentence } from './format.js';
 import { make, setData, setText } from './dom.js';
 
 /** How often a preview is taken again, in ms, and how wide it is, in pixels. */
@@ -111,11 +111,11 @@ function troubles(robot) {
 
 /** @param {FleetRobot} robot What there is to say about it. */
 function words(robot) {
-  const count = robot.devices.length === 1 ? '1 device' : `${robot.devices.length} devices`;
+  const devices = counted(robot.devices.length, 'device', 'devices');
   if (robot.away) return `Away: ${robot.reason}`;
   const bad = robot.devices.filter((d) => d.gone || d.state === 'away')
     .map((d) => (d.gone ? `${d.name} is not running` : `${d.name} is away${d.reason ? `: ${firstSentence(d.reason)}` : ''}`));
-  return [robot.reason, count, ...bad].filter(Boolean).join(' · ');
+  return [robot.reason, devices, ...bad].filter(Boolean).join(' · ');
 }
 
 /** @param {number} ms Unix time. @returns {string} The time of day, with the date if it was on another one. */

@@ -2,7 +2,7 @@
 
 import { byId, make, setData, setText } from './dom.js';
 import { flatten, plotted } from './flatten.js';
-import { since } from './format.js';
+import { counted, since } from './format.js';
 import { ValueRow } from './valuerow.js';
 
 /** How much of a number's history is plotted, in ms. */
@@ -128,7 +128,8 @@ class WatchPanel {
     if (silent === Infinity) return 'Waiting for the first message';
     const lost = this.#stream?.droppedCount ?? 0;
     const more = this.#more && `Only ${MOST_VALUES} values are shown.`;
-    return [more, lost > 0 && `${lost === 1 ? '1 message was' : `${lost} messages were`} lost on the way.`].filter(Boolean).join(' ');
+    const told = lost > 0 && `${counted(lost, 'message was', 'messages were')} lost on the way.`;
+    return [more, told].filter(Boolean).join(' ');
   }
 
   #toggled() {
